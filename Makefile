@@ -1,0 +1,29 @@
+# Everything a new machine needs is installed into .venv by the first target that wants it.
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+OUT := out/demo
+
+.PHONY: demo test lint bench clean
+
+demo: $(STAMP)
+	@$(BIN)/gristmill run examples/demo.yaml; code=$$?; [ $$code -eq 0 ] || [ $$code -eq 3 ] || exit $$code
+	@$(BIN)/gristmill train examples/train_demo.yaml
+	@echo "report: $(OUT)/report/report.md"
+
+test: $(STAMP)
+	$(BIN)/python -m pytest
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+
+bench: $(STAMP)
+	$(BIN)/python benchmarks/signals.py
+	$(BIN)/python benchmarks/minhash.py
+
+clean:
+	rm -rf $(VENV) out *.egg-info
+
+$(STAMP): pyproject.toml constraints.txt scripts/install.sh
+	@sh scripts/install.sh $(VENV)
+	@touch $(STAMP)

@@ -1,0 +1,1 @@
+"""Raw files to clean, packed, explained shards. Importing this package loads nothing heavy."""

@@ -1,0 +1,65 @@
+"""The `gristmill` command: a table of commands, each imported only when it is called, so that --help is immediate."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import click
+
+# name: (module, attribute, one-line help). The help stands here so that --help imports none of the modules.
+COMMANDS = {
+    "init": ("curation.cli", "init", "Start a project: a commented job, a rule pack and sample documents."),
+    "check": ("curation.cli", "check", "Check packs and jobs: shape, signals, patterns, examples."),
+    "run": ("curation.cli", "run", "Run a job, or go on where it stopped."),
+    "why": ("curation.cli", "why", "Tell one document's story: where from, what hit it, by how much."),
+    "report": ("curation.cli", "report", "Rebuild the report of a run and print it."),
+    "train": ("train.cli", "train", "Train a model on packed documents, or go on where it stopped."),
+    "generate": ("train.cli", "generate", "Continue a text with a trained model."),
+}
+
+
+class Commands(click.Group):
+    """A group whose commands are imported on use."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        module, attribute, _ = COMMANDS[name]
+        return getattr(importlib.import_module(module), attribute)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, _, text) in COMMANDS.items()])
+
+
+@click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="gristmill", message="%(prog)s %(version)s")
+def gristmill() -> None:
+    """Raw web text in; clean, packed, explained training data out.
+
+    \b
+    Results go to stdout, progress and messages to stderr. Exit codes:
+      0 clean   1 findings   2 cannot run   3 done, with quarantined records   130 interrupted, resumable
+    """
+
+
+def main() -> None:
+    """Entry point. An interrupt that no command handled ends without a traceback."""
+    try:
+        gristmill(standalone_mode=False)
+    except click.exceptions.Abort:
+        click.echo("interrupted", err=True)
+        sys.exit(130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except click.exceptions.Exit as error:
+        sys.exit(error.exit_code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,88 @@
+"""Examples are tests: every example of a rule is run through the same engine that runs over the corpus.
+
+A `drop` example must be dropped (document rules) or changed (line rules), a `keep` example must be left alone, and a
+`change` example must become exactly the text given. An example may be measured values instead of a text.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+
+import numpy as np
+import pyarrow as pa
+
+from rules.engine import Applied, apply
+from rules.rule import ENGINE_SIGNALS, Pack, Rule
+from rules.places import KeyPath, Problem
+from rules.thresholds import conditions_hold
+
+
+def count_examples(pack: Pack) -> int:
+    return sum(len(r.examples.drop) + len(r.examples.keep) + len(r.examples.change) for r in pack.rules)
+
+
+def example_problems(pack: Pack) -> list[Problem]:
+    """Every example that disagrees with its rule, and every active rule that lacks examples on both sides."""
+    assert pack.located is not None, "examples are checked on packs read from a file"
+    problems = []
+    for index, rule in enumerate(rule for rule in pack.rules if not rule.variant):
+        for at, message in _rule_problems(pack, rule):
+            name = f"{pack.name}/{rule.id}"
+            code = "R106" if at else "R108"
+            problems.append(pack.located.problem(("rules", index, "examples", *at), code, f"{name}: {message}"))
+    return problems
+
+
+def _rule_problems(pack: Pack, rule: Rule) -> Iterator[tuple[KeyPath, str]]:
+    examples = rule.examples
+    if rule.action == "off":
+        return
+    if not (examples.keep and (examples.drop or examples.change)):
+        yield (), "needs at least one example that it acts on and one that it leaves alone"
+    alone = dataclasses.replace(pack, languages=(), rules=(dataclasses.replace(rule, action="drop", languages=(), except_languages=()),))
+    for side in ("drop", "keep"):
+        for i, example in enumerate(getattr(examples, side)):
+            message = _disagrees(alone, example, side == "drop")
+            if message:
+                yield (side, i), message
+    for before, after in examples.change.items():
+        result = _run(alone, before)
+        if result.texts[0].as_py() != after:
+            yield ("change", before), f"becomes {result.texts[0].as_py()!r}, not {after!r}"
+
+
+def _disagrees(alone: Pack, example: str | dict[str, float], expected: bool) -> str | None:
+    rule = alone.rules[0]
+    if isinstance(example, dict):
+        return _values_disagree(rule, example, expected)
+    applied = _run(alone, example)
+    acted = len(applied.edits) > 0 if rule.lines else bool(applied.dropped[0])
+    if acted == expected:
+        return None
+    measured = "".join(f"; {name.split('.')[1]} is {column[0].as_py():g}" for name, column in _columns(applied))
+    verb = ("be changed", "is left alone") if rule.lines else ("be dropped", "is kept")
+    return f"this example should {verb[0]} but {verb[1]}{measured}" if expected else f"this example should be left alone but is acted on{measured}"
+
+
+def _values_disagree(rule: Rule, values: dict[str, float], expected: bool) -> str | None:
+    conditions = rule.drop_when or rule.when
+    if not conditions or rule.match:
+        return "measured values say nothing about a pattern; give a text"
+    wanted = {condition.signal for condition in conditions}
+    if set(values) != wanted:
+        return f"give exactly the signals of the rule: {', '.join(sorted(wanted))}"
+    acted = bool(conditions_hold(conditions, {k: np.array([v]) for k, v in values.items()})[0])
+    if acted != expected:
+        return "these values should drop but keep" if expected else "these values should keep but drop"
+    return None
+
+
+def _columns(applied: Applied) -> Iterator[tuple[str, pa.ChunkedArray]]:
+    for name in applied.signals.column_names:
+        if name.split(".")[1] not in ENGINE_SIGNALS:
+            yield name, applied.signals[name]
+
+
+def _run(alone: Pack, text: str) -> Applied:
+    return apply([alone], pa.array([text], pa.large_string()))

@@ -1,0 +1,28 @@
+"""Text from the web, made safe to show: control characters, escapes and direction overrides become visible.
+
+A document may hold terminal escapes or bidirectional overrides; they are shown as what they are and never obeyed.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+# C0 and C1 controls but tab and newline, bidirectional controls, zero-width and other format characters, line separators.
+_HIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]")
+
+
+def visible(text: str) -> str:
+    """`text` with every character that would move a cursor, hide or reorder text written as <U+XXXX>."""
+    return _HIDDEN.sub(lambda match: f"<U+{ord(match[0]):04X}>", text)
+
+
+def excerpt(text: str, characters: int) -> str:
+    """The first `characters` of `text` on one line, safe to show."""
+    line = visible(" ".join(text[: 4 * characters].split()))
+    return line if len(line) <= characters else line[: characters - 1] + "…"
+
+
+def display_width(text: str) -> int:
+    """Terminal cells that `text` takes: wide characters two, combining marks none."""
+    return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)

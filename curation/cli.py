@@ -1,0 +1,168 @@
+"""The commands that prepare data: init, check, run, why, report. They parse, call, print, and choose the exit code."""
+
+from __future__ import annotations
+
+import functools
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+CLEAN, FINDINGS, CANNOT_RUN, QUARANTINED, INTERRUPTED = 0, 1, 2, 3, 130
+
+
+def user_errors(command: Callable[..., None]) -> Callable[..., None]:
+    """Turn mistakes of the user (and of the world) into a message and exit code 2; our own bugs keep their traceback."""
+
+    @functools.wraps(command)
+    def wrapped(*arguments: Any, **options: Any) -> None:
+        from rules.places import Problems
+
+        try:
+            command(*arguments, **options)
+        except Problems as found:
+            for problem in found.problems:
+                click.echo(str(problem), err=True)
+            sys.exit(CANNOT_RUN)
+        except (ValueError, OSError) as error:
+            if not _is_user_error(error):
+                raise
+            click.echo(f"error: {error}", err=True)
+            sys.exit(CANNOT_RUN)
+
+    return wrapped
+
+
+def _is_user_error(error: Exception) -> bool:
+    """Errors of our own that are made to be read, and errors of the file system."""
+    from curation.inputs import InputError
+    from curation.run_directory import RunDirectoryError
+
+    return isinstance(error, (InputError, RunDirectoryError, OSError))
+
+
+def _print_json(data: Any) -> None:
+    click.echo(json.dumps(data, ensure_ascii=False, indent=1, default=str))
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@user_errors
+def init(folder: Path) -> None:
+    """Start a project in FOLDER: a commented job, a rule pack of your own and 20 sample documents."""
+    from curation.starter import write_starter
+
+    for path in write_starter(folder):
+        click.echo(path)
+
+
+@click.command()
+@click.argument("paths", nargs=-1, type=click.Path(path_type=Path, exists=True))
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@user_errors
+def check(paths: tuple[Path, ...], as_json: bool) -> None:
+    """Check rule packs and jobs (files or folders; without PATHS, every shipped pack). Writes nothing.
+
+    Every mistake is printed as file:line:col: CODE message, all of them at once. Exit 1 when there are any."""
+    from curation.checking import check_files
+
+    result = check_files(list(paths))
+    if as_json:
+        _print_json(result.as_dict())
+    else:
+        for problem in result.problems:
+            click.echo(str(problem))
+        click.echo(result.summary())
+    sys.exit(FINDINGS if result.problems else CLEAN)
+
+
+@click.command()
+@click.argument("job_file", metavar="JOB", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option("--workers", metavar="inline|auto|N", help="Worker processes; overrides the job.")
+@click.option("--json", "as_json", is_flag=True, help="Print the report as one JSON object.")
+@user_errors
+def run(job_file: Path, workers: str | None, as_json: bool) -> None:
+    """Run JOB, or go on where it stopped. What is done already is not done again."""
+    from curation.job import load_job
+    from curation.progress import default_progress
+    from curation.run import run_job
+
+    count = _workers(workers)
+    job = load_job(job_file)
+    try:
+        result = run_job(job, count, default_progress())
+    except KeyboardInterrupt:
+        click.echo(f"interrupted; what is finished is saved, continue with: gristmill run {job_file}", err=True)
+        sys.exit(INTERRUPTED)
+    _print_run(result, job.output, as_json)
+    sys.exit(QUARANTINED if result.report["quarantined"] else CLEAN)
+
+
+def _workers(text: str | None) -> Any:
+    if text is None or text in ("inline", "auto"):
+        return text
+    if not text.isdecimal() or int(text) < 1:
+        raise click.BadParameter(f"{text!r} is not inline, auto or a number from 1", param_hint="--workers")
+    return int(text)
+
+
+def _print_run(result: Any, output: Path, as_json: bool) -> None:
+    from curation.report import REPORT_MD, funnel_lines
+
+    if as_json:
+        _print_json(result.report)
+    else:
+        for line in funnel_lines(result.report):
+            click.echo(line)
+    for warning in result.report["warnings"]:
+        click.echo(f"warning: {warning}", err=True)
+    if result.done_before:
+        click.echo(f"{result.done_before} of {result.units} units were done before", err=True)
+    if result.report["quarantined"]:
+        click.echo(f"{result.report['quarantined']} records are in {_shown(output / 'quarantine')} with their errors", err=True)
+    click.echo(f"report: {_shown(output / REPORT_MD)}", err=as_json)
+
+
+def _shown(path: Path) -> str:
+    """A path as short as it can be said from here."""
+    try:
+        return str(path.relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
+
+
+@click.command()
+@click.argument("output", metavar="OUT", type=click.Path(path_type=Path))
+@click.argument("document_id", metavar="ID")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object, with the whole text.")
+@user_errors
+def why(output: Path, document_id: str, as_json: bool) -> None:
+    """Tell the story of document ID in run directory OUT.
+
+    Where it came from, what each stage measured, which rules hit and by how much, what was edited, what it duplicates."""
+    from curation.explain import story, story_lines
+
+    found = story(output, document_id)
+    if as_json:
+        _print_json(found)
+    else:
+        for line in story_lines(found):
+            click.echo(line)
+
+
+@click.command()
+@click.argument("output", metavar="OUT", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print report.json instead of report.md.")
+@user_errors
+def report(output: Path, as_json: bool) -> None:
+    """Rebuild the report of run directory OUT from its manifest, check its books, and print it."""
+    from curation.report import markdown, write_report
+
+    numbers = write_report(output)
+    if as_json:
+        _print_json(numbers)
+    else:
+        click.echo(markdown(numbers), nl=False)

@@ -1,0 +1,111 @@
+"""One document's story: where it came from, what each stage measured, which rules hit and by how much, what was edited.
+
+Reads only the id column of each file until the document is found; then one row. Costs one scan of the ids.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from curation.run_directory import RunDirectoryError, read_run
+from rules.visible import excerpt, visible
+
+_FOLDERS = ("clean", "removed", "quarantine", "signals", "edits", "clusters")
+
+
+def find_rows(output: Path, folder: str, document_id: str) -> Iterator[dict[str, Any]]:
+    """Every row of `folder` about the document, file by file in order of name."""
+    for path in sorted((output / folder).glob("*.parquet")):
+        with pq.ParquetFile(path) as file:
+            for group in range(file.num_row_groups):
+                hit = pc.equal(file.read_row_group(group, columns=["id"])["id"], document_id)
+                if pc.any(hit).as_py():
+                    yield from file.read_row_group(group).filter(hit).to_pylist()
+
+
+def story(output: Path, document_id: str) -> dict[str, Any]:
+    """Everything the run directory knows about one document. Raises RunDirectoryError when it knows nothing."""
+    read_run(output)
+    rows = {folder: list(find_rows(output, folder, document_id)) for folder in _FOLDERS}
+    for fate, folder in (("kept", "clean"), ("removed", "removed"), ("quarantined", "quarantine")):
+        if rows[folder]:
+            return _story(document_id, fate, rows[folder][0], rows)
+    raise RunDirectoryError(f"no document {document_id!r} in {str(output)!r}; ids are the column `id` of clean/, removed/ and quarantine/")
+
+
+def _story(document_id: str, fate: str, row: dict[str, Any], rows: dict[str, list]) -> dict[str, Any]:
+    signals = rows["signals"][0] if rows["signals"] else {}
+    hits = row.get("hits") or signals.get("hits") or []
+    known = {"text", "stage", "reason", "hits", "kept_id", "raw", "cause", "error"}
+    return {
+        "id": document_id,
+        "fate": fate,
+        "stage": row.get("stage") or ("quarantine" if fate == "quarantined" else None),
+        "reason": row.get("reason") or row.get("cause"),
+        "error": row.get("error"),
+        "kept_id": row.get("kept_id"),
+        "document": {k: v for k, v in row.items() if k not in known and v is not None},
+        "signals": {k: v for k, v in signals.items() if k not in ("id", "verdict", "reason", "hits")},
+        "rules_verdict": signals.get("verdict"),
+        "hits": hits,
+        "edits": [{k: v for k, v in edit.items() if k != "id"} for edit in rows["edits"]],
+        "clusters": [{k: v for k, v in c.items() if k != "id"} for c in rows["clusters"]],
+        "text": row.get("text"),
+    }
+
+
+def story_lines(found: dict[str, Any], text_chars: int = 300) -> list[str]:
+    """The story as plain lines, safe to print."""
+    lines = [f"document {visible(found['id'])}: {found['fate']}" + (f" by {found['reason']}" if found["reason"] else "")]
+    if found["error"]:
+        lines.append(f"  error: {excerpt(found['error'], 500)}")
+    lines += ["", "where it came from"]
+    lines += [f"  {name}: {excerpt(str(value), 200)}" for name, value in found["document"].items() if name != "id"]
+    lines += _hit_section(found["hits"]) + _signal_section(found) + _edit_section(found["edits"]) + _cluster_section(found)
+    if found["text"]:
+        lines += ["", f"text ({len(found['text']):,} characters)", f"  {excerpt(found['text'], text_chars)}"]
+    return lines
+
+
+def _hit_section(hits: list[dict]) -> list[str]:
+    if not hits:
+        return ["", "no rule hit it"]
+    lines = ["", "rules that hit it"]
+    for hit in hits:
+        by = abs(hit["value"] - hit["threshold"])
+        lines.append(
+            f"  {hit['rule']} ({hit['action']}): {hit['signal']} is {hit['value']:.6g}, rule says {hit['comparison']} {hit['threshold']:g} (by {by:.4g})"
+        )
+    return lines
+
+
+def _signal_section(found: dict[str, Any]) -> list[str]:
+    if not found["signals"]:
+        return []
+    lines = ["", f"what the rules measured (verdict of the rules: {found['rules_verdict']})"]
+    return lines + [f"  {name}: {'not defined' if value is None or value != value else format(value, '.6g')}" for name, value in found["signals"].items()]
+
+
+def _edit_section(edits: list[dict]) -> list[str]:
+    if not edits:
+        return []
+    lines = ["", f"lines edited ({len(edits)})"]
+    for edit in edits[:50]:
+        lines.append(f"  line {edit['line']} by {edit['rule']}")
+        lines.append(f"    - {excerpt(edit['before'], 160)}")
+        if edit["after"] is not None:
+            lines.append(f"    + {excerpt(edit['after'], 160)}")
+    return lines + ([f"  ... and {len(edits) - 50} more (--json shows all)"] if len(edits) > 50 else [])
+
+
+def _cluster_section(found: dict[str, Any]) -> list[str]:
+    lines = []
+    for cluster in found["clusters"]:
+        role = "the one that was kept" if cluster["kept"] else f"removed in favour of {cluster['kept_id']}"
+        lines.append(f"  {cluster['stage']}: one of {cluster['size']}, {role}, estimated similarity {cluster['jaccard']:.3f}")
+    return ["", "duplicates", *lines] if lines else []

@@ -1,0 +1,168 @@
+"""A job: what `gristmill run job.yaml` reads. Every setting, its default, and what it means.
+
+Relative paths are relative to the folder of the job file. Unknown keys and wrong values are errors at file:line:col.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from curation.readers import ReadSettings
+from curation.stages.exact import ExactSettings
+from curation.stages.language import LanguageSettings
+from curation.stages.near import NearSettings
+from curation.stages.pack import PackSettings
+from rules.examples import example_problems
+from rules.pack import find_pack, load_pack
+from rules.places import Located, Problem, Problems, build, did_you_mean, load
+from rules.rule import Pack
+
+STAGES = ("language", "rules", "exact", "near")
+BARRIERS = ("exact", "near")  # stages that must see every document before they can decide about one
+
+
+@dataclass(frozen=True)
+class ExtractChoice:
+    """How HTML becomes text."""
+
+    html: Literal["resiliparse", "trafilatura"] = "resiliparse"
+
+
+@dataclass(frozen=True)
+class Job:
+    """The whole of one run."""
+
+    input: str | list[str]  # paths, globs, folders or fsspec URLs
+    output: str  # the run directory
+    read: ReadSettings = ReadSettings()
+    extract: ExtractChoice = ExtractChoice()
+    language: LanguageSettings | None = None  # absent: languages are what the input says
+    packs: tuple[str, ...] = ()  # shipped packs by name, your own by path
+    exact: ExactSettings | None = None  # absent: exact duplicates stay
+    near: NearSettings | None = None  # absent: near duplicates stay
+    pack: PackSettings | None = None  # absent: no tokenizer and no packed/
+    order: tuple[str, ...] = STAGES
+    workers: Literal["auto", "inline"] | int = "auto"
+
+
+@dataclass(frozen=True)
+class LoadedJob:
+    """A job ready to run: settings, packs, and absolute paths."""
+
+    path: Path
+    settings: Job
+    packs: tuple[Pack, ...]
+    inputs: tuple[str, ...]
+    folder: Path
+    output: Path
+    stages: tuple[str, ...]  # the enabled stages in order
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def read_settings(self) -> ReadSettings:
+        return dataclasses.replace(self.settings.read, html=self.settings.extract.html)
+
+    def effective(self) -> dict[str, Any]:
+        """Everything that decides the output, as plain data (workers do not)."""
+        data = dataclasses.asdict(self.settings)
+        data.pop("workers")
+        data["packs"] = {pack.name: pack.sha256 for pack in self.packs}
+        data["stages"] = list(self.stages)
+        return data
+
+    @property
+    def sha256(self) -> str:
+        return hashlib.sha256(json.dumps(self.effective(), sort_keys=True, default=str).encode()).hexdigest()
+
+
+def load_job(path: str | Path) -> LoadedJob:
+    """Read a job file and its packs. Raises Problems with every mistake in any of them."""
+    path = Path(path)
+    located = load(path)
+    problems: list[Problem] = []
+    job: Job | None = None
+    try:
+        job = build(Job, located)
+    except Problems as found:
+        problems += found.problems
+    problems += _nothing_given(located)
+    data = located.data if isinstance(located.data, dict) else {}
+    packs = _packs(data.get("packs"), located, path.parent, problems)
+    if job is not None:
+        problems += _order_problems(job, located)
+        problems += _worker_problems(job, located)
+    if problems:
+        raise Problems(problems)
+    assert job is not None
+    inputs = (job.input,) if isinstance(job.input, str) else tuple(job.input)
+    folder = path.parent.resolve()
+    return LoadedJob(path, _resolved(job, folder), packs, inputs, folder, (folder / job.output).resolve(), _enabled(job))
+
+
+def _resolved(job: Job, folder: Path) -> Job:
+    """The job with the tokenizer's path made absolute."""
+    if job.pack is None or job.pack.tokenizer is None:
+        return job
+    tokenizer = (folder / job.pack.tokenizer).resolve()
+    return dataclasses.replace(job, pack=dataclasses.replace(job.pack, tokenizer=tokenizer))
+
+
+def _nothing_given(located: Located) -> list[Problem]:
+    """`near:` with nothing after it reads as "on" to people and as "off" to YAML; so it is neither."""
+    data = located.data if isinstance(located.data, dict) else {}
+    stages = ("language", "exact", "near", "pack")
+    message = "nothing is set here; write `{key}: {{}}` for the defaults, or leave the line out to turn it off"
+    return [located.problem((k,), "R103", message.format(key=k)) for k in stages if k in data and data[k] is None]
+
+
+def _packs(names: Any, located: Located, folder: Path, problems: list[Problem]) -> tuple[Pack, ...]:
+    packs: list[Pack] = []
+    for index, name in enumerate(names if isinstance(names, list) else []):
+        if not isinstance(name, str):
+            continue
+        try:
+            pack = load_pack(find_pack(name, folder))
+        except ValueError as error:
+            problems.append(located.problem(("packs", index), "R109", str(error)))
+            continue
+        except Problems as found:
+            problems += found.problems
+            continue
+        problems += example_problems(pack)
+        if pack.name in {p.name for p in packs}:
+            problems.append(located.problem(("packs", index), "R105", f"two packs are called {pack.name!r}"))
+        packs.append(pack)
+    return tuple(packs)
+
+
+def _order_problems(job: Job, located: Located) -> list[Problem]:
+    problems = []
+    for index, name in enumerate(job.order):
+        if name not in STAGES:
+            message = f"unknown stage {name!r}{did_you_mean(name, STAGES)}; stages are {', '.join(STAGES)}"
+            problems.append(located.problem(("order", index), "R103", message))
+        elif name in job.order[:index]:
+            problems.append(located.problem(("order", index), "R103", f"stage {name!r} is named twice"))
+    for name in STAGES:
+        if name not in job.order and _is_on(job, name):
+            problems.append(located.problem(("order",), "R103", f"{name} is set but missing from order"))
+    return problems
+
+
+def _worker_problems(job: Job, located: Located) -> list[Problem]:
+    if isinstance(job.workers, int) and job.workers < 1:
+        return [located.problem(("workers",), "R103", "workers is inline, auto, or a number from 1")]
+    return []
+
+
+def _is_on(job: Job, stage: str) -> bool:
+    return bool(job.packs) if stage == "rules" else getattr(job, stage) is not None
+
+
+def _enabled(job: Job) -> tuple[str, ...]:
+    return tuple(stage for stage in job.order if _is_on(job, stage))

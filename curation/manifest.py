@@ -1,0 +1,79 @@
+"""What is done: one small file per unit of work, so that a run goes on exactly where it stopped.
+
+A unit (one stage on one shard, or one barrier) is done when its file exists, its key is the one expected now, and
+every output it lists is there with the size it had. The key hashes all that the outputs depend on, so a changed
+setting or input redoes what depends on it and nothing else.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from curation.shards import write_json
+
+# Raised when the meaning of stored outputs changes, so that an old run directory is not half reused.
+OUTPUT_VERSION = 1
+
+
+def key_of(*parts: Any) -> str:
+    """A hash of plain data."""
+    text = json.dumps([OUTPUT_VERSION, *parts], sort_keys=True, ensure_ascii=False, default=str)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+@dataclass
+class Entry:
+    """One finished unit: its outputs (path relative to the run directory -> rows, bytes, sha256) and its counts."""
+
+    unit: str
+    key: str
+    outputs: dict[str, dict[str, Any]] = field(default_factory=dict)
+    counts: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash of the content of the outputs: what later units depend on."""
+        return key_of({path: entry["sha256"] for path, entry in self.outputs.items()})
+
+
+class Manifest:
+    """The manifest folder of one run directory."""
+
+    def __init__(self, output: Path):
+        self.output = output
+        self.folder = output / "manifest"
+
+    def path(self, unit: str) -> Path:
+        return self.folder / f"{unit}.json"
+
+    def done(self, unit: str, key: str) -> Entry | None:
+        """The entry of `unit`, if it was finished under `key` and its outputs are still there."""
+        entry = self.read(unit)
+        if entry is None or entry.key != key:
+            return None
+        for path, output in entry.outputs.items():
+            try:
+                if (self.output / path).stat().st_size != output["bytes"]:
+                    return None
+            except FileNotFoundError:
+                return None
+        return entry
+
+    def read(self, unit: str) -> Entry | None:
+        try:
+            data = json.loads(self.path(unit).read_text(encoding="utf-8"))
+            return Entry(data["unit"], data["key"], data["outputs"], data["counts"])
+        except (FileNotFoundError, json.JSONDecodeError, KeyError):
+            return None
+
+    def record(self, entry: Entry) -> Entry:
+        write_json(self.path(entry.unit), vars(entry))
+        return entry
+
+    def units(self) -> list[str]:
+        """Every recorded unit, in order of name."""
+        return sorted(str(p.relative_to(self.folder))[: -len(".json")] for p in self.folder.rglob("[!.]*.json"))

@@ -1,0 +1,86 @@
+"""What one stage did to one batch of documents: kept, removed, edited, measured, counted.
+
+Every stage returns an Outcome, so that the main path treats all stages alike and the books always balance:
+`in == kept + removed + quarantined`, in documents and in bytes (edits account for the rest of the bytes).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from curation.document import HIT, REMOVAL
+
+
+@dataclass
+class Outcome:
+    """A stage's result: `kept` goes on to the next stage, everything else is written down."""
+
+    kept: pa.Table
+    removed: pa.Table | None = None
+    edits: pa.Table | None = None
+    signals: pa.Table | None = None
+    counts: dict[str, Any] = field(default_factory=dict)  # numbers, or Counters by name; added up over batches
+
+
+def text_bytes(table: pa.Table) -> int:
+    """UTF-8 bytes of all texts."""
+    return pc.sum(pc.binary_length(table["text"])).as_py() or 0
+
+
+def removed_table(
+    documents: pa.Table, stage: str, reasons: pa.Array, hits: pa.Array, kept_ids: pa.Array | None = None
+) -> pa.Table:
+    """`documents` whole, with why they were removed."""
+    count = len(documents)
+    values = [pa.array([stage] * count, pa.string()), reasons, hits, kept_ids if kept_ids is not None else pa.nulls(count, pa.string())]
+    for (name, kind), column in zip(REMOVAL, values):
+        documents = documents.append_column(pa.field(name, kind), column.cast(kind))
+    return documents
+
+
+def single_hits(rules: list[str], signal: str, values: np.ndarray, comparison: str, threshold: float) -> pa.ListArray:
+    """One hit per document (rules[i], values[i]), for stages that have one reason at a time."""
+    count = len(rules)
+    columns = [
+        pa.array(rules, pa.string()), pa.array(["drop"] * count, pa.string()), pa.array([signal] * count, pa.string()),
+        pa.array(values, pa.float64()), pa.array([comparison] * count, pa.string()), pa.array([threshold] * count, pa.float64()),
+    ]  # fmt: skip
+    return pa.ListArray.from_arrays(pa.array(range(count + 1), pa.int32()), pa.StructArray.from_arrays(columns, [f.name for f in HIT]))
+
+
+def balance(before: pa.Table, outcome: Outcome) -> dict[str, int]:
+    """The books of one stage on one batch, from the tables themselves."""
+    removed = outcome.removed
+    return {
+        "in": len(before),
+        "kept": len(outcome.kept),
+        "removed": 0 if removed is None else len(removed),
+        "quarantined": 0,
+        "in_bytes": text_bytes(before),
+        "kept_bytes": text_bytes(outcome.kept),
+        "removed_bytes": 0 if removed is None else text_bytes(removed),
+        "quarantined_bytes": 0,
+    }
+
+
+def add_counts(total: dict[str, Any], more: dict[str, Any]) -> None:
+    """Add `more` to `total`, number by number and name by name."""
+    for key, value in more.items():
+        if isinstance(value, dict):
+            add_counts(total.setdefault(key, {}), value)
+        else:
+            total[key] = total.get(key, 0) + value
+
+
+def counted(column: pa.Array | pa.ChunkedArray) -> dict[str, int]:
+    """How often each value occurs; null is counted under the empty text."""
+    values = pc.value_counts(pc.fill_null(column, "") if column.null_count else column)
+    if isinstance(values, pa.ChunkedArray):
+        values = values.combine_chunks()
+    return dict(sorted(Counter({v["values"]: v["counts"] for v in values.to_pylist()}).items()))

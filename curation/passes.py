@@ -1,0 +1,246 @@
+"""One pass over one shard: the stages that need one document at a time, fused, so each shard is read and written once.
+
+A job's stages become passes, cut where duplicates must be decided (a barrier: every document must be seen first):
+
+    language, rules, exact, near   ->   pass 0: read, language, rules | barrier: exact, near | pass 1: drop duplicates
+
+Pass 0 reads the input; later passes read what the pass before kept. The last pass writes clean/. A record that a stage
+cannot process is found by halving the batch and goes to quarantine; the rest of the batch goes on.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from curation.document import QUARANTINE, RAW_LIMIT_BYTES
+from curation.duplicates import drop_duplicates, read_drops, write_keys
+from curation.inputs import Shard
+from curation.job import BARRIERS, LoadedJob
+from curation.manifest import Entry, Manifest
+from curation.outcome import Outcome, add_counts, balance, counted, removed_table, single_hits, text_bytes
+from curation.readers import read_shard
+from curation.shards import ShardWriter
+from curation.stages.clean import clean
+from curation.stages.language import filter_language
+
+WORK = ".work"  # what passes hand to each other; kept, so that a changed setting redoes only what depends on it
+
+
+@dataclass(frozen=True)
+class Pass:
+    """Stages that run fused, and the barrier that follows them."""
+
+    number: int
+    stages: tuple[str, ...]
+    barrier: tuple[str, ...]
+    last: bool
+
+    @property
+    def name(self) -> str:
+        return f"pass{self.number}"
+
+    @property
+    def title(self) -> str:
+        first = ["read"] if self.number == 0 else ["drop duplicates"]
+        return ", ".join([*first, *self.stages])
+
+
+def plan_passes(stages: tuple[str, ...]) -> list[Pass]:
+    """Cut `stages` into passes at the duplicate stages; neighbouring duplicate stages share one barrier."""
+    groups: list[tuple[list[str], list[str]]] = [([], [])]
+    for stage in stages:
+        if stage in BARRIERS:
+            groups[-1][1].append(stage)
+        else:
+            if groups[-1][1]:
+                groups.append(([], []))
+            groups[-1][0].append(stage)
+    if groups[-1][1]:
+        groups.append(([], []))
+    last = len(groups) - 1
+    return [Pass(i, tuple(g), tuple(b), i == last) for i, (g, b) in enumerate(groups)]
+
+
+@dataclass(frozen=True)
+class ShardTask:
+    """Everything a worker needs to do one pass over one shard."""
+
+    job: LoadedJob
+    step: Pass
+    shard: Shard
+    key: str
+    before: str | None = None  # pass 1 and later: the file that the pass before wrote
+    drops: str | None = None  # pass 1 and later: what the barrier decided about its rows
+
+    @property
+    def unit(self) -> str:
+        return f"{self.step.name}/{self.shard.number:05d}"
+
+
+@dataclass
+class _Output:
+    """The files and the books of one task."""
+
+    task: ShardTask
+    counts: dict[str, Any] = field(default_factory=dict)
+    writers: dict[str, ShardWriter] = field(default_factory=dict)
+
+    def path(self, kind: str) -> str:
+        step, number = self.task.step, self.task.shard.number
+        if kind == "kept":
+            return f"clean/{number:05d}.parquet" if step.last else f"{WORK}/{step.name}/{number:05d}.parquet"
+        if kind == "keys":
+            return f"{WORK}/{step.name}/{number:05d}.keys.parquet"
+        return f"{kind}/{step.name}-{number:05d}.parquet"
+
+    def write(self, kind: str, table: pa.Table | None) -> None:
+        if table is None or (not len(table) and kind not in ("kept", "keys")):
+            return
+        if kind not in self.writers:
+            self.writers[kind] = ShardWriter(self.task.job.output / self.path(kind))
+        self.writers[kind].write(table)
+
+    def close(self) -> dict[str, dict[str, Any]]:
+        entries = {self.path(kind): writer.close() for kind, writer in self.writers.items()}
+        return {path: entry for path, entry in entries.items() if entry is not None}
+
+    def abandon(self) -> None:
+        for writer in self.writers.values():
+            writer.abandon()
+
+
+def run_shard(task: ShardTask) -> Entry:
+    """Do one pass over one shard, write its files, and record it in the manifest."""
+    output = _Output(task)
+    try:
+        for documents in _source(task, output):
+            for stage in _stages(task):
+                documents = _run_stage(stage, documents, output)
+            _hand_on(task, documents, output)
+        outputs = output.close()
+    except BaseException:
+        output.abandon()
+        raise
+    return Manifest(task.job.output).record(Entry(task.unit, task.key, outputs, output.counts))
+
+
+def _source(task: ShardTask, output: _Output) -> Iterator[pa.Table]:
+    """Batches of documents: from the input in pass 0, later from what the pass before kept, less the duplicates."""
+    if task.before is None:
+        return _read(task, output)
+    return _read_kept(task, output)
+
+
+def _read(task: ShardTask, output: _Output) -> Iterator[pa.Table]:
+    for batch in read_shard(task.shard, task.job.read_settings):
+        output.write("quarantine", batch.quarantined)
+        documents = batch.documents
+        size = text_bytes(documents)
+        books = {
+            "in": len(documents) + len(batch.quarantined), "kept": len(documents), "removed": 0,
+            "quarantined": len(batch.quarantined), "in_bytes": size, "kept_bytes": size, "removed_bytes": 0, "quarantined_bytes": 0,
+        }  # fmt: skip
+        details = {"skipped": batch.skipped, "repaired": batch.repaired, "causes": counted(batch.quarantined["cause"])}
+        add_counts(output.counts, {"read": books | details})
+        yield documents
+
+
+def _read_kept(task: ShardTask, output: _Output) -> Iterator[pa.Table]:
+    drops = read_drops(task.job.output / task.drops) if task.drops else None
+    barrier = plan_passes(task.job.stages)[task.step.number - 1].barrier
+    row = 0
+    with pq.ParquetFile(task.job.output / task.before) as file:
+        for group in range(file.num_row_groups):
+            documents = file.read_row_group(group)
+            part = drops.slice(row, len(documents))
+            row += len(documents)
+            for stage in barrier:
+                outcome, part = drop_duplicates(documents, part, stage)
+                _account(stage, documents, outcome, output)
+                documents = outcome.kept
+            yield documents
+
+
+Stage = tuple[str, Callable[[pa.Table], Outcome]]
+
+
+def _stages(task: ShardTask) -> list[Stage]:
+    job = task.job
+    known: dict[str, Callable[[pa.Table], Outcome]] = {
+        "language": lambda documents: filter_language(documents, job.settings.language),
+        "rules": lambda documents: clean(documents, job.packs),
+    }
+    first: list[Stage] = [("extract", remove_empty)] if task.step.number == 0 else []
+    return first + [(name, known[name]) for name in task.step.stages]
+
+
+def remove_empty(documents: pa.Table) -> Outcome:
+    """Documents without a single visible character have nothing to keep."""
+    blank = pc.equal(pc.utf8_length(pc.utf8_trim_whitespace(documents["text"])), 0)
+    gone = documents.filter(blank)
+    chars = pc.utf8_length(gone["text"]).to_numpy()
+    hits = single_hits(["extract/empty"] * len(gone), "visible_chars", chars * 0.0, "==", 0.0)
+    reasons = pa.array(["extract/empty"] * len(gone), pa.string())
+    return Outcome(documents.filter(pc.invert(blank)), removed_table(gone, "extract", reasons, hits))
+
+
+def _run_stage(stage: Stage, documents: pa.Table, output: _Output) -> pa.Table:
+    """Run one stage; documents that break it are quarantined. Returns the documents that go on."""
+    name, function = stage
+    pieces = list(_survivors(function, documents))
+    kept = []
+    for piece, outcome in pieces:
+        if isinstance(outcome, Outcome):
+            _account(name, piece, outcome, output)
+            kept.append(outcome.kept)
+        else:
+            _quarantine(name, piece, outcome, output)
+    if not kept:
+        return documents.slice(0, 0)
+    return kept[0] if len(kept) == 1 else pa.concat_tables(kept, promote_options="default")
+
+
+def _survivors(function: Callable[[pa.Table], Outcome], documents: pa.Table) -> Iterator[tuple[pa.Table, Outcome | Exception]]:
+    """(documents, what the stage did to them), or (one document, its error) for one that the stage cannot take."""
+    try:
+        outcome: Outcome | Exception = function(documents)
+    except Exception as error:  # the border between one bad record and the job
+        if len(documents) > 1:
+            half = len(documents) // 2
+            yield from _survivors(function, documents.slice(0, half))
+            yield from _survivors(function, documents.slice(half))
+            return
+        outcome = error
+    yield documents, outcome
+
+
+def _account(stage: str, before: pa.Table, outcome: Outcome, output: _Output) -> None:
+    for kind in ("removed", "edits", "signals"):
+        output.write(kind, getattr(outcome, kind))
+    add_counts(output.counts, {stage: balance(before, outcome) | outcome.counts})
+
+
+def _quarantine(stage: str, document: pa.Table, error: Exception, output: _Output) -> None:
+    text = document["text"][0].as_py().encode()[:RAW_LIMIT_BYTES]
+    message = "".join(traceback.format_exception(error))[-2000:]
+    row = [document["id"][0].as_py(), document["source"][0].as_py(), -1, -1, f"{stage}-failed", message, text]
+    output.write("quarantine", pa.table([[value] for value in row], schema=QUARANTINE))
+    size = text_bytes(document)
+    books = {"in": 1, "kept": 0, "removed": 0, "quarantined": 1, "in_bytes": size, "kept_bytes": 0, "removed_bytes": 0, "quarantined_bytes": size}
+    add_counts(output.counts, {stage: books})
+
+
+def _hand_on(task: ShardTask, documents: pa.Table, output: _Output) -> None:
+    output.write("kept", documents)
+    if task.step.barrier:
+        output.write("keys", write_keys(documents, task.job.settings, task.step.barrier))
+    if task.step.last:
+        add_counts(output.counts, {"clean": {"documents": len(documents), "bytes": text_bytes(documents), "languages": counted(documents["lang"])}})

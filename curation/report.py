@@ -1,0 +1,156 @@
+"""The report of a run: report/report.json (every number) and report/report.md (the same numbers to read)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from curation.books import check_books, funnel, language_warnings, summed
+from curation.manifest import Entry, Manifest
+from curation.run_directory import read_run
+from curation.shards import whole_file, write_json
+from rules.visible import visible
+
+REPORT_JSON, REPORT_MD = "report/report.json", "report/report.md"
+
+
+def write_report(output: Path) -> dict[str, Any]:
+    """Build the report of a finished run from its run.json and manifest, write it, and return its numbers."""
+    report = numbers(output)
+    write_json(output / REPORT_JSON, report)
+    with whole_file(output / REPORT_MD) as temporary:
+        temporary.write_text(markdown(report), encoding="utf-8")
+    return report
+
+
+def numbers(output: Path) -> dict[str, Any]:
+    """Every number of the report. Raises RunDirectoryError when `output` holds no run, or an unfinished one."""
+    run = read_run(output)
+    manifest = Manifest(output)
+    entries = [entry for unit in manifest.units() if (entry := manifest.read(unit)) is not None]
+    stages = run["job"]["stages"]
+    counts = summed(entries)
+    check_books(counts, stages, entries)
+    rows = funnel(counts, stages)
+    read, rules, clean = (counts.get(name, {}) for name in ("read", "rules", "clean"))
+    packed = [entry.counts for entry in entries if entry.unit == "packed"]
+    return {
+        "schema_version": 1,
+        "in": rows[0]["in"], "kept": rows[-1]["kept"],
+        "removed": sum(row["removed"] for row in rows), "quarantined": sum(row["quarantined"] for row in rows),
+        "funnel": [{k: v for k, v in row.items() if not isinstance(v, dict)} for row in rows],
+        "warnings": language_warnings(counts, (run["job"]["language"] or {}).get("keep", ())),
+        "input": {**run["input"], "skipped": read.get("skipped", {}), "repaired": read.get("repaired", {})},
+        "quarantine": _causes(entries, output),
+        "rules": rules.get("rules", {}), "edits": rules.get("edits", {}),
+        "languages": {"in": counts.get("language", {}).get("languages_in", {}), "kept": clean.get("languages", {})},
+        "duplicates": _duplicates(entries, output),
+        "packed": packed[0] if packed else {},
+        "job_sha256": run["job_sha256"], "packs": run["packs"], "versions": run["versions"],
+    }  # fmt: skip
+
+
+def _causes(entries: Sequence[Entry], output: Path) -> dict[str, int]:
+    causes: dict[str, int] = {}
+    for entry in entries:
+        for path in entry.outputs:
+            if path.startswith("quarantine/"):
+                for item in pc.value_counts(pq.read_table(output / path, columns=["cause"])["cause"]).to_pylist():
+                    causes[item["values"]] = causes.get(item["values"], 0) + item["counts"]
+    return dict(sorted(causes.items()))
+
+
+def _duplicates(entries: Sequence[Entry], output: Path) -> dict[str, Any]:
+    found = {}
+    for entry in entries:
+        for path in entry.outputs:
+            if path.startswith("clusters/"):
+                table = pq.read_table(output / path, columns=["size", "kept"])
+                kept = table.filter(table["kept"])
+                sizes = {str(v["values"]): v["counts"] for v in pc.value_counts(kept["size"]).to_pylist()}
+                found[Path(path).stem] = {
+                    "clusters": len(kept), "removed": len(table) - len(kept), "largest": pc.max(kept["size"]).as_py() or 0,
+                    "clusters_by_size": dict(sorted(sizes.items(), key=lambda item: int(item[0]))),
+                }  # fmt: skip
+    return found
+
+
+# --- markdown --------------------------------------------------------------------------------------------
+
+
+def funnel_lines(report: dict[str, Any]) -> list[str]:
+    """The funnel as aligned plain text: what `gristmill run` prints."""
+    rows = [("stage", "in", "removed", "quarantined", "kept", "kept MB")]
+    for r in report["funnel"]:
+        rows.append((r["stage"], *(f"{r[k]:,}" for k in ("in", "removed", "quarantined", "kept")), f"{r['kept_bytes'] / 1e6:.2f}"))
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    lines = ["  ".join(cell.ljust(w) if i == 0 else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths))) for row in rows]
+    return [*lines, total_line(report)]
+
+
+def total_line(report: dict[str, Any]) -> str:
+    return f"{report['in']:,} in = {report['kept']:,} kept + {report['removed']:,} removed + {report['quarantined']:,} quarantined"
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[str]:
+    align = ["---"] + ["---:"] * (len(header) - 1)
+    return ["| " + " | ".join(_cell(v) for v in row) + " |" for row in [header, align, *rows]]
+
+
+def _cell(value: Any) -> str:
+    return f"{value:,}" if isinstance(value, int) else visible(str(value)).replace("|", "\\|").replace("\n", " ")
+
+
+def markdown(report: dict[str, Any]) -> str:
+    """report.md from the numbers of report.json."""
+    lines = ["# Run report", "", f"**{total_line(report)}**", ""]
+    lines += [f"> Warning: {visible(w)}" for w in report["warnings"]] + ([""] if report["warnings"] else [])
+    keys = ("in", "removed", "quarantined", "kept", "in_bytes", "kept_bytes")
+    lines += ["## Funnel", "", *_table(["stage", *(k.replace("_", " ") for k in keys)], [[r["stage"], *(r[k] for k in keys)] for r in report["funnel"]]), ""]
+    lines += _rules_section(report) + _named_section("Edits", "lines changed by rule", report["edits"])
+    lines += _language_section(report) + _duplicates_section(report)
+    lines += _named_section("Quarantine", "records by cause", report["quarantine"])
+    lines += _named_section("Input", "records that are no documents, by reason", report["input"]["skipped"])
+    lines += _named_section("Repaired", "texts repaired while reading", report["input"]["repaired"])
+    lines += _packed_section(report)
+    versions = ", ".join(f"{name} {version}" for name, version in report["versions"].items())
+    return "\n".join([*lines, "## Provenance", "", f"Job {report['job_sha256'][:12]}; {versions}.", ""])
+
+
+def _rules_section(report: dict[str, Any]) -> list[str]:
+    if not report["rules"]:
+        return []
+    rows = [[name, r["hits"], r["only"], r["reason"], r["bytes"]] for name, r in report["rules"].items()]
+    header = ["rule", "documents hit", "hit by no other rule", "first reason", "bytes hit"]
+    return ["## Rules", "", *_table(header, rows), ""]
+
+
+def _named_section(title: str, what: str, counts: dict[str, int]) -> list[str]:
+    if not counts:
+        return []
+    rows = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    return [f"## {title}", "", *_table([what, "count"], rows), ""]
+
+
+def _language_section(report: dict[str, Any]) -> list[str]:
+    before, after = report["languages"]["in"], report["languages"]["kept"]
+    names = sorted(set(before) | set(after), key=lambda n: (-before.get(n, after.get(n, 0)), n))
+    if not names:
+        return []
+    rows = [[name or "unknown", before.get(name, 0) if before else "", after.get(name, 0)] for name in names]
+    return ["## Languages", "", *_table(["language", "in", "kept"], rows), ""]
+
+
+def _duplicates_section(report: dict[str, Any]) -> list[str]:
+    rows = [[stage, d["clusters"], d["removed"], d["largest"]] for stage, d in report["duplicates"].items()]
+    return ["## Duplicates", "", *_table(["stage", "clusters", "removed", "largest cluster"], rows), ""] if rows else []
+
+
+def _packed_section(report: dict[str, Any]) -> list[str]:
+    statistics = report["packed"].get("statistics", {})
+    rows = [[name.replace("_", " "), f"{v:.5g}" if isinstance(v, float) else v] for name, v in statistics.items() if not isinstance(v, dict)]
+    return ["## Packed", "", *_table(["statistic", "value"], rows), ""] if rows else []

@@ -1,0 +1,294 @@
+"""The main path: from a job to a finished run directory.
+
+    inputs -> shards -> passes (read, language, rules; then duplicates) -> clean/ -> tokenizer -> tokens -> packed/ -> report/
+
+Every unit of work is recorded in manifest/ when it is done and skipped when it is done already, so the same command
+starts a run, continues an interrupted one, and redoes only what a changed setting touches. The books must balance
+(`in == kept + removed + quarantined`) before a report is written.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from curation import duplicates
+from curation.executor import Workers, map_tasks, stop_workers, worker_count
+from curation.inputs import InputFile, Shard, list_inputs, plan_shards
+from curation.job import LoadedJob
+from curation.manifest import Entry, Manifest, key_of
+from curation.outcome import add_counts
+from curation.passes import WORK, Pass, ShardTask, plan_passes, run_shard
+from curation.progress import Progress
+from curation.report import write_report
+from curation.run_directory import locked, open_run_directory, sweep
+from curation.shards import file_sha256
+from curation.stages.pack import fit_tokenizer, tokenise_shard, write_packed
+
+
+@dataclass
+class RunResult:
+    """What a run did: its report (see curation/report.py), and how many of its units were done before."""
+
+    report: dict[str, Any]
+    done_before: int
+    units: int
+
+
+@dataclass
+class _Run:
+    """State of one run in progress."""
+
+    job: LoadedJob
+    workers: Workers
+    progress: Progress
+    manifest: Manifest
+    live: dict[str, Entry] = field(default_factory=dict)  # every unit that belongs to this run
+    done_before: int = 0
+
+    def known(self, unit: str, key: str) -> Entry | None:
+        entry = self.manifest.done(unit, key)
+        if entry is not None:
+            self.done_before += 1
+            self.live[unit] = entry
+        return entry
+
+    def add(self, entry: Entry) -> Entry:
+        self.live[entry.unit] = entry
+        return entry
+
+
+def run_job(job: LoadedJob, workers: Workers | None = None, progress: Progress | None = None) -> RunResult:
+    """Run `job`, or go on with it. Raises on the first thing that would make the result wrong."""
+    workers = job.settings.workers if workers is None else workers
+    files = list_inputs(job.inputs, job.folder)
+    with locked(job.output), progress or Progress() as shown:
+        open_run_directory(job, files)
+        run = _Run(job, workers, shown, Manifest(job.output))
+        try:
+            clean = _curate(run, plan_shards(files))
+            if job.settings.pack:
+                _pack(run, clean)
+        finally:
+            stop_workers()
+        sweep(job.output, run.live.values())
+        return RunResult(write_report(job.output), run.done_before, len(run.live))
+
+
+# --- passes and barriers -----------------------------------------------------------------------------
+
+
+def _curate(run: _Run, shards: Sequence[Shard]) -> list[Entry]:
+    """All passes; returns the entries of the last one, in the order of the shards."""
+    entries: dict[int, Entry] = {}
+    drops: dict[int, str] = {}
+    barrier_key = ""
+    for step in plan_passes(run.job.stages):
+        tasks = [_task(run, step, shard, entries.get(shard.number), drops, barrier_key) for shard in shards]
+        entries = _run_pass(run, step, [task for task in tasks if task is not None])
+        if step.barrier:
+            barrier_key, drops = _decide(run, step, entries)
+    return [entries[number] for number in sorted(entries)]
+
+
+def _task(
+    run: _Run, step: Pass, shard: Shard, before: Entry | None, drops: dict[int, str], barrier_key: str
+) -> ShardTask | None:
+    """The task of one shard, or None when the pass before handed nothing on."""
+    if step.number == 0:
+        key = key_of(step.name, _input_identity(shard), _pass_settings(run.job, step))
+        return ShardTask(run.job, step, shard, key)
+    kept = _kept_path(before, step.number - 1)
+    if before is None or kept is None:
+        return None
+    key = key_of(step.name, before.outputs[kept]["sha256"], barrier_key, _pass_settings(run.job, step))
+    return ShardTask(run.job, step, shard, key, kept, drops[shard.number])
+
+
+def _kept_path(entry: Entry | None, number: int) -> str | None:
+    """The file of documents that a pass before the last handed on."""
+    prefix = f"{WORK}/pass{number}/"
+    for path in entry.outputs if entry else ():
+        if path.startswith(prefix) and not path.endswith(".keys.parquet"):
+            return path
+    return None
+
+
+def _input_identity(shard: Shard) -> list[Any]:
+    file: InputFile = shard.file
+    return [file.name, file.size_bytes, str(file.modified), file.format, shard.row_groups, shard.first_record]
+
+
+def _pass_settings(job: LoadedJob, step: Pass) -> dict[str, Any]:
+    """The settings that decide what this pass writes, and no others."""
+    settings: dict[str, Any] = {"stages": step.stages, "barrier": step.barrier, "last": step.last}
+    if step.number == 0:
+        settings["read"] = repr(job.read_settings)
+    if "language" in step.stages:
+        settings["language"] = repr(job.settings.language)
+    if "rules" in step.stages:
+        settings["packs"] = [[pack.name, pack.sha256] for pack in job.packs]
+    if "exact" in step.barrier:
+        settings["exact"] = job.settings.exact.normalise if job.settings.exact else None
+    if "near" in step.barrier:
+        settings["near"] = repr(duplicates.minhash_settings(job.settings.near))
+    return settings
+
+
+def _run_pass(run: _Run, step: Pass, tasks: list[ShardTask]) -> dict[int, Entry]:
+    """Run the tasks that are not done; the largest shards start first."""
+    entries: dict[int, Entry] = {}
+    waiting = []
+    for task in tasks:
+        entry = run.known(task.unit, task.key)
+        if entry is None:
+            waiting.append(task)
+        else:
+            entries[task.shard.number] = entry
+    waiting.sort(key=lambda task: (-task.shard.file.size_bytes, task.shard.number))
+    numbers = {task.unit: task.shard.number for task in waiting}
+    with run.progress.stage(step.title, len(tasks), len(entries)) as bar:
+        for entry in _mapped(run, run_shard, waiting):
+            entries[numbers[entry.unit]] = run.add(entry)
+            bar.advance(entry)
+    return entries
+
+
+def _mapped(run: _Run, function: Any, tasks: list[Any]) -> Any:
+    if tasks and worker_count(run.workers) and len(tasks) > 1:
+        warm_kernels(run.job)
+    return map_tasks(function, tasks, run.workers)
+
+
+def warm_kernels(job: LoadedJob) -> None:
+    """Compile (or load from the cache) every kernel once, before many workers would each do it."""
+    import pyarrow as pa
+
+    from curation.document import DOCUMENT
+    from curation.stages.clean import clean
+
+    row = ["id", "A few words.\nAnd a second line of words, to warm up.", None, "warm", None, None]
+    documents = pa.table([[value] for value in row], schema=DOCUMENT)
+    if job.packs:
+        clean(documents, job.packs)
+    for stage in ("exact", "near"):
+        if stage in job.stages:
+            duplicates.write_keys(documents, job.settings, [stage])
+
+
+def _decide(run: _Run, step: Pass, entries: dict[int, Entry]) -> tuple[str, dict[int, str]]:
+    """The barrier after `step`: decide about duplicates; returns its fingerprint and each shard's file of drops."""
+    settings = run.job.settings
+    numbers = [n for n in sorted(entries) if f"{WORK}/{step.name}/{n:05d}.keys.parquet" in entries[n].outputs]
+    drops = {n: f"{WORK}/barrier{step.number}/{n:05d}.parquet" for n in numbers}
+    unit = f"barrier{step.number}"
+    configuration = [repr(getattr(settings, stage)) for stage in step.barrier]
+    inputs = [entries[n].outputs[f"{WORK}/{step.name}/{n:05d}.keys.parquet"]["sha256"] for n in numbers]
+    key = key_of(unit, step.barrier, configuration, inputs, numbers)
+    entry = run.known(unit, key)
+    with run.progress.stage("find duplicates: " + ", ".join(step.barrier), 1, int(entry is not None)) as bar:
+        if entry is None:
+            files = [run.job.output / f"{WORK}/{step.name}/{n:05d}.keys.parquet" for n in numbers]
+            outputs = _decided(run, step, files, drops) if files else {}
+            entry = run.add(run.manifest.record(Entry(unit, key, outputs)))
+            bar.advance(entry)
+    return entry.fingerprint, drops
+
+
+def _decided(run: _Run, step: Pass, files: list[Path], drops: dict[int, str]) -> dict[str, dict]:
+    keys = duplicates.open_keys(files)
+    decision = duplicates.decide(keys, run.job.settings, step.barrier)
+    clusters = {stage: f"clusters/{stage}.parquet" for stage in step.barrier}
+    return duplicates.write_decision(decision, keys, run.job.output, list(drops.values()), clusters)
+
+
+# --- packing -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class TokenTask:
+    """Tokenise one clean shard."""
+
+    output: Path
+    clean_file: str
+    tokenizer_file: str
+    settings: Any
+    unit: str
+    key: str
+
+    @property
+    def path(self) -> str:
+        return f"{WORK}/{self.unit}.arrow"
+
+
+def run_tokens(task: TokenTask) -> Entry:
+    counts = tokenise_shard(task.output / task.clean_file, task.output / task.tokenizer_file, task.settings, task.output / task.path)
+    return Manifest(task.output).record(Entry(task.unit, task.key, {task.path: _file_entry(task.output, task.path)}, {"tokens": counts}))
+
+
+def _file_entry(output: Path, path: str) -> dict[str, Any]:
+    file = output / path
+    return {"rows": 0, "bytes": file.stat().st_size, "sha256": file_sha256(file)}
+
+
+def _pack(run: _Run, clean: list[Entry]) -> None:
+    """Tokenizer, tokens, packed/."""
+    settings = run.job.settings.pack
+    assert settings is not None
+    clean_files = {path: out["sha256"] for entry in clean for path, out in entry.outputs.items() if path.startswith("clean/")}
+    tokenizer = _tokenizer(run, settings, clean_files)
+    tokenizer_sha = tokenizer.outputs[f"{WORK}/tokenizer.json"]["sha256"]
+    tasks = [_token_task(run, settings, path, sha, tokenizer_sha) for path, sha in clean_files.items()]
+    entries: dict[str, Entry] = {}
+    waiting = [task for task in tasks if not _token_done(run, task, entries)]
+    with run.progress.stage("tokenise", len(tasks), len(entries)) as bar:
+        for entry in _mapped(run, run_tokens, waiting):
+            entries[entry.unit] = run.add(entry)
+            bar.advance(entry)
+    _packed(run, settings, [entries[task.unit] for task in tasks])
+
+
+def _tokenizer(run: _Run, settings: Any, clean_files: dict[str, str]) -> Entry:
+    path = f"{WORK}/tokenizer.json"
+    given = file_sha256(settings.tokenizer) if settings.tokenizer else None
+    key = key_of("tokenizer", given, settings.vocab_size, settings.train_bytes, None if given else clean_files)
+    entry = run.known("tokenizer", key)
+    with run.progress.stage("tokenizer", 1, int(entry is not None)) as bar:
+        if entry is None:
+            fit_tokenizer([run.job.output / f for f in clean_files], settings, run.job.output / path)
+            entry = run.add(run.manifest.record(Entry("tokenizer", key, {path: _file_entry(run.job.output, path)})))
+            bar.advance(entry)
+    return entry
+
+
+def _token_task(run: _Run, settings: Any, path: str, sha: str, tokenizer_sha: str) -> TokenTask:
+    unit = "tokens/" + Path(path).stem
+    key = key_of("tokens", sha, tokenizer_sha, settings.sequence_length, settings.held_out)
+    return TokenTask(run.job.output, path, f"{WORK}/tokenizer.json", settings, unit, key)
+
+
+def _token_done(run: _Run, task: TokenTask, entries: dict[str, Entry]) -> bool:
+    entry = run.known(task.unit, task.key)
+    if entry is not None:
+        entries[task.unit] = entry
+    return entry is not None
+
+
+def _packed(run: _Run, settings: Any, tokens: list[Entry]) -> None:
+    output = run.job.output
+    key = key_of("packed", [entry.fingerprint for entry in tokens], repr(settings), run.job.sha256)
+    entry = run.known("packed", key)
+    with run.progress.stage("pack", 1, int(entry is not None)) as bar:
+        if entry is None:
+            files = [output / path for e in tokens for path in e.outputs]
+            statistics = write_packed(files, output / f"{WORK}/tokenizer.json", settings, run.job.sha256, output / "packed")
+            paths = sorted(str(p.relative_to(output)) for p in (output / "packed").iterdir() if not p.name.startswith("."))
+            counts: dict[str, Any] = {}
+            for e in tokens:
+                add_counts(counts, e.counts)
+            outputs = {path: _file_entry(output, path) for path in paths}
+            entry = run.add(run.manifest.record(Entry("packed", key, outputs, {"statistics": json.loads(json.dumps(statistics)), **counts})))
+            bar.advance(entry)

@@ -1,0 +1,156 @@
+"""Write files so that they either exist whole or do not exist, and know their checksum.
+
+Every file is written under a temporary name in the same folder, synced, and renamed. Tables go to Parquet (zstd),
+row group by row group, so that memory holds one batch. The same rows in the same batches give the same bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+TEMPORARY = ".tmp"
+_PARQUET = {"compression": "zstd", "compression_level": 1, "write_statistics": ["id"], "use_dictionary": ["source", "lang"]}
+
+
+def file_sha256(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """A temporary path to write to; on success it is synced and becomes `path`, on failure it is removed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}{TEMPORARY}")
+    try:
+        yield temporary
+        sync(temporary)
+        os.replace(temporary, path)
+        sync(path.parent)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def write_json(path: Path, data: Any) -> None:
+    with whole_file(path) as temporary:
+        temporary.write_text(json.dumps(data, indent=1, ensure_ascii=False, sort_keys=False) + "\n", encoding="utf-8")
+
+
+class ShardWriter:
+    """One Parquet file, written batch by batch; nothing exists at `path` until `close`.
+
+    When a later batch has other columns (input whose schema drifts), what was written is rewritten under the union of
+    both schemas; a column whose types cannot be joined becomes text.
+    """
+
+    def __init__(self, path: Path):
+        self.path = path
+        self.rows = 0
+        self._temporary = path.with_name(f".{path.name}.{os.getpid()}{TEMPORARY}")
+        self._writer: pq.ParquetWriter | None = None
+        self._schema: pa.Schema | None = None
+
+    def write(self, table: pa.Table) -> None:
+        if not len(table) and self._writer is not None:
+            return
+        if self._writer is None:
+            self._open(table.schema.remove_metadata())
+        elif not table.schema.remove_metadata().equals(self._schema):
+            table = self._widen(table)
+        assert self._writer is not None
+        self._writer.write_table(table.cast(self._schema), row_group_size=max(len(table), 1))
+        self.rows += len(table)
+
+    def _open(self, schema: pa.Schema) -> None:
+        self._schema = schema
+        self._temporary.parent.mkdir(parents=True, exist_ok=True)
+        names = set(schema.names)
+        options = {k: [n for n in v if n in names] if isinstance(v, list) else v for k, v in _PARQUET.items()}
+        options["write_statistics"] = options["write_statistics"] or False
+        options["use_dictionary"] = options["use_dictionary"] or False
+        self._writer = pq.ParquetWriter(self._temporary, schema, **options)
+
+    def _widen(self, table: pa.Table) -> pa.Table:
+        """Reopen under a schema that holds both what was written and `table`; returns `table` in that schema."""
+        assert self._schema is not None and self._writer is not None
+        wide = joined_schema(self._schema, table.schema.remove_metadata())
+        if not wide.equals(self._schema):
+            self._writer.close()
+            old = self._temporary.with_name(self._temporary.name + ".old")
+            os.replace(self._temporary, old)
+            self._open(wide)
+            with pq.ParquetFile(old) as file:
+                for group in range(file.num_row_groups):
+                    part = conform(file.read_row_group(group), wide)
+                    self._writer.write_table(part, row_group_size=max(len(part), 1))
+            old.unlink()
+        return conform(table, wide)
+
+    def close(self) -> dict[str, Any] | None:
+        """Sync and rename; returns rows, bytes and sha256, or None when nothing was ever written."""
+        if self._writer is None:
+            return None
+        self._writer.close()
+        sync(self._temporary)
+        entry = {"rows": self.rows, "bytes": self._temporary.stat().st_size, "sha256": file_sha256(self._temporary)}
+        os.replace(self._temporary, self.path)
+        sync(self.path.parent)
+        return entry
+
+    def abandon(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
+            self._temporary.unlink(missing_ok=True)
+
+
+def joined_schema(first: pa.Schema, second: pa.Schema) -> pa.Schema:
+    """All columns of both, in first-seen order; types that cannot be joined become text."""
+    fields = {field.name: field for field in first}
+    for field in second:
+        have = fields.get(field.name)
+        fields[field.name] = field if have is None else pa.field(field.name, _joined_type(have.type, field.type))
+    return pa.schema(list(fields.values()))
+
+
+def _joined_type(first: pa.DataType, second: pa.DataType) -> pa.DataType:
+    if first.equals(second):
+        return first
+    try:
+        wide = pa.unify_schemas([pa.schema([("x", first)]), pa.schema([("x", second)])], promote_options="permissive")
+        return wide.field(0).type
+    except (pa.ArrowInvalid, pa.ArrowTypeError):
+        return pa.large_string()
+
+
+def conform(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    """`table` with exactly the columns of `schema`; what it lacks is null, what cannot be cast becomes JSON text."""
+    columns = []
+    for field in schema:
+        if field.name not in table.column_names:
+            columns.append(pa.nulls(len(table), field.type))
+            continue
+        column = table[field.name]
+        try:
+            columns.append(column.cast(field.type))
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError):
+            texts = [None if v is None else json.dumps(v, ensure_ascii=False, default=str) for v in column.to_pylist()]
+            columns.append(pa.array(texts, pa.large_string()).cast(field.type))
+    return pa.table(columns, schema=schema)

@@ -1,0 +1,182 @@
+"""The command as a user meets it: exit codes, what goes to stdout, messages without tracebacks."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import click
+import pytest
+from corpus import write_corpus, write_job
+
+import gristmill as entry
+
+ROOT = Path(__file__).parents[1]
+
+
+def gristmill(*arguments: object, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(ROOT / "gristmill.py"), *map(str, arguments)]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)})
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory) -> Path:
+    """The starter project, run."""
+    folder = tmp_path_factory.mktemp("project") / "demo"
+    assert gristmill("init", folder).returncode == 0
+    result = gristmill("run", "job.yaml", cwd=folder)
+    assert result.returncode == 0, result.stderr
+    return folder
+
+
+def test_help_lists_every_command():
+    result = gristmill("--help")
+    assert result.returncode == 0
+    for name, (_, _, text) in entry.COMMANDS.items():
+        assert f"  {name} " in result.stdout and text in " ".join(result.stdout.split())
+
+
+@pytest.mark.parametrize("name", entry.COMMANDS)
+def test_every_command_has_help_for_itself_and_its_options(name):
+    command = entry.gristmill.get_command(click.Context(entry.gristmill), name)
+    assert command.help
+    for parameter in command.params:
+        if isinstance(parameter, click.Option):
+            assert parameter.help, f"{name} {parameter.name}"
+
+
+def test_the_options_are_these_and_no_others():
+    """Options are promises; a new one belongs here and in the docs."""
+    options = {}
+    for name in ("init", "check", "run", "why", "report"):
+        command = entry.gristmill.get_command(click.Context(entry.gristmill), name)
+        options[name] = sorted(o for p in command.params if isinstance(p, click.Option) for o in p.opts)
+    assert options == {"init": [], "check": ["--json"], "run": ["--json", "--workers"], "why": ["--json"], "report": ["--json"]}
+
+
+def test_unknown_command_and_version():
+    assert gristmill("rnu").returncode == 2
+    assert gristmill("--version").stdout.startswith("gristmill ")
+
+
+def test_init_refuses_a_folder_with_something_in_it(project):
+    result = gristmill("init", project)
+    assert result.returncode == 2 and "not empty" in result.stderr and "Traceback" not in result.stderr
+
+
+def test_check(project, tmp_path):
+    result = gristmill("check")
+    assert result.returncode == 0 and result.stdout.startswith("5 packs, ") and ", 0 problems" in result.stdout
+    assert gristmill("check", project).stdout == "1 pack, 1 job, 2 rules, 4 examples, 0 problems\n"
+    bad = tmp_path / "bad.yaml"
+    bad.write_text("pack: p\nabout: x\nrules:\n  - {id: a, why: x, drop_when: {word: '< 1'}}\n")
+    result = gristmill("check", bad)
+    assert result.returncode == 1 and f"{bad}:4:34: R102 unknown signal 'word', did you mean 'words'?" in result.stdout
+    data = json.loads(gristmill("check", bad, "--json").stdout)
+    assert data["schema_version"] == 1 and data["problems"][0]["line"] == 4
+    assert gristmill("check", tmp_path / "absent.yaml").returncode == 2
+
+
+def test_run_prints_a_funnel_that_adds_up(project):
+    result = gristmill("run", "job.yaml", cwd=project)
+    lines = result.stdout.splitlines()
+    assert lines[0].split() == ["stage", "in", "removed", "quarantined", "kept", "kept", "MB"]
+    total = next(line for line in lines if " = " in line)
+    numbers = [int(word.replace(",", "")) for word in total.split() if word.replace(",", "").isdigit()]
+    assert numbers[0] == 20 == sum(numbers[1:])
+    assert "report: out/report/report.md" in result.stdout and "done before" in result.stderr
+
+
+def test_run_json_is_one_object_on_stdout(project):
+    data = json.loads(gristmill("run", "job.yaml", "--json", cwd=project).stdout)
+    assert data["in"] == data["kept"] + data["removed"] + data["quarantined"] == 20
+    assert [row["stage"] for row in data["funnel"]] == ["read", "extract", "rules", "exact", "near"]
+
+
+def test_the_starter_shows_one_of_each(project):
+    data = json.loads((project / "out/report/report.json").read_text())
+    assert data["duplicates"]["exact"]["removed"] == 2 and data["duplicates"]["near"]["removed"] == 1
+    assert data["edits"] == {"mine/cookie-banner": 2}
+    assert data["rules"]["mine/short-line-pages"]["hits"] >= 1
+
+
+def test_why_tells_the_story(project):
+    result = gristmill("why", "out", "doc-12", cwd=project)
+    assert result.returncode == 0
+    assert "removed by gopher_quality/word-count" in result.stdout
+    assert "non_symbol_words is 3, rule says < 50 (by 47)" in result.stdout
+    result = gristmill("why", "out", "doc-01", cwd=project)
+    assert "kept" in result.stdout and "- We use cookies" in result.stdout
+    data = json.loads(gristmill("why", "out", "doc-08", "--json", cwd=project).stdout)
+    assert (data["fate"], data["stage"], data["kept_id"]) == ("removed", "exact", "doc-02")
+
+
+def test_why_about_nothing(project, tmp_path):
+    for arguments in (("out", "no-such-id"), (tmp_path, "doc-01")):
+        result = gristmill("why", *arguments, cwd=project)
+        assert result.returncode == 2 and result.stderr.startswith("error: ") and "Traceback" not in result.stderr
+
+
+def test_report_is_rebuilt_from_the_manifest(project):
+    before = (project / "out/report/report.md").read_text()
+    (project / "out/report/report.md").unlink()
+    result = gristmill("report", "out", cwd=project)
+    assert result.returncode == 0 and result.stdout == before == (project / "out/report/report.md").read_text()
+    assert json.loads(gristmill("report", "out", "--json", cwd=project).stdout) == json.loads((project / "out/report/report.json").read_text())
+
+
+@pytest.mark.parametrize(
+    ("job", "message"),
+    [
+        ("input: nothing-*.jsonl\noutput: out\n", "nothing-*.jsonl"),
+        ("input: job.yaml\noutput: out\n", "job.yaml"),
+        ("input: documents.jsonl\noutput: out\nread: {text_column: body}\n", "body"),
+        ("input: documents.jsonl\noutput: [out]\n", "job.yaml:2:9: R103"),
+        ("input: documents.jsonl\noutput: job.yaml/out\n", "cannot write"),
+        ("input: documents.jsonl\noutput: out\nlanguage: {keep: [englsh]}\n", "job.yaml:3"),
+        ("input: documents.jsonl\noutput: out\npack: {tokenizer: absent.json}\n", "absent.json"),
+    ],
+)
+def test_mistakes_exit_2_without_a_traceback(tmp_path, job, message):
+    (tmp_path / "documents.jsonl").write_text('{"text": "A few words."}\n')
+    (tmp_path / "job.yaml").write_text(job)
+    result = gristmill("run", "job.yaml", cwd=tmp_path)
+    assert result.returncode == 2, result.stderr
+    assert message in result.stderr and "Traceback" not in result.stderr and result.stdout == ""
+
+
+@pytest.mark.parametrize("workers", ["0", "many", "-1"])
+def test_bad_workers(project, workers):
+    assert gristmill("run", "job.yaml", "--workers", workers, cwd=project).returncode == 2
+
+
+def test_quarantined_records_exit_3(tmp_path):
+    job = write_job(tmp_path / "job.yaml", write_corpus(tmp_path / "in", count=40))
+    result = gristmill("run", job)
+    assert result.returncode == 3 and "1 records are in" in result.stderr
+
+
+def test_a_language_that_never_occurs_is_a_warning(tmp_path):
+    (tmp_path / "documents.jsonl").write_text('{"text": "This is an ordinary English sentence about the weather."}\n')
+    (tmp_path / "job.yaml").write_text("input: documents.jsonl\noutput: out\nlanguage: {keep: [fin, eng_Latn]}\n")
+    result = gristmill("run", "job.yaml", cwd=tmp_path)
+    assert result.returncode == 0
+    assert "warning: language: no document is in fi, which the job keeps; found en (1)" in " ".join(result.stderr.split())
+    assert "fi" in json.loads((tmp_path / "out/report/report.json").read_text())["warnings"][0]
+
+
+def test_ctrl_c_exits_130_and_the_run_goes_on_afterwards(tmp_path):
+    job = write_job(tmp_path / "job.yaml", write_corpus(tmp_path / "in", count=400))
+    process = subprocess.Popen([sys.executable, str(ROOT / "gristmill.py"), "run", str(job)], cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    while not list((tmp_path / "out/manifest").rglob("*.json")) and process.poll() is None:
+        time.sleep(0.002)
+    process.send_signal(signal.SIGINT)
+    stderr = process.communicate(timeout=60)[1]
+    assert process.returncode == 130, stderr
+    assert "continue with: gristmill run" in stderr and "Traceback" not in stderr
+    assert gristmill("run", job).returncode == 3

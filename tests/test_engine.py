@@ -1,0 +1,135 @@
+"""The engine decides: all hits recorded, the first drop in order is the reason, scopes and tags are honoured."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rules.engine import apply
+from rules.rule import Comparison, Condition, Pack, Rule
+from rules.signals import measure
+
+
+def when(signal: str, *comparisons: tuple[str, float]) -> Condition:
+    return Condition(signal, tuple(Comparison(o, t) for o, t in comparisons))
+
+
+LONG = Rule("long", "w", drop_when=(when("words", (">", 4)),))
+SHORT = Rule("short", "w", drop_when=(when("words", ("<", 2), (">", 6)),))
+BOTH = Rule("both", "w", drop_when=(when("words", (">", 1)), when("chars", (">", 12))))
+TAG = Rule("tag", "w", action="tag", drop_when=(when("words", (">", 0)),))
+OFF = Rule("off", "w", action="off", drop_when=(when("words", (">=", 0)),))
+
+
+def test_all_hits_are_recorded_and_the_first_drop_is_the_reason():
+    pack = Pack("p", "", (TAG, LONG, SHORT, BOTH, OFF), words="space")
+    applied = apply([pack], pa.array(["one", "one two three", "a b c d e f g h i"]))
+    assert applied.dropped.tolist() == [True, True, True]
+    assert applied.reasons.to_pylist() == ["p/short", "p/both", "p/long"]
+    rules = [[hit["rule"] for hit in hits] for hits in applied.hits.to_pylist()]
+    assert rules == [["p/tag", "p/short"], ["p/tag", "p/both", "p/both"], ["p/tag", "p/long", "p/short", "p/both", "p/both"]]
+    hit = applied.hits.to_pylist()[2][2]
+    assert hit == {"rule": "p/short", "action": "drop", "signal": "words", "value": 9.0, "comparison": ">", "threshold": 6.0}
+
+
+def test_a_tag_alone_keeps():
+    applied = apply([Pack("p", "", (TAG,), words="space")], pa.array(["one two"]))
+    assert not applied.dropped[0] and applied.reasons[0].as_py() is None and len(applied.hits[0]) == 1
+
+
+def test_no_documents_and_empty_documents():
+    pack = Pack("p", "", (LONG, SHORT, BOTH), words="space")
+    assert len(apply([pack], pa.array([], pa.large_string())).texts) == 0
+    applied = apply([pack], pa.array([""]))
+    assert applied.reasons.to_pylist() == ["p/short"]
+
+
+def test_a_signal_that_an_empty_document_lacks_meets_no_comparison():
+    rules = tuple(Rule(f"r{i}", "w", drop_when=(when("mean_word_chars", (o, 3.0)),)) for i, o in enumerate(["<", "<=", ">", ">=", "==", "!="]))
+    assert not apply([Pack("p", "", rules)], pa.array(["", "  "])).dropped.any()
+
+
+def test_signals_are_measured_again_after_an_edit_and_shared_otherwise():
+    edit = Pack("edit", "", (Rule("cut", "w", lines="trim", match=" x+$"),), words="space")
+    count = Rule("many", "w", drop_when=(when("words", (">", 2)),))
+    first, second = (Pack(name, "", (count,), words="space") for name in ("first", "second"))
+    applied = apply([first, edit, second], pa.array(["a b xxx", "a b c d"]))
+    assert applied.signals["first.words"].to_pylist() == [3, 4]
+    assert applied.signals["second.words"].to_pylist() == [2, 4]
+    assert applied.reasons.to_pylist() == ["first/many", "first/many"]
+    assert applied.texts.to_pylist() == ["a b", "a b c d"]
+    assert applied.edits.to_pylist() == [{"row": 0, "rule": "edit/cut", "line": 1, "before": "a b xxx", "after": "a b"}]
+
+
+def test_languages_limit_packs_and_rules():
+    english = Pack("english", "", (LONG,), languages=("en",), words="space")
+    german_rule = Pack("mixed", "", (Rule("de", "w", languages=("de",), drop_when=(when("words", (">", 4)),)),), words="space")
+    texts = pa.array(["a b c d e"] * 3)
+    applied = apply([english, german_rule], texts, ["en", "de", None])
+    assert applied.reasons.to_pylist() == ["english/long", "mixed/de", None]
+    assert apply([english], texts).dropped.all(), "without languages, rules act on every text"
+
+
+def test_forms_of_a_rule_by_language():
+    rule = Rule("r", "w", drop_when=(when("words", (">", 4)),), except_languages=("zh", "no"))
+    strict = Rule("r", "w", drop_when=(when("words", (">", 1)),), languages=("no",), variant=True)
+    applied = apply([Pack("p", "", (rule, strict), words="space")], pa.array(["a b c", "a b c", "a b c d e", "a b c d e"]), ["no", "en", "zh", "en"])
+    assert applied.dropped.tolist() == [True, False, False, True]
+    assert applied.rule_hits["p/r"].tolist() == [True, False, False, True]
+    assert apply([Pack("p", "", (rule, strict), words="space")], pa.array(["a b c"])).dropped.tolist() == [False]
+
+
+def test_a_document_rule_by_pattern_counts_lines():
+    pack = Pack("p", "", (Rule("curly", "w", match="\\{"), Rule("gone", "w", lines="drop", match="^#"), Rule("hash", "w", match="#")))
+    applied = apply([pack], pa.array(["{\n{", "#x", "x#", "plain"]))
+    assert applied.reasons.to_pylist() == ["p/curly", None, "p/hash", None]
+    assert applied.hits[0][0].as_py()["value"] == 2
+
+
+def test_removed_line_frac_is_a_signal():
+    rules = (Rule("gone", "w", lines="drop", match="^#"), Rule("most", "w", drop_when=(when("removed_line_frac", (">", 0.5)),)))
+    assert apply([Pack("p", "", rules)], pa.array(["#\n#\nx", "#\nx\ny"])).dropped.tolist() == [True, False]
+
+
+rules_strategy = st.lists(
+    st.tuples(
+        st.sampled_from(["drop", "tag", "off"]),
+        st.lists(
+            st.tuples(st.sampled_from(["words", "chars", "mean_word_chars", "hash_word_ratio"]), st.sampled_from(["<", "<=", ">", ">=", "==", "!="]), st.integers(0, 6)),
+            min_size=1, max_size=3,
+        ),
+    ),
+    max_size=5,
+)  # fmt: skip
+
+
+@settings(max_examples=100, deadline=None)
+@given(rules_strategy, st.lists(st.text("ab # é\n", max_size=12), max_size=6))
+def test_verdicts_equal_a_plain_loop(described, texts):
+    rules = tuple(
+        Rule(f"r{i}", "w", action=action, drop_when=tuple(when(s, (o, float(t))) for s, o, t in tests))
+        for i, (action, tests) in enumerate(described)
+    )
+    array = pa.array(texts, pa.large_string())
+    names = sorted({c.signal for r in rules for c in r.drop_when})
+    signals = measure(array, names, words="space")
+    applied = apply([Pack("p", "", rules, words="space")], array)
+    compare = {"<": np.less, "<=": np.less_equal, ">": np.greater, ">=": np.greater_equal, "==": np.equal, "!=": np.not_equal}
+    for row in range(len(texts)):
+        def holds(condition, row=row):
+            value = signals[condition.signal][row]
+            return not np.isnan(value) and any(compare[c.operator](value, c.threshold) for c in condition.any_of)
+
+        hit = [r for r in rules if r.action != "off" and all(holds(c) for c in r.drop_when)]
+        drops = [r for r in hit if r.action == "drop"]
+        assert applied.dropped[row] == bool(drops)
+        assert applied.reasons[row].as_py() == (f"p/{drops[0].id}" if drops else None)
+        assert list(dict.fromkeys(h["rule"] for h in applied.hits[row].as_py())) == [f"p/{r.id}" for r in hit]
+
+
+def test_unknown_operator_is_a_bug_not_a_silence():
+    with pytest.raises(KeyError):
+        apply([Pack("p", "", (Rule("r", "w", drop_when=(when("words", ("~", 1)),)),))], pa.array(["x"]))

@@ -1,0 +1,70 @@
+"""Imports go one way, start-up stays light, and every file says what it is for."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+ROOMS = ("curation", "rules", "train", "inspect_ui")
+ALLOWED = {
+    "rules": {"rules"},
+    "train": {"train", "rules"},
+    "curation": {"curation", "rules", "train"},
+    "inspect_ui": {"inspect_ui", "curation", "rules"},
+}
+SOURCES = sorted(p for room in ROOMS for p in (ROOT / room).rglob("*.py")) + [ROOT / "gristmill.py"]
+
+
+def imports(path: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module)
+    return found
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_every_file_opens_with_what_it_is_for(path):
+    assert ast.get_docstring(ast.parse(path.read_text())), "a module needs a docstring"
+
+
+@pytest.mark.parametrize("path", [p for p in SOURCES if p.parent != ROOT], ids=lambda p: str(p.relative_to(ROOT)))
+def test_imports_go_one_way(path):
+    room = path.relative_to(ROOT).parts[0]
+    ours = {name.split(".")[0] for name in imports(path)} & set(ROOMS)
+    assert ours <= ALLOWED[room]
+    if room == "train":
+        assert {n for n in imports(path) if n.split(".")[0] == "rules"} <= {"rules.places", "rules.visible"}
+
+
+def loaded_by(statement: str) -> set[str]:
+    code = f"{statement}\nimport sys\nprint(' '.join(sys.modules))"
+    return set(subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split())
+
+
+@pytest.mark.parametrize(
+    ("statement", "forbidden"),
+    [
+        ("import gristmill", {"numpy", "pyarrow", "numba", "torch", "ray", "rich", "yaml"}),
+        ("import rules, curation, train", {"numpy", "pyarrow", "numba", "torch", "ray", "click"}),
+        ("import train.loop, train.generate, train.handoff", {"ray", "fasttext", "textual", "numba", "click", "fastwarc"}),
+        ("import curation.cli, train.cli", {"numpy", "pyarrow", "torch", "ray", "numba"}),
+        ("import curation.run, curation.job", {"torch", "ray", "textual", "fasttext", "trafilatura"}),
+    ],
+)
+def test_what_an_import_brings_along(statement, forbidden):
+    assert not loaded_by(statement) & forbidden
+
+
+def test_the_project_speaks_of_itself_alone():
+    words = ("/work/", "prototype", "helper agent", "contracts.md")
+    for path in [*SOURCES, *sorted((ROOT / "docs").rglob("*.md")), ROOT / "README.md"]:
+        text = path.read_text().lower() if path.exists() else ""
+        assert not [w for w in words if w in text], path

@@ -69,7 +69,7 @@ def funnel(counts: dict[str, Any], stages: Sequence[str]) -> list[dict[str, Any]
 def language_warnings(counts: dict[str, Any], keep: Sequence[str]) -> list[str]:
     """Languages that the job keeps and that never occurred: usually a wrong code, or the wrong input."""
     found = counts.get("language", {}).get("languages_in", {})
-    absent = [code for code in keep if not found.get(normalise(code))]
+    absent = [code for code in map(normalise, keep) if not found.get(code)]
     if not absent:
         return []
     common = sorted(found.items(), key=lambda item: (-item[1], item[0]))[:10]

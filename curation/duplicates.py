@@ -23,7 +23,7 @@ from curation.minhash import estimated_jaccard, signatures
 from curation.outcome import Outcome, removed_table
 from curation.shards import ShardWriter
 from curation.stages.exact import find_exact, text_hashes
-from curation.stages.near import find_near, minhash_settings
+from curation.stages.near import NearSettings, find_near
 
 STAGE_CODES = {"exact": 1, "near": 2}
 
@@ -39,7 +39,7 @@ def write_keys(documents: pa.Table, settings: Any, barrier: Sequence[str]) -> pa
         hashes = text_hashes(texts, settings.exact)
         columns |= {"hash_high": pa.array(hashes[:, 0]), "hash_low": pa.array(hashes[:, 1])}
     if "near" in barrier:
-        signature, shingles = signatures(texts, minhash_settings(settings.near))
+        signature, shingles = signatures(texts, settings.near.minhash)
         flat = pa.array(signature.reshape(-1))
         columns |= {"shingles": pa.array(shingles), "signature": pa.FixedSizeListArray.from_arrays(flat, signature.shape[1])}
     return pa.table(columns)
@@ -64,14 +64,13 @@ class Keys:
                 row = int(first)
                 for group in range(parquet.num_row_groups):
                     table = parquet.read_row_group(group, columns=["signature", "shingles"])
-                    yield row, _matrix(table["signature"]), table["shingles"].to_numpy()
+                    if len(table):
+                        yield row, _matrix(table["signature"]), table["shingles"].to_numpy()
                     row += len(table)
 
 
 def _matrix(column: pa.ChunkedArray) -> np.ndarray:
-    array = column.combine_chunks()
-    array = array.chunk(0) if isinstance(array, pa.ChunkedArray) and array.num_chunks == 1 else array
-    return array.flatten().to_numpy().reshape(len(array), -1)
+    return pa.concat_arrays(column.chunks).flatten().to_numpy().reshape(len(column), -1)
 
 
 def open_keys(files: Sequence[Path]) -> Keys:
@@ -112,24 +111,23 @@ def decide(keys: Keys, settings: Any, barrier: Sequence[str]) -> Decision:
     return decision
 
 
-def _near(keys: Keys, alive: np.ndarray, settings: Any) -> tuple[np.ndarray, np.ndarray]:
+def _near(keys: Keys, alive: np.ndarray, settings: NearSettings) -> tuple[np.ndarray, np.ndarray]:
     """Kept position for each of `alive`, and the estimated similarity to it."""
-    minhash = minhash_settings(settings)
     count = len(keys.lengths)
-    bands = np.zeros((count, minhash.bands), np.uint64)
+    bands = np.zeros((count, settings.band_shape[0]), np.uint64)
     shingles = np.zeros(count, np.int64)
     for row, signature, sizes in keys.signature_batches():
-        bands[row : row + len(sizes)] = band_keys(signature, minhash.bands, minhash.rows)
+        bands[row : row + len(sizes)] = band_keys(signature, *settings.band_shape)
         shingles[row : row + len(sizes)] = sizes
     kept = find_near(bands[alive], keys.lengths[alive], shingles[alive] > 0, settings)
-    return kept, _similarity(keys, alive, kept, minhash.hashes)
+    return kept, _similarity(keys, alive, kept, settings)
 
 
-def _similarity(keys: Keys, alive: np.ndarray, kept: np.ndarray, hashes: int) -> np.ndarray:
+def _similarity(keys: Keys, alive: np.ndarray, kept: np.ndarray, settings: NearSettings) -> np.ndarray:
     """Estimated Jaccard similarity of each row of `alive` to its kept row; reads only signatures of cluster members."""
     members = np.flatnonzero(kept != np.arange(len(alive)))
     rows = np.unique(np.concatenate([alive[members], alive[kept[members]]]))
-    wanted = np.zeros((len(rows), hashes), np.uint64)
+    wanted = np.zeros((len(rows), settings.hashes), np.uint64 if settings.bits == 64 else np.uint32)
     for first, signature, _ in keys.signature_batches():
         begin, end = np.searchsorted(rows, [first, first + len(signature)])
         wanted[begin:end] = signature[rows[begin:end] - first]

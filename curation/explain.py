@@ -12,6 +12,7 @@ from typing import Any
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from curation.manifest import Manifest
 from curation.run_directory import RunDirectoryError, read_run
 from rules.visible import excerpt, visible
 
@@ -19,13 +20,14 @@ _FOLDERS = ("clean", "removed", "quarantine", "signals", "edits", "clusters")
 
 
 def find_rows(output: Path, folder: str, document_id: str) -> Iterator[dict[str, Any]]:
-    """Every row of `folder` about the document, file by file in order of name."""
+    """Every row of `folder` about the document, file by file in order of name; `shard` is the number of its shard."""
     for path in sorted((output / folder).glob("*.parquet")):
         with pq.ParquetFile(path) as file:
             for group in range(file.num_row_groups):
                 hit = pc.equal(file.read_row_group(group, columns=["id"])["id"], document_id)
                 if pc.any(hit).as_py():
-                    yield from file.read_row_group(group).filter(hit).to_pylist()
+                    shard = path.stem.rpartition("-")[2]
+                    yield from ({**row, "shard": shard} for row in file.read_row_group(group).filter(hit).to_pylist())
 
 
 def story(output: Path, document_id: str) -> dict[str, Any]:
@@ -34,8 +36,15 @@ def story(output: Path, document_id: str) -> dict[str, Any]:
     rows = {folder: list(find_rows(output, folder, document_id)) for folder in _FOLDERS}
     for fate, folder in (("kept", "clean"), ("removed", "removed"), ("quarantined", "quarantine")):
         if rows[folder]:
-            return _story(document_id, fate, rows[folder][0], rows)
+            row = rows[folder][0]
+            return _story(document_id, fate, row | _origin(output, row.pop("shard")), rows)
     raise RunDirectoryError(f"no document {document_id!r} in {str(output)!r}; ids are the column `id` of clean/, removed/ and quarantine/")
+
+
+def _origin(output: Path, shard: str) -> dict[str, Any]:
+    """The input file that the documents of a shard were read from."""
+    entry = Manifest(output).read(f"pass0/{shard}")
+    return {"input_file": entry.input["path"]} if entry and entry.input else {}
 
 
 def _story(document_id: str, fate: str, row: dict[str, Any], rows: dict[str, list]) -> dict[str, Any]:
@@ -50,11 +59,11 @@ def _story(document_id: str, fate: str, row: dict[str, Any], rows: dict[str, lis
         "error": row.get("error"),
         "kept_id": row.get("kept_id"),
         "document": {k: v for k, v in row.items() if k not in known and v is not None},
-        "signals": {k: v for k, v in signals.items() if k not in ("id", "verdict", "reason", "hits")},
+        "signals": {k: v for k, v in signals.items() if k not in ("id", "verdict", "reason", "hits", "shard")},
         "rules_verdict": signals.get("verdict"),
         "hits": hits,
-        "edits": [{k: v for k, v in edit.items() if k != "id"} for edit in rows["edits"]],
-        "clusters": [{k: v for k, v in c.items() if k != "id"} for c in rows["clusters"]],
+        "edits": [{k: v for k, v in edit.items() if k not in ("id", "shard")} for edit in rows["edits"]],
+        "clusters": [{k: v for k, v in c.items() if k not in ("id", "shard")} for c in rows["clusters"]],
         "text": row.get("text"),
     }
 

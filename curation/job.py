@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,7 +19,7 @@ from curation.stages.near import NearSettings
 from curation.stages.pack import PackSettings
 from rules.examples import example_problems
 from rules.pack import find_pack, load_pack
-from rules.places import Located, Problem, Problems, build, did_you_mean, load
+from rules.places import KEY, KeyPath, Located, Problem, Problems, build, did_you_mean, load
 from rules.rule import Pack
 
 STAGES = ("language", "rules", "exact", "near")
@@ -31,6 +31,15 @@ class ExtractChoice:
     """How HTML becomes text."""
 
     html: Literal["resiliparse", "trafilatura"] = "resiliparse"
+    main_content: bool = True  # leave out menus, banners and footers
+
+
+@dataclass(frozen=True)
+class PackUse:
+    """A pack with some of its rules set to another action, without touching the pack."""
+
+    use: str
+    set: dict[str, Literal["drop", "tag", "off"]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -42,7 +51,7 @@ class Job:
     read: ReadSettings = ReadSettings()
     extract: ExtractChoice = ExtractChoice()
     language: LanguageSettings | None = None  # absent: languages are what the input says
-    packs: tuple[str, ...] = ()  # shipped packs by name, your own by path
+    packs: tuple[str | PackUse, ...] = ()  # shipped packs by name, your own by path
     exact: ExactSettings | None = None  # absent: exact duplicates stay
     near: NearSettings | None = None  # absent: near duplicates stay
     pack: PackSettings | None = None  # absent: no tokenizer and no packed/
@@ -65,7 +74,7 @@ class LoadedJob:
 
     @property
     def read_settings(self) -> ReadSettings:
-        return dataclasses.replace(self.settings.read, html=self.settings.extract.html)
+        return dataclasses.replace(self.settings.read, **dataclasses.asdict(self.settings.extract))
 
     def effective(self) -> dict[str, Any]:
         """Everything that decides the output, as plain data (workers do not)."""
@@ -120,24 +129,40 @@ def _nothing_given(located: Located) -> list[Problem]:
     return [located.problem((k,), "R103", message.format(key=k)) for k in stages if k in data and data[k] is None]
 
 
-def _packs(names: Any, located: Located, folder: Path, problems: list[Problem]) -> tuple[Pack, ...]:
+def _packs(uses: Any, located: Located, folder: Path, problems: list[Problem]) -> tuple[Pack, ...]:
     packs: list[Pack] = []
-    for index, name in enumerate(names if isinstance(names, list) else []):
+    for index, use in enumerate(uses if isinstance(uses, list) else []):
+        at = ("packs", index)
+        name = use.get("use") if isinstance(use, dict) else use
         if not isinstance(name, str):
             continue
         try:
             pack = load_pack(find_pack(name, folder))
         except ValueError as error:
-            problems.append(located.problem(("packs", index), "R109", str(error)))
+            problems.append(located.problem((*at, "use"), "R109", str(error)))
             continue
         except Problems as found:
             problems += found.problems
             continue
         problems += example_problems(pack)
         if pack.name in {p.name for p in packs}:
-            problems.append(located.problem(("packs", index), "R105", f"two packs are called {pack.name!r}"))
-        packs.append(pack)
+            problems.append(located.problem(at, "R105", f"two packs are called {pack.name!r}"))
+        packs.append(_with_actions(pack, use.get("set"), located, (*at, "set"), problems) if isinstance(use, dict) else pack)
     return tuple(packs)
+
+
+def _with_actions(pack: Pack, actions: Any, located: Located, at: KeyPath, problems: list[Problem]) -> Pack:
+    """`pack` with the actions that the job sets."""
+    known = {rule.id: rule for rule in pack.rules if not rule.variant}
+    actions = actions if isinstance(actions, dict) else {}
+    for name, action in actions.items():
+        if name not in known:
+            message = f"pack {pack.name} has no rule {name!r}{did_you_mean(name, known)}"
+            problems.append(located.problem((*at, name, KEY), "R110", message))
+        elif action == "tag" and known[name].lines:
+            problems.append(located.problem((*at, name), "R110", "a line rule changes lines or is off; it cannot be a tag"))
+    rules = tuple(dataclasses.replace(rule, action=actions.get(rule.id, rule.action)) for rule in pack.rules)
+    return dataclasses.replace(pack, rules=rules)
 
 
 def _order_problems(job: Job, located: Located) -> list[Problem]:

@@ -33,6 +33,7 @@ class Entry:
     key: str
     outputs: dict[str, dict[str, Any]] = field(default_factory=dict)
     counts: dict[str, Any] = field(default_factory=dict)
+    input: dict[str, Any] = field(default_factory=dict)  # the first pass: which part of which file was read
 
     @property
     def fingerprint(self) -> str:
@@ -66,8 +67,8 @@ class Manifest:
     def read(self, unit: str) -> Entry | None:
         try:
             data = json.loads(self.path(unit).read_text(encoding="utf-8"))
-            return Entry(data["unit"], data["key"], data["outputs"], data["counts"])
-        except (FileNotFoundError, json.JSONDecodeError, KeyError):
+            return Entry(**data)
+        except (FileNotFoundError, json.JSONDecodeError, TypeError):
             return None
 
     def record(self, entry: Entry) -> Entry:

@@ -129,7 +129,15 @@ def run_shard(task: ShardTask) -> Entry:
     except BaseException:
         output.abandon()
         raise
-    return Manifest(task.job.output).record(Entry(task.unit, task.key, outputs, output.counts))
+    return Manifest(task.job.output).record(Entry(task.unit, task.key, outputs, output.counts, _input(task)))
+
+
+def _input(task: ShardTask) -> dict[str, Any]:
+    """Where the shard's documents came from, for `gristmill why`."""
+    if task.step.number > 0:
+        return {}
+    file = task.shard.file
+    return {"file": file.name, "path": file.path, "row_groups": task.shard.row_groups}
 
 
 def _source(task: ShardTask, output: _Output) -> Iterator[pa.Table]:

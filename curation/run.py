@@ -134,7 +134,7 @@ def _pass_settings(job: LoadedJob, step: Pass) -> dict[str, Any]:
     if "exact" in step.barrier:
         settings["exact"] = job.settings.exact.normalise if job.settings.exact else None
     if "near" in step.barrier:
-        settings["near"] = repr(duplicates.minhash_settings(job.settings.near))
+        settings["near"] = repr(job.settings.near.minhash)
     return settings
 
 

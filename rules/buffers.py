@@ -13,9 +13,8 @@ import pyarrow.compute as pc
 def large_strings(column: pa.Array | pa.ChunkedArray) -> pa.LargeStringArray:
     """`column` (any string type) as one contiguous large_string array; null becomes the empty text."""
     if isinstance(column, pa.ChunkedArray):
-        column = pa.concat_arrays(column.chunks) if column.num_chunks != 1 else column.chunk(0)
-        if isinstance(column, pa.ChunkedArray):  # some pyarrow versions return chunks for huge columns
-            column = column.combine_chunks()
+        chunks = column.chunks or [pa.array([], column.type)]
+        column = chunks[0] if len(chunks) == 1 else pa.concat_arrays(chunks)
     if column.type != pa.large_string():
         column = column.cast(pa.large_string())
     return pc.fill_null(column, "") if column.null_count else column
@@ -35,4 +34,4 @@ def string_buffers(column: pa.Array | pa.ChunkedArray) -> tuple[np.ndarray, np.n
 def strings_from(offsets: np.ndarray, data: np.ndarray) -> pa.LargeStringArray:
     """A large_string array over `offsets` (int64 [n + 1]) and `data` (uint8, valid UTF-8), without a copy."""
     buffers = [None, pa.py_buffer(np.ascontiguousarray(offsets, np.int64)), pa.py_buffer(np.ascontiguousarray(data))]
-    return pa.LargeStringArray.from_buffers(pa.large_string(), len(offsets) - 1, buffers)
+    return pa.Array.from_buffers(pa.large_string(), len(offsets) - 1, buffers)

@@ -40,7 +40,7 @@ def _rule_problems(pack: Pack, rule: Rule) -> Iterator[tuple[KeyPath, str]]:
         return
     if not (examples.keep and (examples.drop or examples.change)):
         yield (), "needs at least one example that it acts on and one that it leaves alone"
-    alone = dataclasses.replace(pack, languages=(), rules=(dataclasses.replace(rule, action="drop", languages=(), except_languages=()),))
+    alone = _alone(pack, rule)
     for side in ("drop", "keep"):
         for i, example in enumerate(getattr(examples, side)):
             message = _disagrees(alone, example, side == "drop")
@@ -50,6 +50,14 @@ def _rule_problems(pack: Pack, rule: Rule) -> Iterator[tuple[KeyPath, str]]:
         result = _run(alone, before)
         if result.texts[0].as_py() != after:
             yield ("change", before), f"becomes {result.texts[0].as_py()!r}, not {after!r}"
+
+
+def _alone(pack: Pack, rule: Rule) -> Pack:
+    """A pack of this rule alone, for every language; with the line rules too when the rule looks at their effect."""
+    rule = dataclasses.replace(rule, action="drop", languages=(), except_languages=())
+    looks_at_edits = any(condition.signal in ENGINE_SIGNALS for condition in rule.drop_when)
+    editors = [r for r in pack.rules if r.lines and not r.variant] if looks_at_edits else []
+    return dataclasses.replace(pack, languages=(), rules=(rule, *editors))
 
 
 def _disagrees(alone: Pack, example: str | dict[str, float], expected: bool) -> str | None:

@@ -48,6 +48,9 @@ class Problems(Exception):
         self.problems = sorted(set(problems))
         super().__init__("\n".join(map(str, self.problems)))
 
+    def __reduce__(self) -> tuple:
+        return Problems, (self.problems,)  # so that it comes back whole from a worker process
+
 
 @dataclass(frozen=True)
 class Located:

@@ -76,7 +76,7 @@ def test_check(project, tmp_path):
     bad = tmp_path / "bad.yaml"
     bad.write_text("pack: p\nabout: x\nrules:\n  - {id: a, why: x, drop_when: {word: '< 1'}}\n")
     result = gristmill("check", bad)
-    assert result.returncode == 1 and f"{bad}:4:34: R102 unknown signal 'word', did you mean 'words'?" in result.stdout
+    assert result.returncode == 1 and f"{bad}:4:33: R102 unknown signal 'word', did you mean 'words'?" in result.stdout
     data = json.loads(gristmill("check", bad, "--json").stdout)
     assert data["schema_version"] == 1 and data["problems"][0]["line"] == 4
     assert gristmill("check", tmp_path / "absent.yaml").returncode == 2

@@ -6,10 +6,8 @@ import pytest
 
 from curation.executor import map_tasks, stop_workers, worker_count
 from curation.manifest import key_of
-
-
-def failing(task: int) -> int:
-    raise ValueError(f"task {task} cannot be done")
+from rules.pack import load_pack
+from rules.places import Problems
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -31,15 +29,7 @@ def test_ray_gives_the_same_results():
     assert sorted(map_tasks(key_of, list(range(10)), 2)) == sorted(key_of(i) for i in range(10))
 
 
-def test_an_error_in_a_task_arrives_as_itself():
-    with pytest.raises(ValueError, match="task 1 cannot be done"):
-        list(map_tasks(failing, [1], "inline"))
-
-
-def test_an_error_on_ray_arrives_as_itself():
-    with pytest.raises(ValueError, match="task"):
-        list(map_tasks(failing_on_ray, [1, 2], 2))
-
-
-def failing_on_ray(task: int) -> int:
-    raise ValueError(f"task {task} cannot be done")
+@pytest.mark.parametrize("workers", ["inline", 2])
+def test_an_error_in_a_task_arrives_as_itself(workers):
+    with pytest.raises(Problems, match="absent.yaml:1:1: R100 cannot read this file"):
+        list(map_tasks(load_pack, ["absent.yaml", "absent.yaml"], workers))

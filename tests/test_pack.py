@@ -78,7 +78,7 @@ rules:
     why: x
     lines: replace
     match: 'x'
-    with: '\\\\2'
+    with: '\\2'
   - id: H
     why: x
     match: x
@@ -121,7 +121,7 @@ def test_every_mistake_is_found_in_one_go(tmp_path):
         "pack.yaml:10:5: R101 a rule needs drop_when, lines",
         "pack.yaml:12:5: R101 unknown key 'drop_whn', did you mean 'drop_when'?",
         "pack.yaml:15:24: R103 expected a comparison such as '> 0.9', got 'less than 50'",
-        "pack.yaml:15:54: R103 expected text, got 7",
+        "pack.yaml:15:55: R103 expected text, got 7",
         "pack.yaml:19:12: R104 not an RE2 pattern",
         "pack.yaml:20:9: R105 duplicate id 'a'",
         "pack.yaml:21:10: R101 say in one sentence",
@@ -180,13 +180,13 @@ rules:
     why: x
     match: x
 """
-    found = [str(p).split("pack.yaml:")[1] for p in example_problems(load_pack(write(tmp_path, text)))]
+    found = [str(p).split("pack.yaml:")[1] for p in sorted(example_problems(load_pack(write(tmp_path, text))))]
     assert found == [
         "8:23: R106 p/a: this example should be dropped but is kept; words is 3",
         "9:14: R106 p/a: these values should keep but drop",
         "9:26: R106 p/a: give exactly the signals of the rule: words",
-        "14:31: R106 p/b: becomes 'a', not 'b'",
-        "14:44: R106 p/b: this example should be left alone but is acted on",
+        "14:32: R106 p/b: becomes 'a', not 'b'",
+        "14:45: R106 p/b: this example should be left alone but is acted on",
         "15:5: R108 p/c: needs at least one example that it acts on and one that it leaves alone",
     ]
 

@@ -282,3 +282,16 @@ def test_exact_duplicates_of_the_sample(shared_data, tmp_path):
     languages = {row["lang"] for row in rows(tmp_path / "out", "clean")}
     assert languages <= {"en", "de"} and report["kept"] > 0
     assert all("input_lang" in row for row in rows(tmp_path / "out", "clean")[:1])
+
+
+def test_a_job_sets_actions_of_rules(tmp_path):
+    path = tmp_path / "job.yaml"
+    path.write_text("input: x\noutput: out\npacks:\n  - {use: gopher_quality, set: {word-count: off, stop-words: tag}}\n")
+    actions = {rule.id: rule.action for rule in load_job(path).packs[0].rules}
+    assert (actions["word-count"], actions["stop-words"], actions["hash-words"]) == ("off", "tag", "drop")
+    path.write_text("input: x\noutput: out\npacks:\n  - {use: web_chrome, set: {skip-link: tag, skip-lnk: off, share-bar: of}}\n")
+    with pytest.raises(Problems) as caught:
+        load_job(path)
+    found = [str(p).split("job.yaml:")[1] for p in caught.value.problems]
+    assert found[0].startswith("4:40: R110 a line rule") and found[1].startswith("4:45: R110 pack web_chrome has no rule 'skip-lnk', did you mean 'skip-link'?")
+    assert found[2].startswith("4:71: R103 expected one of drop, tag, off")

@@ -1,0 +1,216 @@
+"""Which files a job reads, and how they are cut into shards.
+
+Patterns are plain paths, folders (searched in depth), globs, and the same as fsspec URLs. Each file gets a name that
+depends on the patterns and not on where the folder lies: document ids and the `source` column are made from it. A
+shard is the unit of work: a few row groups of a Parquet file, or a whole file of any other format.
+
+Price: one listing per pattern, a few kilobytes of each file with an unknown suffix, and the footer of each Parquet file.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import posixpath
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import fsspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+from fsspec.implementations.local import LocalFileSystem
+
+from curation.formats import SUPPORTED, format_of_bytes, format_of_name
+from curation.streams import open_binary
+
+SHARD_BYTES = 64 << 20
+_HEAD_BYTES = 64 << 10
+_GLOB = re.compile(r"[*?\[]")
+_log = logging.getLogger(__name__)
+
+
+class InputError(ValueError):
+    """The inputs are not what the job says; the text says where and what to do."""
+
+
+@dataclass(frozen=True)
+class InputFile:
+    """A file to read. `path` is a local path or an fsspec URL; `name` is short, stable and unique."""
+
+    path: str
+    name: str
+    size_bytes: int  # -1 where the file system does not know
+    modified: str | float  # whatever the file system knows: seconds, a date, or an etag
+    format: str  # one of formats.FORMATS
+
+
+@dataclass(frozen=True)
+class Shard:
+    """A part of a file. `row_groups` is None for the whole file; `first_record` is the number of its first record."""
+
+    number: int
+    file: InputFile
+    row_groups: tuple[int, ...] | None
+    first_record: int
+
+
+@dataclass(frozen=True)
+class _Found:
+    """A file that a pattern matched. `base` is the fixed part of the pattern; `chosen`: not met in a folder."""
+
+    system: fsspec.AbstractFileSystem
+    path: str
+    base: str
+    chosen: bool
+
+    @property
+    def url(self) -> str:
+        return self.path if isinstance(self.system, LocalFileSystem) else self.system.unstrip_protocol(self.path)
+
+
+def list_inputs(patterns: Sequence[str], folder: Path) -> list[InputFile]:
+    """The files that `patterns` match, relative to `folder`, sorted by name, each once.
+
+    Raises InputError for a pattern without files, and for a file whose format is not known.
+    """
+    found: dict[str, _Found] = {}
+    for pattern in patterns:
+        matches = list(_expand(pattern, folder))
+        if not matches:
+            raise InputError(
+                f"input {pattern!r} matches no file (looked in {str(folder)!r}); check the path, or the pattern"
+            )
+        for match in matches:
+            earlier = found.get(match.url)
+            if earlier is None or (match.chosen and not earlier.chosen):
+                found[match.url] = match
+    names = _names(found)
+    files = [_input_file(match, names[url]) for url, match in found.items()]
+    known = sorted((file for file in files if file is not None), key=lambda file: file.name)
+    if not known:
+        raise InputError(f"no file in {', '.join(map(repr, patterns))} is in a known format; known are {SUPPORTED}")
+    return known
+
+
+def _expand(pattern: str, folder: Path) -> Iterator[_Found]:
+    """The files of one pattern. A path that exists is taken as it is, whatever characters are in it."""
+    system, path = _resolve(pattern, folder)
+    if system.isfile(path):
+        yield _Found(system, path, posixpath.dirname(path), True)
+    elif system.isdir(path):
+        yield from _walk(system, path, path)
+    elif _GLOB.search(path):
+        fixed = path[: _GLOB.search(path).start()]
+        base = fixed.rpartition("/")[0]
+        for match in sorted(system.glob(path)):
+            if system.isdir(match):
+                yield from _walk(system, match, base)
+            else:
+                yield _Found(system, match, base, True)
+
+
+def _resolve(pattern: str, folder: Path) -> tuple[fsspec.AbstractFileSystem, str]:
+    if "://" in pattern:
+        system, path = fsspec.core.url_to_fs(pattern)
+        return system, path
+    return LocalFileSystem(), os.path.abspath(folder / Path(pattern).expanduser())
+
+
+def _walk(system: fsspec.AbstractFileSystem, path: str, base: str) -> Iterator[_Found]:
+    """The files in a folder, but for hidden ones and markers such as _SUCCESS."""
+    for match in sorted(system.find(path)):
+        parts = match[len(path) :].strip("/").split("/")
+        if not any(part.startswith((".", "_")) for part in parts):
+            yield _Found(system, match, base, False)
+
+
+def _input_file(match: _Found, name: str) -> InputFile | None:
+    """None for a file met in a folder that is in no known format."""
+    info = match.system.info(match.path)
+    found = format_of_name(match.path) or _sniffed(match)
+    if found is None and match.chosen:
+        raise InputError(
+            f"input {match.url!r} is in no known format; known are {SUPPORTED}. Rename it, or leave it out"
+        )
+    if found is None:
+        _log.warning("left out %s: it is in no known format", match.url)
+        return None
+    size = info.get("size")
+    return InputFile(match.url, name, -1 if size is None else int(size), _modified(info), found)
+
+
+def _sniffed(match: _Found) -> str | None:
+    with match.system.open(match.path, "rb") as file:
+        return format_of_bytes(file.read(_HEAD_BYTES))
+
+
+def _modified(info: dict[str, Any]) -> str | float:
+    for key in ("mtime", "LastModified", "last_modified", "updated", "ETag", "created"):
+        if info.get(key) is not None:
+            value = info[key]
+            return value if isinstance(value, (int, float)) else str(value)
+    return ""
+
+
+def _names(found: dict[str, _Found]) -> dict[str, str]:
+    """A short name for each URL: the path after the fixed part of its pattern, longer where two would be the same."""
+    parts = {url: match.path.strip("/").split("/") for url, match in found.items()}
+    keep = {url: len(_relative(match).split("/")) for url, match in found.items()}
+    while True:
+        names = {url: "/".join(parts[url][-keep[url] :]) for url in found}
+        counts = Counter(names.values())
+        longer = [url for url, name in names.items() if counts[name] > 1 and keep[url] < len(parts[url])]
+        if not longer:
+            return {url: _valid(name if counts[name] == 1 else url) for url, name in names.items()}
+        for url in longer:
+            keep[url] += 1
+
+
+def _relative(match: _Found) -> str:
+    return match.path[len(match.base) :].strip("/") if match.path.startswith(match.base) else match.path.strip("/")
+
+
+def _valid(name: str) -> str:
+    """File names are bytes; one that is no UTF-8 must still fit a text column."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
+# --- shards -----------------------------------------------------------------------------------------------
+
+
+def plan_shards(files: Iterable[InputFile], shard_bytes: int = SHARD_BYTES) -> list[Shard]:
+    """Parquet files cut at row groups into about `shard_bytes` of decompressed data; one shard for each other file."""
+    shards: list[Shard] = []
+    for file in files:
+        for row_groups, first_record in _parts(file, shard_bytes):
+            shards.append(Shard(len(shards), file, row_groups, first_record))
+    return shards
+
+
+def _parts(file: InputFile, shard_bytes: int) -> list[tuple[tuple[int, ...] | None, int]]:
+    if file.format != "parquet" or file.size_bytes == 0:
+        return [(None, 0)]
+    try:
+        with open_binary(file.path) as raw:
+            return _row_group_parts(pq.read_metadata(raw), shard_bytes)
+    except (pa.ArrowException, OSError):
+        return [(None, 0)]  # reading it will quarantine the file
+
+
+def _row_group_parts(footer: pq.FileMetaData, shard_bytes: int) -> list[tuple[tuple[int, ...], int]]:
+    parts: list[tuple[tuple[int, ...], int]] = []
+    groups: list[int] = []
+    size = row = first = 0
+    for index in range(footer.num_row_groups):
+        group = footer.row_group(index)
+        if groups and size + group.total_byte_size > shard_bytes:
+            parts.append((tuple(groups), first))
+            groups, size, first = [], 0, row
+        groups.append(index)
+        size += group.total_byte_size
+        row += group.num_rows
+    return [*parts, (tuple(groups), first)]

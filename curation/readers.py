@@ -1,0 +1,41 @@
+"""From a shard to batches of documents, whatever the format of its file.
+
+Every record of the shard is exactly one of: a document, quarantined, or skipped (counted by reason). The documents are in
+the order of the file, and they, their ids and their columns are the same for any `batch_bytes`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from curation.archives import read_archive
+from curation.batches import BATCH_BYTES, Batch, Losses, ReadSettings
+from curation.document import DOCUMENT
+from curation.inputs import Shard
+from curation.jsonl import read_jsonl
+from curation.tables import read_arrow, read_parquet
+from curation.text_files import read_text
+
+__all__ = ["BATCH_BYTES", "Batch", "ReadSettings", "read_shard"]
+
+
+def read_shard(shard: Shard, settings: ReadSettings, batch_bytes: int = BATCH_BYTES) -> Iterator[Batch]:
+    """The records of `shard` in batches of about `batch_bytes` of text; at least one batch.
+
+    Raises InputError where the columns that `settings` name are missing, OSError where the file cannot be opened.
+    """
+    file = shard.file
+    if file.size_bytes == 0:
+        losses = Losses(file.name)
+        losses.skipped["empty file"] += 1
+        yield losses.batch(DOCUMENT.empty_table())
+    elif file.format == "parquet":
+        yield from read_parquet(shard, settings, batch_bytes)
+    elif file.format == "arrow":
+        yield from read_arrow(shard, settings, batch_bytes)
+    elif file.format == "jsonl":
+        yield from read_jsonl(file, settings, batch_bytes)
+    elif file.format == "text":
+        yield from read_text(file, settings)
+    else:
+        yield from read_archive(file, settings, batch_bytes)

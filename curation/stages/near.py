@@ -1,0 +1,114 @@
+"""Near duplicates: documents that share most of their word n-grams, by MinHash and locality-sensitive hashing.
+
+Signatures (minhash.py) are cut in bands; documents that agree on a whole band are one cluster (clusters.py), and one
+document of each cluster is kept. Two documents of similarity s meet with probability 1 - (1 - s**rows)**bands: with 14
+bands of 8 rows 0.92 at 0.8, 0.56 at 0.7 and 0.05 at 0.5. There is no check of the candidates: give the signatures of a
+pair to minhash.estimated_jaccard to see how alike they are.
+
+Documents of fewer words than a shingle are not eligible: they are each their own cluster here, and exact.py's business.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from curation.clusters import choose_kept, union_bands
+from curation.minhash import MinHashSettings
+from rules.places import SettingError
+
+DEFAULT_BANDS, DEFAULT_ROWS = 14, 8
+
+
+@dataclass(frozen=True)
+class NearSettings:
+    """How near duplicates are found and which document of a cluster stays.
+
+    `hashes`, `ngram`, `seed`, `bits`: as in MinHashSettings. `bands` of `rows` entries each, or `threshold`: then the
+    bands and rows, of at most `hashes` entries, with the least error around that similarity (datasketch's optimiser).
+    Read the bands and rows in force from `band_shape`.
+    """
+
+    hashes: int = 112
+    bands: int = DEFAULT_BANDS
+    rows: int = DEFAULT_ROWS
+    ngram: int = 5
+    threshold: float | None = None
+    seed: int = 1
+    bits: Literal[32, 64] = 64
+    keep: Literal["longest", "earliest"] = "longest"
+
+    def __post_init__(self) -> None:
+        _ = self.minhash  # checks hashes, ngram, seed and bits
+        if self.keep not in ("longest", "earliest"):
+            raise SettingError("keep", f"keep must be longest or earliest, got {self.keep!r}")
+        if self.threshold is None:
+            self._check_bands()
+        elif not 0.0 < self.threshold < 1.0:
+            raise SettingError("threshold", f"threshold is a similarity between 0 and 1, got {self.threshold}")
+        elif (self.bands, self.rows) != (DEFAULT_BANDS, DEFAULT_ROWS):
+            raise SettingError("threshold", "give either threshold or bands and rows, not both")
+        else:
+            _ = self.band_shape  # the optimiser may find nothing
+
+    def _check_bands(self) -> None:
+        for key in ("bands", "rows"):
+            if getattr(self, key) < 1:
+                raise SettingError(key, f"{key} must be at least 1, got {getattr(self, key)}")
+        if self.bands * self.rows > self.hashes:
+            needed = f"{self.bands} bands of {self.rows} rows need {self.bands * self.rows} hashes"
+            raise SettingError("bands", f"{needed}, but hashes is {self.hashes}: raise hashes or lower bands or rows")
+
+    @property
+    def minhash(self) -> MinHashSettings:
+        """The settings of the signatures."""
+        return MinHashSettings(self.hashes, self.ngram, self.seed, self.bits)
+
+    @property
+    def band_shape(self) -> tuple[int, int]:
+        """The bands and rows in force."""
+        return (self.bands, self.rows) if self.threshold is None else optimal_bands(self.threshold, self.hashes)
+
+
+@functools.cache
+def optimal_bands(threshold: float, hashes: int) -> tuple[int, int]:
+    """The bands and rows of least false positives plus false negatives around `threshold`, by datasketch."""
+    from datasketch import MinHashLSH  # takes half a second, and only this needs it
+
+    try:
+        index = MinHashLSH(threshold=threshold, num_perm=hashes)
+    except ValueError as error:
+        message = f"no bands of {hashes} hashes suit a threshold of {threshold}: {error}"
+        raise SettingError("threshold", message) from error
+    return index.b, index.r
+
+
+def find_near(keys: np.ndarray, lengths: np.ndarray, eligible: np.ndarray, settings: NearSettings) -> np.ndarray:
+    """The row number of the document kept for each (int64 [docs]; its own where it is kept).
+
+    `keys`: uint64 [docs, bands] from clusters.band_keys(signatures, *settings.band_shape); `lengths`: int64 [docs];
+    `eligible`: bool [docs], shingles > 0. The answer does not depend on the order of documents but for their numbers.
+    """
+    bands, _ = settings.band_shape
+    if keys.ndim != 2 or keys.shape[1] != bands:
+        raise ValueError(f"the settings have {bands} bands, but the keys are of shape {keys.shape}")
+    return choose_kept(union_bands(keys, eligible), lengths, settings.keep)
+
+
+def s_curve(bands: int, rows: int, points: int = 101) -> np.ndarray:
+    """Similarity and probability of becoming candidates (float64 [points, 2]): 1 - (1 - s**rows)**bands."""
+    similarity = np.linspace(0.0, 1.0, points)
+    return np.column_stack([similarity, 1.0 - (1.0 - similarity**rows) ** bands])
+
+
+def memory_bytes(documents: int, settings: NearSettings) -> int:
+    """What find_near and its arguments take at the peak: 8 bytes a band and 41 more for each document, and 64 kB.
+
+    The 41: length, eligible flag, parent, and one band's keys as they are, in buckets, and their row numbers.
+    Signatures, 8 or 4 bytes a hash, are not needed once the keys are made.
+    """
+    bands, _ = settings.band_shape
+    return documents * (8 * bands + 41) + (64 << 10)

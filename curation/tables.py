@@ -1,0 +1,123 @@
+"""Parquet files and Arrow IPC files and streams to batches of documents, without a Python object per document.
+
+Parquet is read row group by row group and a few thousand rows at a time, so that memory depends on the batch and not on
+the row group. A row group that cannot be read is quarantined record by record (its footer says how many it had); a file
+without a readable footer, and the rest of a damaged Arrow file, as one record.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pyarrow as pa
+import pyarrow.ipc as ipc
+import pyarrow.parquet as pq
+
+from curation.batches import Batch, Losses, ReadSettings, Unreadable
+from curation.columns import ColumnPlan, cut, documents_of, is_string, plan_columns
+from curation.document import DOCUMENT
+from curation.inputs import Shard
+from curation.streams import open_binary
+
+MAX_ROWS = 8192  # of a batch: a dictionary may hold one long text for a million rows
+MAX_LOST_ROWS = 1_000_000  # a damaged footer may promise any number of rows
+_DAMAGE = (pa.ArrowException, OSError, UnicodeError, Unreadable)
+
+
+def read_parquet(shard: Shard, settings: ReadSettings, batch_bytes: int) -> Iterator[Batch]:
+    """The row groups of `shard`. Raises InputError for missing columns."""
+    losses = Losses(shard.file.name)
+    try:
+        file = pq.ParquetFile(_source(shard.file.path), page_checksum_verification=True)
+        schema = file.schema_arrow
+    except _DAMAGE as error:
+        losses.quarantine(shard.first_record, -1, "parquet", str(error))
+        yield losses.batch(DOCUMENT.empty_table())
+        return
+    with file:
+        plan = plan_columns(schema, settings, shard.file.name)
+        groups = range(file.num_row_groups) if shard.row_groups is None else shard.row_groups
+        number = shard.first_record
+        for group in groups:
+            yield from _read_row_group(file, group, number, plan, settings, losses, batch_bytes)
+            number += file.metadata.row_group(group).num_rows
+        if not groups:
+            yield losses.batch(plan.schema.empty_table())
+
+
+def _read_row_group(
+    file: pq.ParquetFile,
+    group: int,
+    first: int,
+    plan: ColumnPlan,
+    settings: ReadSettings,
+    losses: Losses,
+    batch_bytes: int,
+) -> Iterator[Batch]:
+    footer = file.metadata.row_group(group)
+    rows = max(1, min(MAX_ROWS, batch_bytes * footer.num_rows // max(1, footer.total_byte_size)))
+    done = 0
+    batches = file.iter_batches(batch_size=rows, row_groups=[group])
+    while True:
+        try:
+            batch = next(batches, None)
+            if batch is None:
+                break
+            table = pa.Table.from_batches([batch])
+            documents = documents_of(table, plan, range(first + done, first + done + len(table)), settings, losses)
+        except _DAMAGE as error:
+            for row in range(done, min(footer.num_rows, done + MAX_LOST_ROWS)):
+                losses.quarantine(first + row, -1, "parquet", f"row group {group}: {error}")
+            break
+        done += len(table)
+        yield from cut(documents, losses, batch_bytes)
+    if losses.rows or not done:
+        yield losses.batch(plan.schema.empty_table())
+
+
+def read_arrow(shard: Shard, settings: ReadSettings, batch_bytes: int) -> Iterator[Batch]:
+    """An Arrow IPC file or stream (Feather 2 is an IPC file). Raises InputError for missing columns."""
+    losses = Losses(shard.file.name)
+    number = 0
+    plan = None
+    try:
+        schema, batches = _record_batches(_source(shard.file.path))
+        plan = plan_columns(schema, settings, shard.file.name)
+        for batch in batches:
+            for start in range(0, len(batch), MAX_ROWS):
+                table = pa.Table.from_batches([batch.slice(start, MAX_ROWS)])
+                yield from _read_rows(table, number, plan, settings, losses, batch_bytes)
+                number += len(table)
+    except _DAMAGE as error:
+        losses.quarantine(number, -1, "arrow", f"after {number:,} records: {error}")
+    yield losses.batch(plan.schema.empty_table() if plan else DOCUMENT.empty_table())
+
+
+def _read_rows(
+    table: pa.Table, first: int, plan: ColumnPlan, settings: ReadSettings, losses: Losses, batch_bytes: int
+) -> Iterator[Batch]:
+    """The rows of a table whose buffers nobody has checked yet."""
+    try:
+        for _, index in plan.extra:
+            if not is_string(table.column(index).type):  # those are checked, and repaired, with the others
+                table.column(index).validate(full=True)
+        documents = documents_of(table, plan, range(first, first + len(table)), settings, losses)
+    except _DAMAGE as error:
+        for number in range(first, first + len(table)):
+            losses.quarantine(number, -1, "arrow", str(error))
+    else:
+        yield from cut(documents, losses, batch_bytes)
+
+
+def _record_batches(source: pa.NativeFile) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
+    head = source.read(6)
+    source.seek(0)
+    if head == b"ARROW1":
+        reader = ipc.open_file(source)
+        return reader.schema, (reader.get_batch(index) for index in range(reader.num_record_batches))
+    stream = ipc.open_stream(source)
+    return stream.schema, iter(stream)
+
+
+def _source(path: str) -> pa.NativeFile:
+    return pa.PythonFile(open_binary(path), mode="r") if "://" in path else pa.memory_map(path)

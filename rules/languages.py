@@ -1,0 +1,104 @@
+"""One code for each language, whatever it is called: `eng`, `en`, `eng_Latn`, `en-GB` and `English` are all `en`.
+
+The code is ISO 639-1 (two letters) where the language has one, else ISO 639-3 (three letters), else ISO 639-2 for the
+few labels that stand for a group (`nah`). Script and region are dropped: `zh-Hant` is `zh`, `pt-BR` is `pt`.
+
+Macro-languages: the member that people mean by the whole becomes the whole (`cmn` zh, `arb` ar, `nb` no; all of them in
+STANDARD_MEMBERS), so that labels of fastText (`no`), GlotLID (`nob_Latn`) and BCP 47 (`nb-NO`) meet. Every other member
+keeps its own code: `yue`, `arz`, `ckb` and `nn` are not Chinese, Arabic, Kurdish and Norwegian to a language identifier.
+Codes that ISO replaced are followed (`iw` he); Serbo-Croatian, which ISO split but identifiers still name, is `hbs`.
+
+Codes and names are those of the iso639-lang package, indexed once in 0.1 s; after that a look-up in a dictionary.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+
+from iso639 import Lang, iter_langs
+from iso639.exceptions import DeprecatedLanguageValue, InvalidLanguageValue
+
+from rules.places import did_you_mean
+
+# ISO 639-3 members that stand for their macro-language: those of Unicode CLDR's languageAlias list, and quy.
+STANDARD_MEMBERS = frozenset(
+    "als arb ayr azj cmn cwd ekk esk fuc gaz gug ike khk kmr kng knc kpv lvs nob npi ojg ory pbt pbu pes plt quy quz"
+    " src swh uzn ydd zsm".split()
+)
+
+ALIASES = {  # what the package does not know or does not decide
+    "bh": "bih",
+    "sh": "hbs",
+    "eml": "eml",
+    "mo": "ro",
+    "fil": "tl",  # the national standard of Tagalog
+    "bangla": "bn",
+    "cantonese": "yue",
+    "farsi": "fa",
+    "filipino": "tl",
+    "greek": "el",
+    "haitian creole": "ht",
+    "mandarin": "zh",
+    "moldavian": "ro",
+    "slovene": "sl",
+    "uyghur": "ug",
+}
+
+TAG = re.compile(r"([a-z]{2,3})(?:[-_][a-z0-9]{1,8})*")
+LABEL_PREFIX = "__label__"
+
+
+@functools.lru_cache(maxsize=65536)
+def normalise(language: str) -> str:
+    """The code of a language from an ISO 639 code, a tag (`pt-BR`, `eng_Latn`), a fastText label or an English name.
+
+    ValueError where it is none of these; the message proposes the nearest.
+    """
+    name = language.strip().casefold().removeprefix(LABEL_PREFIX)
+    tag = TAG.fullmatch(name)
+    for candidate in (name, tag.group(1) if tag else name):
+        code = ALIASES.get(candidate) or _codes().get(candidate) or _names().get(candidate) or _replacement(candidate)
+        if code:
+            return code
+    known = [*_names(), *_codes()] if len(name) > 3 else _codes()
+    raise ValueError(f"unknown language {language!r}{did_you_mean(name, known)}; use an ISO 639 code such as en or eng")
+
+
+def _code_of(language: Lang) -> str:
+    """The code of an entry of ISO 639."""
+    if language.pt3 in STANDARD_MEMBERS:
+        language = language.macro()
+    return language.pt1 or language.pt3 or language.pt2t or language.pt5
+
+
+@functools.cache
+def _codes() -> dict[str, str]:
+    """Every ISO 639 code, of two and three letters, to ours."""
+    return {
+        code: _code_of(language)
+        for language in iter_langs()
+        for code in (language.pt1, language.pt2b, language.pt2t, language.pt3, language.pt5)
+        if code
+    }
+
+
+@functools.cache
+def _names() -> dict[str, str]:
+    """Every English name in lower case, also without what it has in brackets, to our code; two-letter ones win."""
+    names: dict[str, str] = {}
+    for language in sorted(iter_langs(), key=lambda language: (not language.pt1, language.pt3)):
+        for name in (language.name, *language.other_names()):
+            for spelling in (name, re.sub(r"\s*\(.*?\)", "", name)):
+                names.setdefault(spelling.casefold(), _code_of(language))
+    return names
+
+
+def _replacement(code: str) -> str | None:
+    """Our code for one that ISO replaced by another; None where it did not."""
+    try:
+        return _code_of(Lang(code))
+    except DeprecatedLanguageValue as deprecated:
+        return _codes().get(deprecated.change_to)
+    except InvalidLanguageValue:
+        return None

@@ -1,0 +1,158 @@
+"""Language identification against fastText itself, and the filter."""
+
+import fasttext
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as parquet
+import pytest
+
+from curation.document import DOCUMENT
+from rules.languages import normalise
+from curation.stages.language import (
+    VENDORED,
+    LanguageSettings,
+    filter_language,
+    identify,
+    keeps,
+    label_code,
+    load_model,
+)
+from rules.places import Problems, SettingError, build, load
+
+SENTENCES = {
+    "en": "The committee will publish its report at the end of the month.",
+    "fr": "Le comité publiera son rapport à la fin du mois prochain.",
+    "de": "Der Ausschuss wird seinen Bericht am Ende des Monats veröffentlichen.",
+    "ru": "Комитет опубликует свой отчёт в конце следующего месяца.",
+    "zh": "委员会将在下个月底发表报告，请大家关注。",
+    "ja": "委員会は来月末に報告書を公表する予定です。",
+    "ko": "위원회는 다음 달 말에 보고서를 발표할 예정이다.",
+    "hi": "समिति अगले महीने के अंत में अपनी रिपोर्ट प्रकाशित करेगी।",
+    "th": "คณะกรรมการจะเผยแพร่รายงานในปลายเดือนหน้า",
+    "ar": "ستنشر اللجنة تقريرها في نهاية الشهر القادم",
+}
+
+
+def test_languages_of_sentences():
+    labels, scores = identify(pa.array(SENTENCES.values()), LanguageSettings())
+    assert labels.to_pylist() == list(SENTENCES)
+    assert scores.dtype == np.float32 and (scores > 0.5).all() and (scores <= 1).all()
+
+
+def test_labels_and_scores_of_the_sample_are_those_of_fasttext(shared_data):
+    column = parquet.read_table(shared_data / "sample" / "part-0000.parquet", columns=["text"])["text"][:400]
+    labels, scores = identify(column, LanguageSettings())
+    model = fasttext.load_model(str(VENDORED["lid.176"]))
+    for text, label, score in zip(column.to_pylist(), labels.to_pylist(), scores, strict=True):
+        (theirs,), (probability,) = model.predict(text.replace("\n", " "))
+        assert label == {"als": "gsw"}.get(theirs[9:]) or label == normalise(theirs)
+        assert score == np.float32(min(probability, 1.0))
+    assert len(set(labels.to_pylist())) > 10
+
+
+def test_every_label_of_the_model_has_a_code():
+    codes = {label[9:]: label_code(label, "lid.176") for label in load_model("lid.176").get_labels()}
+    assert len(codes) == 176
+    assert {label: code for label, code in codes.items() if label != code} == {"als": "gsw", "bh": "bih", "sh": "hbs"}
+    assert label_code("__label__zxx_Zzzz", "glot.bin") == "zxx"
+    assert label_code("__label__not a language", "glot.bin") == "not a language"
+
+
+def test_texts_that_fasttext_takes_wrongly():
+    french = SENTENCES["fr"]
+    texts = [french, french.replace(" ", "\n"), french.replace(" ", "\r\n"), french.replace(" ", "\x00")]
+    texts += [f"</s> {french}", f"{french}\u2028{french} 🎉"]
+    labels, scores = identify(pa.array(texts), LanguageSettings())
+    assert labels.to_pylist() == ["fr"] * 6
+    assert scores[0] == pytest.approx(scores[1:5], abs=1e-6)
+
+
+def test_texts_of_nothing_have_no_language():
+    labels, scores = identify(pa.array(["", " \r\n\t", None, "\x00", "\u3000\u2028", "</s>"]), LanguageSettings())
+    assert labels.to_pylist() == [None] * 6
+    assert scores.tolist() == [0.0] * 6
+
+
+def test_order_batches_and_column_type_do_not_matter():
+    texts = list(SENTENCES.values()) * 120
+    labels, scores = identify(pa.chunked_array([texts[:7], texts[7:]]), LanguageSettings())
+    backwards, backward_scores = identify(pa.array(texts[::-1], pa.large_string()), LanguageSettings())
+    assert labels.to_pylist() == list(SENTENCES) * 120 == backwards.to_pylist()[::-1]
+    assert (scores == backward_scores[::-1]).all()
+    assert identify(pa.array([], pa.string()), LanguageSettings())[0].to_pylist() == []
+
+
+def test_a_line_of_50_mb_is_judged_by_its_start():
+    texts = pa.array([SENTENCES["de"] * 700_000, "x" * 50_000_000], pa.large_string())
+    labels, _ = identify(texts, LanguageSettings())
+    assert labels.to_pylist()[0] == "de"
+
+
+@pytest.mark.parametrize("keep", ["en", "eng", "eng_Latn", "English"])
+def test_a_filter_keeps_its_language_however_it_is_called(keep):
+    how = LanguageSettings(keep=(keep, "ko"), min_score=0.5)
+    labels, scores = identify(pa.array([*SENTENCES.values(), "", None]), how)
+    assert keeps(labels, scores, how).tolist() == [code in ("en", "ko") for code in [*SENTENCES, None, None]]
+
+
+def test_a_least_score_alone_and_no_filter_at_all():
+    labels, scores = pa.array(["en", "fr", None]), np.array([0.65, 0.64, 0.0], np.float32)
+    assert keeps(labels, scores, LanguageSettings()).tolist() == [True, True, True]
+    assert keeps(labels, scores, LanguageSettings(min_score=0.65)).tolist() == [True, False, False]
+    assert keeps(labels, scores, LanguageSettings(keep=("fra",), min_score=0.65)).tolist() == [False] * 3
+
+
+def batch(texts: list[str | None], langs: list[str | None]) -> pa.Table:
+    count = len(texts)
+    columns = [[f"d{n}" for n in range(count)], texts, [None] * count, ["s"] * count, langs, [None] * count]
+    return pa.table(columns, schema=DOCUMENT).append_column("date", pa.array(range(count)))
+
+
+def test_the_stage_labels_what_it_keeps_and_says_why_it_removes():
+    texts = [SENTENCES["en"], SENTENCES["fr"], "1234 5678", SENTENCES["ko"], ""]
+    documents = batch(texts, ["xx", None, None, "ko", None])
+    outcome = filter_language(documents, LanguageSettings(keep=("eng", "kor_Hang"), min_score=0.5))
+    assert outcome.kept.column_names == [*documents.column_names, "input_lang", "input_lang_score"]
+    kept, removed = outcome.kept.to_pylist(), outcome.removed.to_pylist()
+    assert [(row["id"], row["lang"], row["input_lang"], row["date"]) for row in kept] == [
+        ("d0", "en", "xx", 0),
+        ("d3", "ko", "ko", 3),
+    ]
+    assert [row["id"] for row in removed] == ["d1", "d2", "d4"]
+    assert all(row["stage"] == "language" and len(row["hits"]) == 1 for row in removed)
+    assert {row["id"]: row["reason"] for row in removed if row["id"] != "d2"} == dict.fromkeys(
+        ("d1", "d4"), "language/other"
+    )
+    assert all(row["hits"][0]["rule"] == row["reason"] for row in removed)
+    assert outcome.counts["languages_in"][""] == 1 and sum(outcome.counts["languages_in"].values()) == 5
+
+
+def test_the_stage_removes_for_a_low_score_alone():
+    outcome = filter_language(batch(["", SENTENCES["en"]], [None, None]), LanguageSettings(min_score=0.5))
+    (removed,) = outcome.removed.to_pylist()
+    assert removed["reason"] == "language/min_score"
+    hit = removed["hits"][0]
+    assert (hit["signal"], hit["value"], hit["comparison"], hit["threshold"]) == ("lang_score", 0.0, "<", 0.5)
+
+
+def test_the_stage_leaves_an_input_column_of_its_name_and_takes_an_empty_batch():
+    documents = batch([SENTENCES["en"]], [None]).append_column("input_lang", pa.array([["list", "of"]]))
+    outcome = filter_language(documents, LanguageSettings())
+    assert outcome.kept.to_pylist()[0]["input_lang"] == ["list", "of"] and len(outcome.removed) == 0
+    nothing = filter_language(documents.slice(0, 0), LanguageSettings(keep=("en",)))
+    assert len(nothing.kept) == len(nothing.removed) == 0 and nothing.kept.schema == outcome.kept.schema
+
+
+def test_settings_that_make_no_sense(tmp_path):
+    with pytest.raises(SettingError, match="0 to 1"):
+        LanguageSettings(min_score=65)
+    with pytest.raises(SettingError, match="keep is a list"):
+        LanguageSettings(keep="en")
+    with pytest.raises(FileNotFoundError, match="lid.176"):
+        identify(pa.array(["x"]), LanguageSettings(model="lid.177"))
+    job = tmp_path / "job.yaml"
+    job.write_text("min_score: 0.5\nkeep: [en, germn]\n")
+    with pytest.raises(Problems, match=r"job\.yaml:2:\d+.*unknown language 'germn', did you mean 'german'"):
+        build(LanguageSettings, load(job))
+    job.write_text("keep: [no, nb]\n")
+    assert build(LanguageSettings, load(job)).kept_codes == ["no", "no"]

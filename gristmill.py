@@ -37,7 +37,7 @@ class Commands(click.Group):
 
 
 @click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(package_name="gristmill", message="%(prog)s %(version)s")
+@click.version_option(package_name="gristmill", message="gristmill %(version)s")
 def gristmill() -> None:
     """Raw web text in; clean, packed, explained training data out.
 

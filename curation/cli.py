@@ -20,17 +20,18 @@ def user_errors(command: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(command)
     def wrapped(*arguments: Any, **options: Any) -> None:
         from rules.places import Problems
+        from rules.visible import visible
 
         try:
             command(*arguments, **options)
         except Problems as found:
             for problem in found.problems:
-                click.echo(str(problem), err=True)
+                click.echo(visible(str(problem)), err=True)
             sys.exit(CANNOT_RUN)
         except (ValueError, OSError) as error:
             if not _is_user_error(error):
                 raise
-            click.echo(f"error: {error}", err=True)
+            click.echo(visible(f"error: {error}"), err=True)
             sys.exit(CANNOT_RUN)
 
     return wrapped
@@ -40,12 +41,14 @@ def _is_user_error(error: Exception) -> bool:
     """Errors of our own that are made to be read, and errors of the file system."""
     from curation.inputs import InputError
     from curation.run_directory import RunDirectoryError
+    from curation.tokenizer import TokenizerError
 
-    return isinstance(error, (InputError, RunDirectoryError, OSError))
+    return isinstance(error, (InputError, RunDirectoryError, TokenizerError, OSError))
 
 
 def _print_json(data: Any) -> None:
-    click.echo(json.dumps(data, ensure_ascii=False, indent=1, default=str))
+    """Printable ASCII only: nothing in a document can reach the terminal raw."""
+    click.echo(json.dumps(data, indent=1, default=str).replace("\x7f", "\\u007f"))
 
 
 @click.command()
@@ -68,13 +71,14 @@ def check(paths: tuple[Path, ...], as_json: bool) -> None:
 
     Every mistake is printed as file:line:col: CODE message, all of them at once. Exit 1 when there are any."""
     from curation.checking import check_files
+    from rules.visible import visible
 
     result = check_files(list(paths))
     if as_json:
         _print_json(result.as_dict())
     else:
         for problem in result.problems:
-            click.echo(str(problem))
+            click.echo(visible(str(problem)))
         click.echo(result.summary())
     sys.exit(FINDINGS if result.problems else CLEAN)
 

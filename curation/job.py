@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from curation.readers import ReadSettings
 from curation.stages.exact import ExactSettings
-from curation.stages.language import LanguageSettings
+from curation.stages.language import VENDORED, LanguageSettings
 from curation.stages.near import NearSettings
 from curation.stages.pack import PackSettings
 from rules.examples import example_problems
@@ -103,7 +103,7 @@ def load_job(path: str | Path) -> LoadedJob:
     data = located.data if isinstance(located.data, dict) else {}
     packs = _packs(data.get("packs"), located, path.parent, problems)
     if job is not None:
-        problems += _order_problems(job, located)
+        problems += _file_problems(job, located, path.parent) + _order_problems(job, located)
         problems += _worker_problems(job, located)
     if problems:
         raise Problems(problems)
@@ -114,11 +114,24 @@ def load_job(path: str | Path) -> LoadedJob:
 
 
 def _resolved(job: Job, folder: Path) -> Job:
-    """The job with the tokenizer's path made absolute."""
-    if job.pack is None or job.pack.tokenizer is None:
-        return job
-    tokenizer = (folder / job.pack.tokenizer).resolve()
-    return dataclasses.replace(job, pack=dataclasses.replace(job.pack, tokenizer=tokenizer))
+    """The job with the paths of its tokenizer and language model made absolute."""
+    if job.pack is not None and job.pack.tokenizer is not None:
+        tokenizer = (folder / job.pack.tokenizer).resolve()
+        job = dataclasses.replace(job, pack=dataclasses.replace(job.pack, tokenizer=tokenizer))
+    if job.language is not None and job.language.model not in VENDORED:
+        model = str((folder / job.language.model).resolve())
+        job = dataclasses.replace(job, language=dataclasses.replace(job.language, model=model))
+    return job
+
+
+def _file_problems(job: Job, located: Located, folder: Path) -> list[Problem]:
+    """Files that the job names and that are not there."""
+    named: list[tuple[KeyPath, str | Path | None]] = []
+    if job.pack is not None:
+        named.append((("pack", "tokenizer"), job.pack.tokenizer))
+    if job.language is not None and job.language.model not in VENDORED:
+        named.append((("language", "model"), job.language.model))
+    return [located.problem(at, "R103", f"no file {str(folder / name)!r}") for at, name in named if name and not (folder / name).is_file()]
 
 
 def _nothing_given(located: Located) -> list[Problem]:

@@ -1,0 +1,226 @@
+"""The packing stage: clean shards -> tokenizer -> tokenised shards -> packed/, what a trainer reads.
+
+    fit_tokenizer    one tokenizer, trained on a sample of the texts or copied from where the job says
+    tokenise_shard   one clean shard as pieces of at most a sequence (pieces.py), kept in an Arrow file
+    write_packed     a plan for all pieces (best_fit.py), rows shuffled, files written, manifest last
+
+Nothing is dropped but documents without a token (an empty text), which are counted. The bytes written depend on the
+documents, their order and the settings: not on shards, workers or interruptions. Encoding is most of the time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from tokenizers import Tokenizer
+
+from curation.best_fit import WINDOW, plan_best_fit
+from curation.packed_files import RowLayout, shuffled, write_split
+from curation.piece_list import SPLITS, PieceList, RowCutter, list_pieces, packing_statistics, split_plan
+from curation.pieces import TokenBytes, cut_documents, frame, measure, token_bytes
+from curation.sampling import TextSample, is_held_out
+from curation.shards import TEMPORARY, sync, whole_file
+from curation.token_files import TokenFile, piece_schema
+from curation.tokenizer import (
+    BYTE_VALUES,
+    SPECIALS,
+    TokenizerError,
+    TokenizerInfo,
+    batches_of_bytes,
+    encode,
+    load_tokenizer,
+    save_tokenizer,
+    train_tokenizer,
+)
+from rules.buffers import large_strings
+from rules.places import SettingError
+from train.handoff import DOCUMENTS_NAME, MANIFEST_NAME, TOKENIZER_NAME, Manifest, token_type, write_manifest
+
+COLUMNS = ["id", "text", "source", "lang"]
+BATCH_BYTES = 16 << 20
+SHORTEST_SEQUENCE = 8  # two whole characters of four bytes, whatever the tokenizer
+
+
+@dataclass(frozen=True)
+class PackSettings:
+    """How clean documents become sequences.
+
+    `tokenizer`: a tokenizer.json; without one, one of `vocab_size` tokens is trained on about `train_bytes` of text.
+    `window`: pieces planned together. `held_out`: the fraction of documents never trained on, chosen by their ids.
+    """
+
+    tokenizer: str | Path | None = None
+    vocab_size: int = 8192
+    train_bytes: int = 32_000_000
+    sequence_length: int = 2048
+    window: int = WINDOW
+    packing: Literal["best_fit", "concat"] = "best_fit"
+    seed: int = 0
+    held_out: float = 0.01
+    rows_per_file: int = 32_768
+
+    def __post_init__(self) -> None:
+        least = {
+            "vocab_size": BYTE_VALUES + len(SPECIALS), "train_bytes": 1, "sequence_length": SHORTEST_SEQUENCE,
+            "window": 1, "rows_per_file": 1, "seed": 0,
+        }  # fmt: skip
+        for key, value in least.items():
+            if getattr(self, key) < value:
+                raise SettingError(key, f"{key} must be at least {value}, got {getattr(self, key)}")
+        if self.seed >= 2**32:
+            raise SettingError("seed", f"seed must be below 2**32, got {self.seed}")
+        if not 0.0 <= self.held_out < 1.0:
+            raise SettingError("held_out", f"held_out is a fraction from 0 to below 1, got {self.held_out}")
+        if self.packing not in ("best_fit", "concat"):
+            raise SettingError("packing", f"packing must be best_fit or concat, got {self.packing!r}")
+
+
+# ---- the tokenizer
+
+
+def fit_tokenizer(clean_files: Sequence[Path], settings: PackSettings, out: Path) -> TokenizerInfo:
+    """Write the tokenizer of a job to `out`: a copy of the one named, else one trained on a sample of the texts.
+
+    The sample is drawn by document id from all files (sampling.py), held-out documents included, so it does not depend
+    on shards or on the split. Raises TokenizerError where the named one cannot be used.
+    """
+    if settings.tokenizer is not None:
+        load_tokenizer(settings.tokenizer)
+        with whole_file(out) as temporary:
+            temporary.write_bytes(Path(settings.tokenizer).read_bytes())
+    else:
+        sample = TextSample(settings.train_bytes)
+        for path in clean_files:
+            for documents in _document_batches(path, COLUMNS[:2]):
+                sample.add(documents["id"], documents["text"])
+        save_tokenizer(train_tokenizer(sample.batches(), settings.vocab_size), out)
+    tokenizer, info = load_tokenizer(out)
+    _cutter(tokenizer, info, settings)  # fails now, not after all is encoded
+    return info
+
+
+def _document_batches(path: Path, columns: list[str]) -> Iterator[pa.Table]:
+    """The documents of a clean shard in order, in tables of some 16 MB of text."""
+    with pq.ParquetFile(path) as file:
+        for group in range(file.num_row_groups):
+            table, first = file.read_row_group(group, columns=columns), 0
+            for texts in batches_of_bytes(large_strings(table["text"]), BATCH_BYTES):
+                yield table.slice(first, len(texts))
+                first += len(texts)
+
+
+# ---- tokenised shards
+
+
+def tokenise_shard(clean_file: Path, tokenizer_file: Path, settings: PackSettings, out: Path) -> dict[str, int]:
+    """Encode one clean shard, cut documents longer than a sequence, and write the pieces to `out`; returns counts."""
+    tokenizer, info = load_tokenizer(tokenizer_file)
+    table = token_bytes(tokenizer, info.vocab_size)
+    schema = piece_schema(info.vocab_size, info.sha256, settings.sequence_length)
+    counts = dict.fromkeys(("documents", "empty_documents", "pieces", "tokens", "text_bytes"), 0)
+    with whole_file(out) as temporary, pa.ipc.new_file(str(temporary), schema) as writer:
+        for documents in _document_batches(clean_file, COLUMNS):
+            batch = _piece_batch(documents, tokenizer, info, table, settings)
+            writer.write_batch(batch.cast(schema))
+            with_pieces = pc.sum(pc.equal(batch["part"], 0)).as_py() or 0
+            counts["documents"] += len(documents)
+            counts["empty_documents"] += len(documents) - with_pieces
+            counts["pieces"] += len(batch)
+            counts["tokens"] += len(batch["tokens"].values)
+            counts["text_bytes"] += pc.sum(batch["text_bytes"]).as_py() or 0
+    return counts
+
+
+def _piece_batch(
+    documents: pa.Table, tokenizer: Tokenizer, info: TokenizerInfo, table: TokenBytes | None, settings: PackSettings
+) -> pa.RecordBatch:
+    texts = large_strings(documents["text"])
+    dtype = np.dtype(token_type(info.vocab_size).to_pandas_dtype())
+    offsets, tokens = frame(*encode(tokenizer, texts), info.bos_id, info.eos_id, dtype)
+    measured = measure(tokenizer, table, texts, offsets, tokens, settings.sequence_length)
+    pieces = cut_documents(offsets, measured, settings.sequence_length)
+    list_offsets = np.append(pieces.first, len(tokens)).astype(np.int32)
+    document = pa.array(pieces.document)
+    split = pa.array(np.where(is_held_out(documents["id"], settings.held_out), SPLITS[1], SPLITS[0]), pa.string())
+    columns = {
+        "tokens": pa.ListArray.from_arrays(pa.array(list_offsets), pa.array(tokens)),
+        "document": documents["id"].combine_chunks().take(document),
+        "source": documents["source"].combine_chunks().take(document),
+        "lang": documents["lang"].combine_chunks().take(document),
+        "split": split.take(document),
+    }
+    for name in ("part", "parts"):
+        columns[name] = pa.array(getattr(pieces, name).astype(np.int32))
+    for name in ("char_start", "char_end", "text_bytes"):
+        columns[name] = pa.array(getattr(pieces, name))
+    return pa.RecordBatch.from_pydict(columns)
+
+
+# ---- packed/
+
+
+def write_packed(
+    token_files: Sequence[Path], tokenizer_file: Path, settings: PackSettings, job_sha256: str, folder: Path
+) -> dict[str, Any]:
+    """Plan, shuffle and write packed/ into `folder`; returns the statistics of the manifest.
+
+    A packed folder that is there loses its manifest first, and the new manifest comes last, so that a folder with a
+    manifest is always whole. Raises TokenFileError for a shard that was tokenised for something else.
+    """
+    tokenizer, info = load_tokenizer(tokenizer_file)
+    _clear(folder)
+    schema = piece_schema(info.vocab_size, info.sha256, settings.sequence_length)
+    files = [TokenFile(path, schema) for path in token_files]
+    pieces = list_pieces(files, _cutter(tokenizer, info, settings), folder / DOCUMENTS_NAME)
+    layout = RowLayout(settings.sequence_length, info.vocab_size, info.pad_id, settings.rows_per_file)
+    entries, plans = {}, {}
+    for number, split in enumerate(SPLITS):
+        refs = np.flatnonzero(pieces.split == number)
+        row_of_piece, rows = _plan(pieces, refs, settings)
+        plans[split] = split_plan(pieces, refs, row_of_piece, rows, settings.sequence_length)
+        entries[split] = write_split(folder, split, [file.tokens for file in files], pieces.placed, refs, row_of_piece, rows, layout)
+    with whole_file(folder / TOKENIZER_NAME) as temporary:
+        temporary.write_bytes(Path(tokenizer_file).read_bytes())
+    statistics = packing_statistics(plans, settings.sequence_length)
+    write_manifest(folder, Manifest(
+        tokenizer_sha256=info.sha256, vocab_size=info.vocab_size, sequence_length=settings.sequence_length,
+        pad_id=info.pad_id, bos_id=info.bos_id, eos_id=info.eos_id, job_sha256=job_sha256, packing=settings.packing,
+        seed=settings.seed, splits=entries, statistics=statistics))  # fmt: skip
+    return statistics
+
+
+def _clear(folder: Path) -> None:
+    """Remove an earlier packed/: the manifest first and for good, then the files it named and what a crash left."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / MANIFEST_NAME).unlink(missing_ok=True)
+    sync(folder)
+    for pattern in (*(f"{split}-*.arrow" for split in SPLITS), f".*{TEMPORARY}", f"{MANIFEST_NAME}.*"):
+        for path in folder.glob(pattern):
+            path.unlink()
+
+
+def _cutter(tokenizer: Tokenizer, info: TokenizerInfo, settings: PackSettings) -> RowCutter | None:
+    """What cuts documents at row ends, for concat alone; best fit takes the pieces as they are."""
+    if settings.packing == "best_fit":
+        return None
+    table = token_bytes(tokenizer, info.vocab_size)
+    if table is None:
+        raise TokenizerError("packing: concat needs a byte-level tokenizer without a normaliser; use packing: best_fit")
+    return RowCutter(table, settings.sequence_length)
+
+
+def _plan(pieces: PieceList, refs: np.ndarray, settings: PackSettings) -> tuple[np.ndarray, int]:
+    """The shuffled row of each piece in `refs` (int64) and the number of rows."""
+    if settings.packing == "best_fit":
+        row_of_piece, rows = plan_best_fit(pieces.placed.length[refs], settings.sequence_length, settings.window)
+    else:
+        row_of_piece = pieces.row[refs]
+        rows = int(row_of_piece.max(initial=-1)) + 1
+    return shuffled(rows, settings.seed)[row_of_piece], rows

@@ -1,0 +1,75 @@
+"""Chunked cross entropy against PyTorch's own on whole logits."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from train.batch import IGNORED
+from train.loss import cross_entropy
+
+torch.set_num_threads(1)
+
+
+def case(tokens: int, ignored_frac: float, seed: int, dtype=torch.float32):
+    random = torch.Generator().manual_seed(seed)
+    hidden = torch.randn(tokens, 12, generator=random).to(dtype).requires_grad_()
+    weight = torch.randn(31, 12, generator=random).requires_grad_()
+    labels = torch.randint(0, 31, (tokens,), generator=random)
+    labels[torch.rand(tokens, generator=random) < ignored_frac] = IGNORED
+    return hidden, weight, labels
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(1, 40), st.integers(1, 50), st.sampled_from([0.0, 0.4, 1.0]), st.integers(0, 5))
+def test_equals_whole_logits(tokens: int, chunk_tokens: int, ignored_frac: float, seed: int) -> None:
+    hidden, weight, labels = case(tokens, ignored_frac, seed)
+    total, per_token = cross_entropy(hidden, weight, labels, chunk_tokens)
+    expected = F.cross_entropy(hidden @ weight.t(), labels, ignore_index=IGNORED, reduction="none")
+    assert torch.allclose(per_token, expected, atol=1e-5)
+    assert torch.allclose(total, expected.sum(), atol=1e-4)
+    found = torch.autograd.grad(total * 0.3, (hidden, weight))
+    wanted = torch.autograd.grad(expected.sum() * 0.3, (hidden, weight))
+    for one, other in zip(found, wanted, strict=True):
+        assert torch.allclose(one, other, atol=1e-5)
+
+
+def test_shapes_follow_the_labels_and_nothing_is_kept_without_gradients() -> None:
+    hidden, weight, labels = case(12, 0.2, 1)
+    with torch.no_grad():
+        total, per_token = cross_entropy(hidden.view(3, 4, 12), weight, labels.view(3, 4), 5)
+    assert per_token.shape == (3, 4) and not total.requires_grad
+    total, per_token = cross_entropy(hidden.view(3, 4, 12), weight, labels.view(3, 4), 5)
+    assert total.requires_grad and not per_token.requires_grad
+
+
+def test_huge_logits_stay_finite() -> None:
+    hidden, weight, labels = case(9, 0.2, 2)
+    total, _ = cross_entropy(hidden * 1e4, weight, labels, 4)
+    gradients = torch.autograd.grad(total, (hidden, weight))
+    assert total.isfinite() and all(gradient.isfinite().all() for gradient in gradients)
+
+
+def test_half_precision_hidden_keeps_the_head_gradient_in_fp32() -> None:
+    hidden, weight, labels = case(40, 0.2, 3, torch.bfloat16)
+    total, _ = cross_entropy(hidden, weight, labels, 16)
+    total.backward()
+    exact = F.cross_entropy(hidden.detach().float() @ weight.t(), labels, ignore_index=IGNORED, reduction="sum")
+    (expected,) = torch.autograd.grad(exact, weight)
+    assert weight.grad.dtype == torch.float32 and hidden.grad.dtype == torch.bfloat16
+    assert (weight.grad - expected).norm() / expected.norm() < 0.02
+
+
+@pytest.mark.parametrize("tied", [True, False])
+def test_gradients_of_a_tied_weight_add_up(tied: bool) -> None:
+    _, weight, labels = case(10, 0.0, 4)
+    embedding = weight if tied else weight.detach().clone().requires_grad_()
+    total, _ = cross_entropy(embedding[labels], weight, labels, 3)
+    total.backward()
+    expected_weight = weight.detach().clone().requires_grad_()
+    expected_embedding = expected_weight if tied else weight.detach().clone().requires_grad_()
+    F.cross_entropy(expected_embedding[labels] @ expected_weight.t(), labels, reduction="sum").backward()
+    assert torch.allclose(weight.grad, expected_weight.grad, atol=1e-5)

@@ -77,9 +77,9 @@ class LoadedJob:
         return dataclasses.replace(self.settings.read, **dataclasses.asdict(self.settings.extract))
 
     def effective(self) -> dict[str, Any]:
-        """Everything that decides the output, as plain data (workers do not)."""
+        """Everything that decides what is written, as plain data: not where it is written to, nor by how many workers."""
         data = dataclasses.asdict(self.settings)
-        data.pop("workers")
+        del data["workers"], data["output"]
         data["packs"] = {pack.name: pack.sha256 for pack in self.packs}
         data["stages"] = list(self.stages)
         return data

@@ -10,6 +10,18 @@ ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared"
 
 
+def pytest_configure() -> None:
+    """Forget compiled kernels that are older than any source file.
+
+    numba looks only at the file of the kernel itself, not at those of the functions it calls."""
+    for room in ("rules", "curation"):
+        newest = max(path.stat().st_mtime for path in (ROOT / room).rglob("*.py"))
+        compiled = [*(ROOT / room).rglob("*.nbi"), *(ROOT / room).rglob("*.nbc")]
+        if any(path.stat().st_mtime < newest for path in compiled):
+            for path in compiled:
+                path.unlink(missing_ok=True)
+
+
 @pytest.fixture
 def shared_data() -> Path:
     """The folder of real data that is too large to ship."""

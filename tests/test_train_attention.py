@@ -67,7 +67,7 @@ def test_packed_equals_separate(backend: str, lengths: list[list[int]], heads: t
 
 
 @settings(max_examples=25, deadline=None)
-@given(st.sampled_from([1, 100, 128, 256, 300, 384]).flatmap(lambda width: st.tuples(st.just(width), document_rows(width))))
+@given(st.sampled_from([1, 100, 128, 256, 300, 384]).flatmap(lambda n: st.tuples(st.just(n), document_rows(n))))
 def test_block_mask_equals_the_one_built_from_all_positions(case: tuple[int, list[list[int]]]) -> None:
     width, lengths = case
     doc_starts = packed_batch(rows_of(lengths, width)).doc_starts
@@ -81,7 +81,8 @@ def test_block_mask_equals_the_one_built_from_all_positions(case: tuple[int, lis
     assert torch.equal(found.to_dense(), expected.to_dense())
     for kind in ("kv", "full_kv", "q", "full_q"):
         counts, indices = getattr(found, f"{kind}_num_blocks"), getattr(found, f"{kind}_indices")
-        expected_counts, expected_indices = getattr(expected, f"{kind}_num_blocks"), getattr(expected, f"{kind}_indices")
+        expected_counts = getattr(expected, f"{kind}_num_blocks")
+        expected_indices = getattr(expected, f"{kind}_indices")
         assert torch.equal(counts, expected_counts), kind
         used = torch.arange(indices.shape[-1]) < counts[..., None]
         assert torch.equal(indices[used], expected_indices[used]), kind
@@ -141,14 +142,17 @@ def test_varlen_is_called_as_each_torch_version_wants(monkeypatch, knows_groups:
 
 @pytest.mark.cuda
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-@pytest.mark.parametrize(("backend", "dtype"), [("flex", torch.float32), ("flex", torch.bfloat16), ("varlen", torch.bfloat16)])
+@pytest.mark.parametrize(
+    ("backend", "dtype"), [("flex", torch.float32), ("flex", torch.bfloat16), ("varlen", torch.bfloat16)]
+)
 @pytest.mark.parametrize("heads", [(4, 4), (4, 2), (4, 1)])
 def test_cuda_backends_equal_dense(backend: str, dtype: torch.dtype, heads: tuple[int, int]) -> None:
     device, width = torch.device("cuda"), 512
     batch = packed_batch(rows_of([[1, 200, 311], [512], [128, 128, 100]], width), slots=20).to(device)
     counted = document_mask(packed_batch(rows_of([[1, 200, 311], [512], [128, 128, 100]], width))).to(device)
     random = torch.Generator(device).manual_seed(0)
-    tensors = [torch.randn(3, width, count, 64, generator=random, device=device, requires_grad=True) for count in (heads[0], heads[1], heads[1])]  # fmt: skip
+    shapes = [(3, width, count, 64) for count in (heads[0], heads[1], heads[1])]
+    tensors = [torch.randn(shape, generator=random, device=device, requires_grad=True) for shape in shapes]
     weights = torch.randn(tensors[0].shape, generator=random, device=device) * counted
     found = attend(*(tensor.to(dtype) for tensor in tensors), PLANS[backend](batch)).float()
     expected = attend(*tensors, PLANS["dense"](batch))

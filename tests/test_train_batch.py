@@ -56,7 +56,8 @@ def test_batches_equal_their_definition(lengths: list[list[int]]) -> None:
             starts += [place] * length
             place += length
         padding = WIDTH - place
-        labels, positions, starts = labels + [IGNORED] * padding, [*positions, *range(padding)], starts + [place] * padding
+        labels, positions = labels + [IGNORED] * padding, [*positions, *range(padding)]
+        starts += [place] * padding
         assert batch.labels[row].tolist() == labels
         assert batch.positions[row].tolist() == positions
         assert batch.doc_starts[row].tolist() == starts

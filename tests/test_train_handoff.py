@@ -51,7 +51,8 @@ def write_packed(folder: Path, splits: dict[str, list[str]], sequence_length: in
                 _place(rows, (np.array(piece), len(documents)), sequence_length)
                 text_bytes = len(text.encode()) * len(piece) // len(tokens)
                 lang = "en" if number % 2 else "de"
-                documents.append((f"{split}-{number}", "made", lang, split, part, len(pieces), 0, 0, text_bytes, len(piece)))
+                where = (f"{split}-{number}", "made", lang, split, part, len(pieces))
+                documents.append((*where, 0, 0, text_bytes, len(piece)))
         entries[split] = [_write_shard(folder, split, rows, sequence_length, vocab_size, ids["pad"], batch_rows)]
     columns = [list(column) for column in zip(*documents, strict=True)]
     pq.write_table(pa.Table.from_arrays(

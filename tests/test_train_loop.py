@@ -166,8 +166,12 @@ train(load_config(sys.argv[1]), listen)
 """
 
 
-@pytest.mark.parametrize(("moment", "kept"), [("in a step", 10), ("before a rename", 5), ("half way through deleting", 15)])
-def test_killed_and_resumed_equals_never_stopped(long_run: Path, packed: Path, tmp_path: Path, moment: str, kept: int) -> None:
+@pytest.mark.parametrize(
+    ("moment", "kept"), [("in a step", 10), ("before a rename", 5), ("half way through deleting", 15)]
+)
+def test_killed_and_resumed_equals_never_stopped(
+    long_run: Path, packed: Path, tmp_path: Path, moment: str, kept: int
+) -> None:
     config = config_of(packed, tmp_path / "run", **LONG)
     command = [sys.executable, "-c", KILLED_PROGRAM, str(tmp_path / "run.yaml"), moment]
     killed = subprocess.run(command, env=ENVIRONMENT, timeout=120)
@@ -214,7 +218,8 @@ def test_two_processes_equal_one(whole_run, packed: Path, tmp_path: Path) -> Non
     config_of(packed, tmp_path / "run", accumulation=2)
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--master-port=0", "--standalone",
                str(tmp_path / "two.py")]  # fmt: skip
-    (tmp_path / "two.py").write_text(f"from train.cli import train\ntrain([{str(tmp_path / 'run.yaml')!r}, '--json'])\n")
+    arguments = [str(tmp_path / "run.yaml"), "--json"]
+    (tmp_path / "two.py").write_text(f"from train.cli import train\ntrain({arguments!r})\n")
     environment = {**ENVIRONMENT, "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
@@ -262,10 +267,13 @@ def test_empty_splits_are_told_in_words(tmp_path: Path, empty: str) -> None:
         train(config_of(packed, tmp_path / "run"))
 
 
-def test_steps_that_are_not_finite_end_the_run(packed: Path, tmp_path: Path) -> None:
-    with pytest.raises(TrainError, match="the gradient was not finite in 2 steps in a row"):
-        train(config_of(packed, tmp_path / "run", learning_rate="1e30", adam_eps="1e-30", warmup_steps=0, steps=30,
-                        eval_every=30, checkpoint_every=30))  # fmt: skip
+@pytest.mark.parametrize("log_every", [1, 5])
+def test_steps_that_are_not_finite_end_the_run(packed: Path, tmp_path: Path, log_every: int) -> None:
+    with pytest.raises(TrainError, match="the gradient was not finite in 1. steps in a row"):
+        train(config_of(packed, tmp_path / "run", learning_rate="1e30", adam_eps="1e-30", warmup_steps=0, steps=60,
+                        eval_every=60, checkpoint_every=60, log_every=log_every))  # fmt: skip
+    lines = (tmp_path / "run" / "metrics.jsonl").read_text()
+    assert '"loss": null' in lines and "NaN" not in lines and "Infinity" not in lines
 
 
 def test_a_dense_run_agrees_with_loop(whole_run, packed: Path, tmp_path: Path) -> None:
@@ -300,14 +308,16 @@ def test_the_run_folder_describes_itself(whole_run, packed: Path) -> None:
     record = read_run(whole_run[0])
     model = model_of_record(record["config"]["model"])
     assert model.vocab_size == 259 and model.context == 64
-    assert record["versions"]["torch"] == torch.__version__.split("+")[0] or record["versions"]["torch"] == torch.__version__
+    assert torch.__version__.split("+")[0] == record["versions"]["torch"].split("+")[0]
     batch = packed_batch([open_split(packed, "train").sequence(0)])
     assert int(batch.input_ids[0, 0]) == record["tokens"]["bos_id"]
 
 
 @pytest.mark.cuda
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-@pytest.mark.parametrize(("attention", "compiled"), [("flex", False), ("flex", True), ("varlen", True), ("dense", False)])
+@pytest.mark.parametrize(
+    ("attention", "compiled"), [("flex", False), ("flex", True), ("varlen", True), ("dense", False)]
+)
 def test_a_run_on_cuda_learns(packed: Path, tmp_path: Path, attention: str, compiled: bool) -> None:
     config = config_of(packed, tmp_path / "run", {"dim": 64}, device="cuda", attention=attention, compile=compiled)
     summary = train(config)

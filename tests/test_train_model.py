@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -56,8 +57,9 @@ def hugging_face_twin(model: Transformer):
         max_position_embeddings=config.context, rms_norm_eps=config.norm_eps, rope_parameters=rope,
         tie_word_embeddings=config.tied_head, attn_implementation="sdpa"))  # fmt: skip
     names = {"embedding": "model.embed_tokens", "final_norm": "model.norm", "head": "lm_head", "blocks": "model.layers",
-             "attention_norm": "input_layernorm", "ffn_norm": "post_attention_layernorm", "attention.query": "self_attn.q_proj",
-             "attention.key": "self_attn.k_proj", "attention.value": "self_attn.v_proj", "attention.output": "self_attn.o_proj",
+             "attention_norm": "input_layernorm", "ffn_norm": "post_attention_layernorm",
+             "attention.query": "self_attn.q_proj", "attention.key": "self_attn.k_proj",
+             "attention.value": "self_attn.v_proj", "attention.output": "self_attn.o_proj",
              "ffn.gate": "mlp.gate_proj", "ffn.up": "mlp.up_proj", "ffn.down": "mlp.down_proj"}  # fmt: skip
     state = {}
     for name, tensor in model.state_dict().items():
@@ -66,7 +68,8 @@ def hugging_face_twin(model: Transformer):
                 name = f".{name}.".replace(f".{ours}.", f".{theirs}.", 1).strip(".")
         state[name] = tensor
     missing = twin.load_state_dict(state, strict=False)
-    assert not missing.unexpected_keys and set(missing.missing_keys) <= ({"lm_head.weight"} if config.tied_head else set())
+    assert not missing.unexpected_keys
+    assert set(missing.missing_keys) <= ({"lm_head.weight"} if config.tied_head else set())
     return twin.eval()
 
 
@@ -113,13 +116,15 @@ def loss_and_gradients(model: Transformer, batch, plan) -> tuple[torch.Tensor, t
 def test_packed_equals_separate_in_loss_and_all_gradients(lengths: list[list[int]]) -> None:
     model = lively_model(TINY)
     rows = rows_of(lengths)
-    results = [loss_and_gradients(model, packed_batch(rows), PLANS[name](packed_batch(rows))) for name in ("loop", "dense")]
+    batch = packed_batch(rows)
+    results = [loss_and_gradients(model, batch, PLANS[name](batch)) for name in ("loop", "dense")]
     alone, gradients = torch.zeros(()), [torch.zeros_like(parameter) for parameter in model.parameters()]
     for tokens, documents, _ in rows:
         first = 0
         for length in documents.tolist():
-            whole = packed_batch([(tokens[first : first + length], documents[:0] + length, documents[:1])])
-            whole = dataclasses.replace(whole, labels=torch.tensor([[*tokens[first + 1 : first + length].tolist(), -100]]))
+            document = tokens[first : first + length]
+            whole = packed_batch([(document, np.array([length]), np.array([0]))])
+            whole = dataclasses.replace(whole, labels=torch.tensor([[*document[1:].tolist(), -100]]))
             total, _, document_gradients = loss_and_gradients(model, whole, PrefixPlan())
             alone = alone + total
             gradients = [a + b for a, b in zip(gradients, document_gradients, strict=True)]

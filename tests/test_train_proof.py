@@ -33,7 +33,7 @@ def not_causal(batch) -> DensePlan:
 
 
 def positions_that_stutter(batch) -> LoopPlan:
-    """Isolated documents, wrong distances. (Positions that merely do not restart change nothing: rotation is relative.)"""
+    """Isolated documents, wrong distances. (That positions do not restart changes nothing: rotation is relative.)"""
     batch.positions.floor_divide_(2)
     return PLANS["loop"](batch)
 

@@ -1,0 +1,190 @@
+"""UTF-8 text as kernels read it: eight bytes at a time, or one code point.
+
+Malformed UTF-8 reads as U+FFFD, one for each byte that starts no character; no read goes past the end of a text, and no
+code point past the end of a table. Positions are int64; they become uint64 where an array is indexed, so that numba
+adds no check for negative numbers and the compiler makes one load of eight.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+from numba import njit
+
+from rules.buffers import string_buffers
+from rules.characters import REPLACEMENT
+
+EVERY_BYTE = np.uint64(0x0101010101010101)
+HIGH_BITS = np.uint64(0x8080808080808080)
+LOW_BITS = np.uint64(0x7F7F7F7F7F7F7F7F)
+CASE_BITS = np.uint64(0x2020202020202020)
+ALL_BITS = np.uint64(0xFFFFFFFFFFFFFFFF)
+CONTINUATION_BITS = np.uint64(0xC0C0C0C0C0C0C0C0)
+
+
+def every_byte(number: int) -> np.uint64:
+    """`number` (0 to 255) in each of the eight bytes."""
+    return np.uint64(number * 0x0101010101010101)
+
+
+FROM_LOWER_A, PAST_LOWER_Z = every_byte(128 - ord("a")), every_byte(127 - ord("z"))
+FROM_ZERO, PAST_NINE = every_byte(128 - ord("0")), every_byte(127 - ord("9"))
+
+
+def kernel_texts(texts: pa.Array | pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray]:
+    """Offsets (int64 [n + 1]) and bytes (uint8) of a string column, as `kernel_bytes` makes them."""
+    return kernel_bytes(*string_buffers(texts))
+
+
+def kernel_bytes(offsets: np.ndarray, data: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Read-only views, at least the eight bytes long that a kernel loads at once.
+
+    numba compiles a kernel once more for writable arrays, so all kernels get one kind."""
+    if data.size < 8:
+        data = np.concatenate([data, np.zeros(8 - data.size, np.uint8)])
+    offsets, data = offsets.view(), data.view()
+    offsets.flags.writeable = data.flags.writeable = False
+    return offsets, data
+
+
+# ---- eight bytes
+
+
+@njit(nogil=True, cache=True, forceinline=True)
+def load_eight(data, position):
+    """data[position:position + 8] as one little-endian uint64 (the compiler makes this a single load)."""
+    i = np.uint64(position)
+    low = np.uint64(data[i]) | np.uint64(data[i + np.uint64(1)]) << np.uint64(8)
+    low |= np.uint64(data[i + np.uint64(2)]) << np.uint64(16) | np.uint64(data[i + np.uint64(3)]) << np.uint64(24)
+    high = np.uint64(data[i + np.uint64(4)]) << np.uint64(32) | np.uint64(data[i + np.uint64(5)]) << np.uint64(40)
+    high |= np.uint64(data[i + np.uint64(6)]) << np.uint64(48) | np.uint64(data[i + np.uint64(7)]) << np.uint64(56)
+    return low | high
+
+
+@njit(nogil=True, cache=True, forceinline=True)
+def store_eight(data, position, eight):
+    """The inverse of `load_eight`."""
+    i = np.uint64(position)
+    data[i] = np.uint8(eight)
+    data[i + np.uint64(1)] = np.uint8(eight >> np.uint64(8))
+    data[i + np.uint64(2)] = np.uint8(eight >> np.uint64(16))
+    data[i + np.uint64(3)] = np.uint8(eight >> np.uint64(24))
+    data[i + np.uint64(4)] = np.uint8(eight >> np.uint64(32))
+    data[i + np.uint64(5)] = np.uint8(eight >> np.uint64(40))
+    data[i + np.uint64(6)] = np.uint8(eight >> np.uint64(48))
+    data[i + np.uint64(7)] = np.uint8(eight >> np.uint64(56))
+
+
+@njit(nogil=True, cache=True, forceinline=True)
+def text_at(data, i, end):
+    """data[i:end] (not empty), at most eight bytes, as a little-endian uint64 padded with zeros; data holds eight."""
+    start = min(i, max(end, 8) - 8)
+    padding = np.uint64(8 * (8 - min(end - i, 8)))
+    return load_eight(data, start) >> np.uint64(8 * (i - start)) & ALL_BITS >> padding
+
+
+@njit(nogil=True, cache=True, forceinline=True)
+def equal_bytes(eight, pattern):
+    """The high bit of every byte that equals that of `pattern`."""
+    different = eight ^ pattern
+    return ~(((different & LOW_BITS) + LOW_BITS) | different) & HIGH_BITS
+
+
+@njit(nogil=True, cache=True, forceinline=True)
+def letter_bytes(eight):
+    """The high bit of every byte that is an ASCII letter."""
+    lower = (eight & LOW_BITS) | CASE_BITS
+    return (lower + FROM_LOWER_A) & ~(lower + PAST_LOWER_Z) & ~eight & HIGH_BITS
+
+
+@njit(nogil=True, cache=True, forceinline=True)
+def digit_bytes(eight):
+    """The high bit of every byte that is an ASCII digit."""
+    seven = eight & LOW_BITS
+    return (seven + FROM_ZERO) & ~(seven + PAST_NINE) & ~eight & HIGH_BITS
+
+
+@njit(nogil=True, cache=True, forceinline=True)
+def bytes_before(marks):
+    """How many bytes come before the lowest one whose high bit is set in `marks` (not zero, high bits only)."""
+    below = ((marks & (~marks + np.uint64(1))) >> np.uint64(7)) - np.uint64(1)
+    return np.int64(((below & EVERY_BYTE) * EVERY_BYTE) >> np.uint64(56))
+
+
+# ---- one code point
+
+
+@njit(nogil=True, cache=True, forceinline=True)
+def are_continuations(eight, count):
+    """Are the `count` bytes after the first all UTF-8 continuation bytes (10xxxxxx)?"""
+    after_first = (ALL_BITS >> np.uint64(64 - 8 * count)) << np.uint64(8)
+    return eight & CONTINUATION_BITS & after_first == HIGH_BITS & after_first
+
+
+@njit(nogil=True, cache=True, forceinline=True)
+def six_bits(eight, k):
+    return np.int64(eight >> np.uint64(8 * k) & np.uint64(0x3F))
+
+
+@njit(nogil=True, cache=True, forceinline=True)
+def code_point(eight):
+    """The code point (int64) that `eight` starts with and how many bytes it takes; U+FFFD and 1 where malformed.
+
+    Malformed: stray or missing continuation bytes, over-long forms, surrogates, beyond U+10FFFF. The bytes after the
+    end of the text must be zero, which continues nothing.
+    """
+    lead = np.int64(eight & np.uint64(0xFF))
+    if lead < 0x80:
+        return lead, 1
+    if 0xC2 <= lead < 0xE0:
+        if are_continuations(eight, 1):
+            return (lead & 0x1F) << 6 | six_bits(eight, 1), 2
+    elif 0xE0 <= lead < 0xF0:
+        code = (lead & 0x0F) << 12 | six_bits(eight, 1) << 6 | six_bits(eight, 2)
+        if are_continuations(eight, 2) and code >= 0x800 and code >> 11 != 0x1B:
+            return code, 3
+    elif 0xF0 <= lead < 0xF5:
+        code = (lead & 0x07) << 18 | six_bits(eight, 1) << 12 | six_bits(eight, 2) << 6 | six_bits(eight, 3)
+        if are_continuations(eight, 3) and 0x10000 <= code < 0x110000:
+            return code, 4
+    return np.int64(REPLACEMENT), 1
+
+
+@njit(nogil=True, cache=True, forceinline=True)
+def character_at(data, i, end):
+    """The code point at data[i] (i < end) and its size in bytes."""
+    first = data[np.uint64(i)]
+    if first < 0x80:
+        return np.int64(first), 1
+    return code_point(text_at(data, i, end))
+
+
+@njit(nogil=True, cache=True, forceinline=True)
+def character_before(data, begin, i):
+    """The code point that ends at i (begin < i) and its size in bytes."""
+    for size in range(1, min(i - begin, 4) + 1):
+        if data[np.uint64(i - size)] & 0xC0 != 0x80:
+            code, taken = character_at(data, i - size, i)
+            if taken == size:
+                return code, size
+            break
+    return np.int64(REPLACEMENT), 1
+
+
+@njit(nogil=True, cache=True, forceinline=True)
+def count_characters(data, i, end):
+    """How many code points data[i:end] holds."""
+    found = 0
+    while i < end:
+        eight = text_at(data, i, end)
+        high = eight & HIGH_BITS
+        if high == np.uint64(0):
+            size = min(end - i, 8)
+            found += size
+            i += size
+        else:
+            skipped = bytes_before(high)
+            found += skipped + 1
+            i += skipped
+            i += character_at(data, i, end)[1]
+    return found

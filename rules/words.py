@@ -1,0 +1,195 @@
+"""Words of a text, in two definitions, straight from Arrow's UTF-8 bytes.
+
+    space    what Python's str.split() gives: runs of characters that are not white space
+    unicode  a run of letters and digits; each CJK letter by itself; of everything else visible, a run of one and the
+             same character ("...", "--", "!"). A combining mark or joiner belongs to the word before it, and begins
+             one after white space. So "don't" is three words, "e-mail..." four, "漢字kana" three.
+
+A chunk of text is first cut into segments of one kind of byte, eight bytes at a time and without branches. A segment of
+ASCII is a word or white space; where other characters take part it goes character by character. Words are spans of
+bytes, so nothing is copied; a call takes as many words as start in CHUNK_BYTES, which bounds memory whatever the text.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+import numpy as np
+import pyarrow as pa
+from numba import njit
+
+from rules.characters import CJK, LETTER, MARK, WHITE, character_classes
+from rules.decode import (
+    HIGH_BITS,
+    LOW_BITS,
+    character_at,
+    digit_bytes,
+    equal_bytes,
+    every_byte,
+    kernel_texts,
+    letter_bytes,
+    load_eight,
+    text_at,
+)
+
+Splitter = Literal["space", "unicode"]
+
+CHUNK_BYTES = 4096
+
+FROM_TAB, PAST_RETURN = every_byte(128 - 9), every_byte(127 - 13)
+FROM_FILE_SEPARATOR, PAST_SPACE = every_byte(128 - 28), every_byte(127 - 32)
+FROM_LEAD_E1, PAST_LEAD_E3, LEAD_C2 = every_byte(128 - 0x61), every_byte(127 - 0x63), every_byte(0xC2)
+
+BLANK, PLAIN, SPECIAL = range(3)  # a byte: white space; part of a word; part of a character that must be looked at
+
+
+def _byte_kinds() -> np.ndarray:
+    """The kind of each byte for `space` and for `unicode`, uint8 [2, 256]."""
+    kinds = np.full((2, 256), PLAIN, np.uint8)
+    kinds[:, [byte for byte in range(128) if chr(byte).isspace()]] = BLANK
+    kinds[0, [0xC2, 0xE1, 0xE2, 0xE3]] = SPECIAL  # what white space outside ASCII starts with
+    kinds[1, 128:] = SPECIAL
+    return kinds
+
+
+BYTE_KINDS = _byte_kinds()
+
+
+def splits_unicode(words: Splitter) -> bool:
+    """True for `unicode`, False for `space`; ValueError for anything else."""
+    if words not in get_args(Splitter):
+        raise ValueError(f"words is {words!r}; it must be one of {', '.join(get_args(Splitter))}")
+    return words == "unicode"
+
+
+def split_words(text: str, words: Splitter = "unicode") -> list[str]:
+    """The words of `text`, as the signals count them."""
+    offsets, data = kernel_texts(pa.array([text], pa.large_string()))
+    spans = all_spans(data, offsets[0], offsets[1], character_classes(), splits_unicode(words))
+    return [bytes(data[begin:end]).decode(errors="replace") for begin, end in spans.reshape(-1, 2)]
+
+
+@njit(nogil=True, cache=True)
+def all_spans(data, i, end, classes, unicode_words):
+    """Begin and end of every word of data[i:end], in turn (int64)."""
+    edges, spans = span_scratch()
+    found = np.empty(0, np.int64)
+    while i < end:
+        filled, i = take_spans(data, i, end, classes, unicode_words, edges, spans)
+        found = np.concatenate((found, spans[: 2 * filled]))
+    return found
+
+
+# ---- chunks
+
+
+@njit(nogil=True, cache=True)
+def span_scratch():
+    """Room for `take_spans`: edges and spans (int64)."""
+    return np.empty(CHUNK_BYTES + 16, np.int64), np.empty(2 * CHUNK_BYTES + 16, np.int64)
+
+
+@njit(nogil=True, cache=True)
+def take_spans(data, i, end, classes, unicode_words, edges, spans):
+    """The words that start in the chunk of data[i:end] at i (i < end): how many, and where the next chunk starts.
+
+    Word k is data[spans[2 * k]:spans[2 * k + 1]]. Call again, from where this call stopped, until that is `end`.
+    """
+    stop, filled, row = min(i + CHUNK_BYTES, end), 0, np.uint64(unicode_words)
+    segments = mark_segments(data, i, stop, unicode_words, edges)
+    for k in range(segments):
+        begin, close = edges[np.uint64(k)], edges[np.uint64(k + 1)]
+        kind = BYTE_KINDS[row, np.uint64(data[np.uint64(begin)])]
+        following = BYTE_KINDS[row, np.uint64(data[np.uint64(min(close, end - 1))])]
+        cut = begin < i or (close == stop and stop < end)
+        if kind != BLANK and (cut or kind == SPECIAL or following == SPECIAL):
+            if i < close:
+                begin = max(i, begin)
+                filled, i = character_words(data, begin, close, end, classes, unicode_words, spans, filled)
+        else:
+            spans[np.uint64(2 * filled)] = begin
+            spans[np.uint64(2 * filled + 1)] = close
+            filled += np.int64(kind)
+    return filled, max(i, stop)
+
+
+@njit(nogil=True, cache=True, forceinline=True)
+def mark_segments(data, i, stop, unicode_words, edges):
+    """Where segments of one kind of byte start, and `stop`: how many segments. edges[k]:edges[k + 1] is segment k."""
+    marked, before, first = 0, np.uint64(0), np.uint64(0x80)
+    blank_before = letter_before = special_before = np.uint64(0)
+    while i < stop:
+        eight = load_eight(data, i) if stop - i >= 8 else text_at(data, i, stop)
+        blank, letter = white_bytes(eight), np.uint64(0)
+        if unicode_words:
+            special, letter = eight & HIGH_BITS, letter_bytes(eight) | digit_bytes(eight)
+            turns = (letter ^ (letter << np.uint64(8) | letter_before)) | (
+                ~(blank | letter | special | equal_bytes(eight, eight << np.uint64(8) | before)) & HIGH_BITS
+            )
+        else:
+            special, turns = white_leads(eight), np.uint64(0)
+        turns |= (blank ^ (blank << np.uint64(8) | blank_before)) | (special ^ (special << np.uint64(8) | special_before)) | first
+        before, first = eight >> np.uint64(56), np.uint64(0)
+        blank_before, letter_before, special_before = blank >> np.uint64(56), letter >> np.uint64(56), special >> np.uint64(56)
+        for k in range(8):
+            edges[np.uint64(marked)] = i + k
+            marked += np.int64(turns >> np.uint64(8 * k + 7) & np.uint64(1))
+        i += 8
+    while marked > 0 and edges[np.uint64(marked - 1)] >= stop:
+        marked -= 1
+    edges[np.uint64(marked)] = stop
+    return marked
+
+
+@njit(nogil=True, cache=True, forceinline=True)
+def white_bytes(eight):
+    """The high bit of every byte that is ASCII white space."""
+    seven = eight & LOW_BITS
+    line = (seven + FROM_TAB) & ~(seven + PAST_RETURN)
+    blank = (seven + FROM_FILE_SEPARATOR) & ~(seven + PAST_SPACE)
+    return (line | blank) & ~eight & HIGH_BITS
+
+
+@njit(nogil=True, cache=True, forceinline=True)
+def white_leads(eight):
+    """The high bit of every byte that can start white space outside ASCII: C2, and E1 to E3."""
+    seven = eight & LOW_BITS
+    return ((seven + FROM_LEAD_E1) & ~(seven + PAST_LEAD_E3) & eight & HIGH_BITS) | equal_bytes(eight, LEAD_C2)
+
+
+# ---- characters
+
+
+@njit(nogil=True, cache=True, forceinline=True)
+def push_span(spans, filled, begin, end):
+    """Append a word to `spans`: how many there are."""
+    spans[np.uint64(2 * filled)] = begin
+    spans[np.uint64(2 * filled + 1)] = end
+    return filled + 1
+
+
+@njit(nogil=True, cache=True, forceinline=True)
+def character_words(data, i, stop, end, classes, unicode_words, spans, filled):
+    """The words that start in data[i:stop], character by character: how many spans, and where the last word ends."""
+    begin, kind, first = np.int64(-1), 0, np.int64(0)
+    while i < end and (begin >= 0 or i < stop):
+        code, size = character_at(data, i, end)
+        found = np.int64(classes[np.uint64(code)])
+        if begin >= 0 and not continues_word(found, code, kind, first, unicode_words):
+            filled = push_span(spans, filled, begin, i)
+            begin = np.int64(-1)
+        if begin < 0 and i < stop and not found & WHITE:
+            begin, kind, first = i, found & (LETTER | CJK | MARK), code
+        if begin >= 0 or i < stop:
+            i += size
+    if begin >= 0:
+        filled = push_span(spans, filled, begin, i)
+    return filled, i
+
+
+@njit(nogil=True, cache=True, forceinline=True)
+def continues_word(found, code, kind, first, unicode_words):
+    """Does a character of class `found` go on with a word that begins with `first`, of kind `kind`?"""
+    if not unicode_words:
+        return found & WHITE == 0
+    return found & MARK != 0 or (found & LETTER != 0 and kind & (LETTER | MARK) != 0) or (kind == 0 and code == first)

@@ -1,0 +1,161 @@
+"""The commands `train` and `generate`: read, call, print, exit code.
+
+0 done; 2 a mistake the user can mend (said in words, without a traceback); 130 interrupted, after saving a checkpoint.
+Results go to stdout, progress and messages to stderr. Nothing heavy is imported before it is needed, and PyTorch only
+when there is something to compute.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from train.config import TrainConfig
+
+MISTAKE, INTERRUPTED = 2, 130
+# How often an OpenMP thread spins before it sleeps. By default it spins so long that one other busy process on two
+# cores can make a step 10 times slower; this costs a tenth when nothing else runs. Read once, when PyTorch is loaded.
+SPIN_COUNT = "1000"
+
+
+@click.command("train")
+@click.argument("config_path", metavar="CONFIG.yaml", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as one JSON object.")
+def train(config_path: Path, as_json: bool) -> None:
+    """Train a model on packed data; resume if it was stopped; print the summary if it is finished."""
+    with exit_codes():
+        from train.config import load_config, resolve
+        from train.handoff import read_manifest
+        from train.run_folder import finished_summary
+
+        config = load_config(config_path)
+        summary = finished_summary(resolve(config, read_manifest(config.data)))
+        if summary is None:
+            summary = _trained(config, config_path)
+        elif not as_json:
+            click.echo("already trained: this configuration, on this data", err=True)
+        if summary:  # under torchrun the first process alone has one
+            output = Path(config.output)
+            click.echo(json_line({**summary, "output": str(output)}) if as_json else summary_text(summary, output))
+
+
+@click.command("generate")
+@click.argument("run", metavar="RUN_DIR", type=click.Path(path_type=Path))
+@click.option("--prompt", default="", help="The text to continue; nothing starts a new document.")
+@click.option("--tokens", default=128, show_default=True, type=click.IntRange(min=1), help="At most this many tokens.")
+@click.option("--temperature", default=0.8, show_default=True, type=click.FloatRange(min=0), help="0: most likely.")
+@click.option(
+    "--top-p", default=0.95, show_default=True, type=click.FloatRange(0, 1, min_open=True), help="Sample from this mass."
+)
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0), help="The same seed, the same text.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def generate(run: Path, prompt: str, tokens: int, temperature: float, top_p: float, seed: int, as_json: bool) -> None:
+    """Continue a text with the model of a training run."""
+    settings = {"prompt": prompt, "tokens": tokens, "temperature": temperature, "top_p": top_p, "seed": seed}
+    with exit_codes():
+        from rules.visible import visible
+        from train.run_folder import read_run
+
+        read_run(run)  # a wrong folder is told before PyTorch is imported
+        os.environ.setdefault("GOMP_SPINCOUNT", SPIN_COUNT)
+        from train.generate import open_writer
+        from train.world import choose_device
+
+        text = open_writer(run, choose_device("auto")).continuation(**settings)
+        click.echo(json_line({"schema_version": 1, **settings, "text": text}) if as_json else visible(prompt + text))
+
+
+def summary_text(summary: dict[str, Any], output: Path) -> str:
+    """The result of a run in a few lines."""
+    from rules.visible import visible
+
+    first, last, sample = summary["held_out_first"], summary["held_out_last"], summary["sample"]
+    skipped = f", {summary['skipped_steps']} skipped" if summary["skipped_steps"] else ""
+    lines = {
+        "steps": f"{summary['step']}{skipped} ({summary['tokens']:,} tokens, {summary['seconds']:.0f} s)",
+        "held-out loss": f"{figure(first['nats_per_token'])} -> {figure(last['nats_per_token'])} nats/token",
+        "bits per byte": f"{figure(first['bits_per_byte'])} -> {figure(last['bits_per_byte'])}",
+        "sample": visible(" ".join((sample["prompt"] + sample["text"]).split())),
+        "checkpoint": str(output / summary["checkpoint"]),
+    }
+    return "\n".join(f"{name:<15}{value}" for name, value in lines.items())
+
+
+def figure(value: float | None) -> str:
+    """Three decimals, or a dash for what could not be measured."""
+    return "-" if value is None else f"{value:.3f}"
+
+
+def json_line(record: dict[str, Any]) -> str:
+    """One line of JSON in printable ASCII: nothing in it can reach a terminal raw."""
+    return json.dumps(record, ensure_ascii=True).replace("\x7f", "\\u007f")
+
+
+@contextlib.contextmanager
+def exit_codes() -> Iterator[None]:
+    """Turn the mistakes users make into words on stderr and exit code 2."""
+    from rules.places import Problems, SettingError
+    from rules.visible import visible
+    from train.config import TrainError
+    from train.handoff import HandoffError
+
+    try:
+        yield
+    except (Problems, SettingError, HandoffError, TrainError) as error:
+        click.echo(visible(str(error)), err=True)
+        sys.exit(MISTAKE)
+    except OSError as error:
+        if isinstance(error, BrokenPipeError):
+            raise
+        click.echo(visible(f"{error.filename or 'input or output'}: {error.strerror or error}"), err=True)
+        sys.exit(MISTAKE)
+    except KeyboardInterrupt:
+        click.echo("interrupted", err=True)
+        sys.exit(INTERRUPTED)
+
+
+def _trained(config: TrainConfig, config_path: Path) -> dict[str, Any]:
+    os.environ.setdefault("GOMP_SPINCOUNT", SPIN_COUNT)
+    from rules.visible import visible
+    from train.loop import Stopped
+    from train.loop import train as run_training
+    from train.progress import TrainProgress
+
+    silent = int(os.environ.get("RANK", "0")) > 0
+    with TrainProgress() if not silent else contextlib.nullcontext(_ignore) as listen, stop_requests() as should_stop:
+        try:
+            return run_training(config, listen, should_stop)
+        except Stopped as stopped:
+            message = f"stopped at step {stopped.step}; saved {stopped.checkpoint}\n"
+    click.echo(visible(message + f"Run the same command to resume: gristmill train {config_path}"), err=True)
+    sys.exit(INTERRUPTED)
+
+
+@contextlib.contextmanager
+def stop_requests() -> Iterator[Callable[[], bool]]:
+    """Ctrl-C (or SIGTERM) asks for a stop after the step under way; a second one stops at once."""
+    asked = []
+
+    def ask(number: int, _: object) -> None:
+        asked.append(number)
+        signal.signal(number, signal.default_int_handler)
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield lambda: bool(asked)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _ignore(event: dict[str, Any]) -> None:
+    """Processes other than the first say nothing."""

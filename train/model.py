@@ -1,0 +1,217 @@
+"""The Llama 3 decoder: pre-norm RMSNorm, rotary positions, grouped-query attention, SwiGLU (arXiv 2407.21783).
+
+Tensor names in comments: B rows, S tokens, Hq query heads, Hkv key-value heads, D width of a head, V vocabulary.
+Rotary pairs are half-split (dimension i turns with i + D/2), as in the checkpoints of Hugging Face, so export needs no
+permutation. Weights start as in GPT-2: normal(0, 0.02), and the projections that write to the residual stream are
+scaled down by sqrt(2 * layers). Norms and rotations compute in fp32 whatever the autocast type.
+
+`forward` returns hidden states; logits are the loss's business, since they must never exist whole.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from train.attention import Plan, attend
+from train.config import ModelConfig
+
+INITIAL_DEVIATION = 0.02
+Rotation = tuple[Tensor, Tensor]  # cosines and sines, each [B, S, 1, D / 2]
+
+
+class KVCache:
+    """Keys and values of all layers for at most `max_tokens` tokens: [layers, B, max_tokens, Hkv, D], KV heads only."""
+
+    def __init__(self, config: ModelConfig, rows: int, max_tokens: int, device: torch.device, dtype: torch.dtype):
+        shape = (config.layers, rows, max_tokens, config.kv_heads, config.head_dim)
+        self.keys = torch.zeros(shape, device=device, dtype=dtype)
+        self.values = torch.zeros(shape, device=device, dtype=dtype)
+        self.tokens = 0
+
+    def extend(self, layer: int, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
+        """Store [B, S, Hkv, D] after what is there; returns all keys and values up to them."""
+        end = self.tokens + key.shape[1]
+        self.keys[layer, :, self.tokens : end] = key
+        self.values[layer, :, self.tokens : end] = value
+        return self.keys[layer, :, :end], self.values[layer, :, :end]
+
+
+class RMSNorm(nn.Module):
+    """x / rms(x) * weight, computed in fp32."""
+
+    def __init__(self, dim: int, eps: float):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(dim))
+        self.eps = eps
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.rms_norm(x.float(), self.weight.shape, self.weight, self.eps).to(x.dtype)
+
+
+class Attention(nn.Module):
+    def __init__(self, config: ModelConfig, layer: int):
+        super().__init__()
+        self.config, self.layer = config, layer
+        self.attend = attend  # an attribute, so that compilation can leave it out
+        kv_dim = config.kv_heads * config.head_dim
+        self.query = nn.Linear(config.dim, config.dim, bias=False)
+        self.key = nn.Linear(config.dim, kv_dim, bias=False)
+        self.value = nn.Linear(config.dim, kv_dim, bias=False)
+        self.output = nn.Linear(config.dim, config.dim, bias=False)
+
+    def forward(self, x: Tensor, rotation: Rotation, plan: Plan, cache: KVCache | None) -> Tensor:
+        heads = (*x.shape[:2], -1, self.config.head_dim)
+        query = rotate(self.query(x).view(heads), rotation)
+        key = rotate(self.key(x).view(heads), rotation)
+        value = self.value(x).view(heads)
+        if cache is not None:
+            key, value = cache.extend(self.layer, key, value)
+        return self.output(self.attend(query, key, value, plan).reshape(x.shape))
+
+
+class SwiGLU(nn.Module):
+    """down(silu(gate(x)) * up(x)) (arXiv 2002.05202)."""
+
+    def __init__(self, config: ModelConfig):
+        super().__init__()
+        self.gate = nn.Linear(config.dim, config.ffn_dim, bias=False)
+        self.up = nn.Linear(config.dim, config.ffn_dim, bias=False)
+        self.down = nn.Linear(config.ffn_dim, config.dim, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.down(F.silu(self.gate(x)) * self.up(x))
+
+
+class Block(nn.Module):
+    def __init__(self, config: ModelConfig, layer: int):
+        super().__init__()
+        self.attention_norm = RMSNorm(config.dim, config.norm_eps)
+        self.attention = Attention(config, layer)
+        self.ffn_norm = RMSNorm(config.dim, config.norm_eps)
+        self.ffn = SwiGLU(config)
+
+    def forward(self, x: Tensor, rotation: Rotation, plan: Plan, cache: KVCache | None = None) -> Tensor:
+        x = x + self.attention(self.attention_norm(x), rotation, plan, cache)
+        return x + self.ffn(self.ffn_norm(x))
+
+
+class Transformer(nn.Module):
+    """The decoder. `head_weight` [V, dim] is the embedding itself where the head is tied."""
+
+    def __init__(self, config: ModelConfig):
+        super().__init__()
+        self.config = config
+        self.embedding = nn.Embedding(config.vocab_size, config.dim)
+        self.blocks = nn.ModuleList(Block(config, layer) for layer in range(config.layers))
+        self.final_norm = RMSNorm(config.dim, config.norm_eps)
+        self.head = None if config.tied_head else nn.Linear(config.dim, config.vocab_size, bias=False)
+        cosines, sines = rotary_tables(config)
+        self.register_buffer("cosines", cosines, persistent=False)
+        self.register_buffer("sines", sines, persistent=False)
+
+    @property
+    def head_weight(self) -> Tensor:
+        return self.embedding.weight if self.head is None else self.head.weight
+
+    def forward(self, input_ids: Tensor, positions: Tensor, plan: Plan, cache: KVCache | None = None) -> Tensor:
+        """input_ids and positions [B, S] -> hidden states after the last norm [B, S, dim]."""
+        x = self.embedding(input_ids)
+        if torch.is_autocast_enabled(x.device.type):
+            x = x.to(torch.get_autocast_dtype(x.device.type))
+        rotation = (self.cosines[positions][:, :, None], self.sines[positions][:, :, None])
+        for block in self.blocks:
+            x = block(x, rotation, plan, cache)
+        if cache is not None:
+            cache.tokens += input_ids.shape[1]
+        return self.final_norm(x)
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        """[..., dim] -> [..., V], fp32. For generation and tests; training never makes all logits at once."""
+        return F.linear(hidden, self.head_weight.to(hidden.dtype)).float()
+
+
+def build_model(config: ModelConfig, seed: int) -> Transformer:
+    """A freshly initialised model on the CPU; the same weights for the same seed, whatever the device it moves to."""
+    model = Transformer(config)
+    generator = torch.Generator().manual_seed(seed)
+    residual_deviation = INITIAL_DEVIATION / math.sqrt(2 * config.layers)
+    for name, parameter in model.named_parameters():
+        if parameter.dim() == 2:
+            writes_residual = name.endswith(("attention.output.weight", "ffn.down.weight"))
+            deviation = residual_deviation if writes_residual else INITIAL_DEVIATION
+            nn.init.normal_(parameter, 0.0, deviation, generator=generator)
+    return model
+
+
+def compile_blocks(model: Transformer, backend: str) -> None:
+    """Compile each block by itself: the same code for all layers, and short compilations.
+
+    The document loop stays outside of the compiled code, since its shapes are others in every batch.
+    """
+    for block in model.blocks:
+        if backend == "loop":
+            block.attention.attend = torch.compiler.disable(attend)
+        block.compile(dynamic=False)
+
+
+def rotate(x: Tensor, rotation: Rotation) -> Tensor:
+    """Turn each pair (i, i + D/2) of x [B, S, H, D] by the angle of its position (RoFormer, arXiv 2104.09864)."""
+    cosines, sines = rotation
+    first, second = x.float().chunk(2, -1)
+    return torch.cat((first * cosines - second * sines, second * cosines + first * sines), -1).to(x.dtype)
+
+
+def rotary_tables(config: ModelConfig) -> Rotation:
+    """Cosines and sines of position times frequency, each [context, D / 2], fp32."""
+    exponents = torch.arange(0, config.head_dim, 2, dtype=torch.float32) / config.head_dim
+    frequencies = _scaled(1.0 / config.rope_theta**exponents, config)
+    angles = torch.outer(torch.arange(config.context, dtype=torch.float32), frequencies)
+    return angles.cos(), angles.sin()
+
+
+def _scaled(frequencies: Tensor, config: ModelConfig) -> Tensor:
+    """Llama 3.1: frequencies that turn rarely within the original context are divided by `factor`, quick ones kept."""
+    scaling = config.rope_scaling
+    if scaling is None:
+        return frequencies
+    turns = scaling.original_context * frequencies / (2 * math.pi)
+    low, high = scaling.low_frequency_factor, scaling.high_frequency_factor
+    kept_frac = ((turns - low) / (high - low)).clamp(0, 1)
+    return kept_frac * frequencies + (1 - kept_frac) * frequencies / scaling.factor
+
+
+@dataclass(frozen=True)
+class ParameterCounts:
+    """`total` counts a tied head once; `matrix` are the weights every token is multiplied with (head included)."""
+
+    total: int
+    embedding: int
+    head: int
+    blocks: int
+    matrix: int
+
+
+def parameter_counts(config: ModelConfig) -> ParameterCounts:
+    """Counted from the configuration alone, without building the model."""
+    kv_dim = config.kv_heads * config.head_dim
+    block_matrix = 2 * config.dim * (config.dim + kv_dim) + 3 * config.dim * config.ffn_dim
+    embedding = config.vocab_size * config.dim
+    head = 0 if config.tied_head else embedding
+    blocks = config.layers * (block_matrix + 2 * config.dim)
+    matrix = config.layers * block_matrix + embedding
+    return ParameterCounts(embedding + head + blocks + config.dim, embedding, head, blocks, matrix)
+
+
+def training_flops(config: ModelConfig, tokens: int, attention_pairs: int) -> float:
+    """FLOPs of one forward and backward pass: 6 per matrix weight and token, and the attention really executed.
+
+    Each query-key pair inside a document costs 2 D for its score and 2 D for its value in each head and layer, three
+    times over with the backward pass. (PaLM's formula, arXiv 2204.02311 appendix B, with pairs instead of S per token.)
+    """
+    per_pair = 12 * config.layers * config.query_heads * config.head_dim
+    return 6.0 * parameter_counts(config).matrix * tokens + float(per_pair) * attention_pairs

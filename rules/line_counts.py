@@ -30,6 +30,7 @@ BLOCK_BYTES = 128  # counts of a block fit a byte, so that the compiler counts 3
 EIGHT_NEWLINES, EIGHT_RETURNS, EIGHT_STOPS = every_byte(10), every_byte(13), every_byte(46)
 EIGHT_QUESTIONS, EIGHT_EXCLAMATIONS = every_byte(63), every_byte(33)
 EIGHT_C2, EIGHT_E2, PAST_30 = every_byte(0xC2), every_byte(0xE2), every_byte(128 - 31)
+EIGHT_EA, FROM_D6, PAST_E3, FROM_EF = every_byte(0xEA), every_byte(128 - 0x56), every_byte(127 - 0x63), every_byte(128 - 0x6F)
 NOTHING = np.uint64(0)
 
 CHARACTER_COUNTS = {
@@ -321,7 +322,16 @@ def sentence_count(data, i, end, classes):
 
 @njit(nogil=True, cache=True, forceinline=True)
 def ends_no_sentence(eight):
-    """No byte of the eight can end a sentence: no full stop, question or exclamation mark, line end, or non-ASCII byte."""
-    marks = (eight & HIGH_BITS) | equal_bytes(eight, EIGHT_STOPS) | equal_bytes(eight, EIGHT_QUESTIONS)
-    marks |= equal_bytes(eight, EIGHT_EXCLAMATIONS) | equal_bytes(eight, EIGHT_NEWLINES) | equal_bytes(eight, EIGHT_RETURNS)
-    return marks == NOTHING
+    """No byte of the eight belongs to a character that ends a sentence or a line.
+
+    Such characters are . ? ! and the line ends of ASCII, and else begin with C2, D6 to E3, EA, or EF and above; so most
+    of Latin, Cyrillic, Han and Hangul is passed by. A skip may end within a character, whose rest is then harmless."""
+    marks = equal_bytes(eight, EIGHT_STOPS) | equal_bytes(eight, EIGHT_QUESTIONS) | equal_bytes(eight, EIGHT_EXCLAMATIONS)
+    marks |= equal_bytes(eight, EIGHT_NEWLINES) | equal_bytes(eight, EIGHT_RETURNS)
+    high = eight & HIGH_BITS
+    if high != NOTHING:
+        low = eight & LOW_BITS
+        marks |= (low + FROM_D6) & ~(low + PAST_E3) & high
+        marks |= (low + FROM_EF) & high
+        marks |= equal_bytes(eight, EIGHT_C2) | equal_bytes(eight, EIGHT_EA)
+    return marks & HIGH_BITS == NOTHING

@@ -3,6 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 OUT := out/demo
+BENCH ?= $(wildcard ../shared/data/bench/*.parquet)
 
 .PHONY: demo test lint bench clean
 
@@ -19,7 +20,8 @@ lint: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python benchmarks/signals.py
-	$(BIN)/python benchmarks/minhash.py
+	$(BIN)/python -m benchmarks.minhash $(BENCH)
+	$(BIN)/python -m benchmarks.packing $(BENCH)
 
 clean:
 	rm -rf $(VENV) out *.egg-info

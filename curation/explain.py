@@ -115,6 +115,8 @@ def _edit_section(edits: list[dict]) -> list[str]:
 def _cluster_section(found: dict[str, Any]) -> list[str]:
     lines = []
     for cluster in found["clusters"]:
-        role = "the one that was kept" if cluster["kept"] else f"removed in favour of {cluster['kept_id']}"
-        lines.append(f"  {cluster['stage']}: one of {cluster['size']}, {role}, estimated similarity {cluster['jaccard']:.3f}")
+        role = "the one that was kept"
+        if not cluster["kept"]:
+            role = f"removed in favour of {visible(cluster['kept_id'])}, estimated similarity {cluster['jaccard']:.3f}"
+        lines.append(f"  {cluster['stage']}: one of {cluster['size']}, {role}")
     return ["", "duplicates", *lines] if lines else []

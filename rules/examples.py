@@ -13,8 +13,8 @@ import numpy as np
 import pyarrow as pa
 
 from rules.engine import Applied, apply
-from rules.rule import ENGINE_SIGNALS, Pack, Rule
 from rules.places import KeyPath, Problem
+from rules.rule import ENGINE_SIGNALS, Pack, Rule
 from rules.thresholds import conditions_hold
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from numba import njit
 
 from rules.characters import ALPHA, STOP_WORDS, SYMBOL
-from rules.decode import HIGH_BITS, character_at, digit_bytes, letter_bytes, load_eight, store_eight, text_at
+from rules.decode import HIGH_BITS, character_at, digit_bytes, letter_bytes, store_eight, text_at
 from rules.hash_sets import absorb, bytes_hash, start_hash
 from rules.ngrams import PADDING, count_ngrams, ngram_scratch
 from rules.words import CHUNK_BYTES, span_scratch, take_spans

@@ -7,7 +7,6 @@ import pyarrow.parquet as parquet
 import pytest
 
 from curation.document import DOCUMENT
-from rules.languages import normalise
 from curation.stages.language import (
     VENDORED,
     LanguageSettings,
@@ -17,6 +16,7 @@ from curation.stages.language import (
     label_code,
     load_model,
 )
+from rules.languages import normalise
 from rules.places import Problems, SettingError, build, load
 
 SENTENCES = {

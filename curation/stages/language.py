@@ -20,9 +20,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from rules.languages import normalise
 from curation.outcome import Outcome, counted, removed_table, single_hits
 from rules.buffers import large_strings
+from rules.languages import normalise
 from rules.places import SettingError
 
 VENDORED = {"lid.176": Path(__file__).parents[1] / "models" / "lid.176.ftz"}

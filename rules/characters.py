@@ -21,7 +21,9 @@ import numpy as np
 CODE_POINTS = 0x110000
 REPLACEMENT = 0xFFFD  # what a malformed byte reads as
 
-WHITE, ALPHA, UPPER, DECIMAL, SYMBOL, TERMINAL, WIDE_TERMINAL, CLOSING, LETTER, CJK, MARK = (1 << bit for bit in range(11))
+WHITE, VISIBLE, ALPHA, UPPER, DECIMAL, SYMBOL, TERMINAL, WIDE_TERMINAL, CLOSING, LETTER, CJK, MARK = (
+    1 << bit for bit in range(12)
+)
 
 STOP_WORDS = ("the", "be", "to", "of", "and", "that", "have", "with")  # Gopher, section A.1.1
 
@@ -70,7 +72,7 @@ SYMBOLS = PUNCTUATION | TERMINAL_PUNCTUATION
 @functools.cache
 def character_classes() -> np.ndarray:
     """The flags of every code point, uint16 [0x110000], read-only."""
-    classes = np.zeros(CODE_POINTS, np.uint16)
+    classes = np.full(CODE_POINTS, VISIBLE, np.uint16)
     for codes in (range(LAST_NAMED), TAGS):
         classes[codes.start : codes.stop] = _classes(codes)
     for character in SYMBOLS:
@@ -89,8 +91,10 @@ def _classes(codes: range) -> np.ndarray:
     categories = np.frombuffer("".join(map(unicodedata.category, map(chr, codes))).encode("utf-32-le"), "<U2")
     alphanumeric = np.strings.isalnum(characters)
     cjk = functools.reduce(np.logical_or, [(numbers >= block.start) & (numbers < block.stop) for block in CJK_BLOCKS])
+    white = np.strings.isspace(characters)
     flags = {
-        WHITE: np.strings.isspace(characters),
+        WHITE: white,
+        VISIBLE: ~white,
         ALPHA: np.strings.isalpha(characters),
         UPPER: np.strings.isupper(characters),
         DECIMAL: np.strings.isdecimal(characters),

@@ -23,6 +23,7 @@ from rules.line_counts import (
     PARAGRAPH_COUNTS,
     SENTENCE_COUNTS,
     SPLIT_LINE_COUNTS,
+    breaks_at_newlines_only,
     character_counts,
     newline_counts,
     paragraph_counts,
@@ -88,13 +89,17 @@ def count_texts(offsets, data, classes, groups, out):
         i, end = offsets[d], offsets[d + 1]
         if groups[0] or groups[2] or groups[3]:
             put(out, d, CHARACTERS, character_counts(data, i, end))
-        if groups[1]:
-            put(out, d, SPLIT_LINES, split_line_counts(data, i, end, classes))
         newlines = out[d, NEWLINE_COLUMN]
         if (1 << slot_bits(newlines + 1)) > seen.size:
             seen = np.empty(1 << slot_bits(newlines + 1), np.uint64)
+        together = groups[1] and groups[2] and breaks_at_newlines_only(data, i, end)
         if groups[2]:
-            put(out, d, NEWLINES, newline_counts(data, i, end, newlines, classes, seen))
+            found = newline_counts(data, i, end, newlines, classes, seen)
+            put(out, d, NEWLINES, found[:7])
+            if together:
+                put(out, d, SPLIT_LINES, found[7:])
+        if groups[1] and not together:
+            put(out, d, SPLIT_LINES, split_line_counts(data, i, end, classes))
         if groups[3]:
             put(out, d, PARAGRAPHS, paragraph_counts(data, i, end, newlines, classes, seen))
         if groups[4]:

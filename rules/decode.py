@@ -156,7 +156,7 @@ def character_at(data, i, end):
     first = data[np.uint64(i)]
     if first < 0x80:
         return np.int64(first), 1
-    return code_point(text_at(data, i, end))
+    return code_point(load_eight(data, i) if end - i >= 8 else text_at(data, i, end))
 
 
 @njit(nogil=True, cache=True, forceinline=True)

@@ -29,7 +29,7 @@ BLOCK_BYTES = 128  # counts of a block fit a byte, so that the compiler counts 3
 
 EIGHT_NEWLINES, EIGHT_RETURNS, EIGHT_STOPS = every_byte(10), every_byte(13), every_byte(46)
 EIGHT_QUESTIONS, EIGHT_EXCLAMATIONS = every_byte(63), every_byte(33)
-EIGHT_C2, EIGHT_E2, PAST_30 = every_byte(0xC2), every_byte(0xE2), every_byte(128 - 31)
+EIGHT_C2, EIGHT_E2, PAST_30, EIGHT_TABS = every_byte(0xC2), every_byte(0xE2), every_byte(128 - 31), every_byte(9)
 EIGHT_EA, FROM_D6, PAST_E3, FROM_EF = every_byte(0xEA), every_byte(128 - 0x56), every_byte(127 - 0x63), every_byte(128 - 0x6F)
 NOTHING = np.uint64(0)
 
@@ -146,6 +146,25 @@ def next_break(data, i, end):
     return end, 0
 
 
+@njit(nogil=True, cache=True)
+def breaks_at_newlines_only(data, i, end):
+    """No line break of str.splitlines but the newline: then lines are those between newlines, and counted with them."""
+    while i < end:
+        if end - i >= 8:
+            eight = load_eight(data, i)
+            low = ~((eight & LOW_BITS) + PAST_30) & ~eight & HIGH_BITS
+            low &= ~(equal_bytes(eight, EIGHT_NEWLINES) | equal_bytes(eight, EIGHT_TABS))
+            marks = low | equal_bytes(eight, EIGHT_C2) | equal_bytes(eight, EIGHT_E2)
+            if marks == NOTHING:
+                i += 8
+                continue
+            i += bytes_before(marks)
+        if data[np.uint64(i)] != 10 and break_size(data, i, end):
+            return False
+        i += 1
+    return True
+
+
 @njit(nogil=True, cache=True, forceinline=True)
 def skip_white(data, i, end, classes):
     """The first position from i on that is no white space, or end."""
@@ -228,11 +247,14 @@ def next_newline(data, i, end):
 
 @njit(nogil=True, cache=True)
 def newline_counts(data, i, end, newlines, classes, seen):
-    """NEWLINE_COUNTS in order; `seen` (uint64) has room for a set of newlines + 1 hashes."""
+    """NEWLINE_COUNTS in order, then SPLIT_LINE_COUNTS as they are where newlines are the only line breaks.
+
+    `seen` (uint64) has room for a set of newlines + 1 hashes."""
     bits = slot_bits(newlines + 1)
     seen[: 1 << bits] = EMPTY
     filled, ended, short, filled_again_chars, pieces, again, again_chars = 0, 0, 0, 0, 0, 0, 0
-    blank_ends = 0
+    blank_ends, bullets, ellipses = 0, 0, 0
+    lines = newlines + (1 if end > i and data[end - 1] != 10 else 0)
     if i == end or data[i] == 10:
         blank_ends += 1
     if end > i and data[end - 1] == 10:
@@ -241,8 +263,11 @@ def newline_counts(data, i, end, newlines, classes, seen):
         stop = next_newline(data, i, end)
         if stop > i:
             pieces += 1
-            chars = count_characters(data, i, stop)
             _, repeated = find_slot(seen, bits, bytes_hash(data, i, stop))
+            maybe_short = stop - i <= 4 * SHORT_LINE_CHARS
+            chars = count_characters(data, i, stop) if repeated or maybe_short else SHORT_LINE_CHARS + 1
+            bullets += begins_with_bullet(data, i, stop, classes)
+            ellipses += ends_with_ellipsis(data, i, stop, classes)
             not_blank = is_visible_ascii(data[np.uint64(i)]) or skip_white(data, i, stop, classes) < stop
             if not_blank:
                 filled += 1
@@ -258,7 +283,7 @@ def newline_counts(data, i, end, newlines, classes, seen):
         i = stop + 1
     if blank_ends == 2:  # the empty piece at the end repeats the one at the start
         again += 1
-    return filled, ended, short, filled_again_chars, pieces + blank_ends, again, again_chars
+    return filled, ended, short, filled_again_chars, pieces + blank_ends, again, again_chars, lines, bullets, ellipses
 
 
 @njit(nogil=True, cache=True, forceinline=True)

@@ -17,7 +17,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from rules.decode import ALL_BITS, load_eight
+from rules.decode import load_eight
 from rules.hash_sets import SEED, SIZE_STEP, absorb, find_slot, first_slot, slot_bits, start_hash
 
 TOP_SIZES = (2, 3, 4)
@@ -31,25 +31,32 @@ PADDING = 16  # bytes before and after the words in `joined`, so that a window m
 WINDOW = 15  # bytes: exactly five CJK words
 ONE_MORE = np.uint64(1 << 32)
 LAST_WORD = np.uint64((1 << 32) - 1)
-LANES = tuple(map(np.uint64, (0xBF58476D1CE4E5B9, 0x94D049BB133111EB, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9)))
+BASE, SQUARE, FOURTH = np.uint64(251), np.uint64(251**2), np.uint64(251**4)
+POWERS = np.array([pow(251, k, 1 << 64) for k in range(256)], np.uint64)
+EVEN_BYTES, EVEN_PAIRS = np.uint64(0x00FF00FF00FF00FF), np.uint64(0x0000FFFF0000FFFF)
 
 
 @njit(nogil=True, cache=True)
 def ngram_scratch(words):
     """Room for `count_ngrams` of a document of `words` words."""
     bits = slot_bits(words)
-    keys, firsts, seen = np.empty(1 << bits, np.uint64), np.empty(1 << bits, np.uint32), np.empty((2, 2, 1 << (bits - 4)), np.uint64)
+    keys, firsts, seen = np.empty(1 << bits, np.uint64), np.empty(1 << bits, np.uint32), np.empty(1 << (bits - 3), np.uint64)
     windows, places, counts = np.empty((2, words + 1), np.uint64), np.empty(words + 1, np.uint32), np.empty(words + 1, np.uint32)
     return keys, firsts, seen, windows, places, counts, np.empty((2, words + 2), np.uint8)
 
 
 @njit(nogil=True, cache=True, forceinline=True)
-def count_ngrams(hashes, byte_ends, char_ends, joined, words, scratch, out, d, column):
+def count_ngrams(hashes, sums, byte_ends, char_ends, joined, words, scratch, out, d, column):
     """Fill out[d, column:] (NGRAM_COUNTS in order) for a document of `words` words."""
     keys, firsts, seen, windows, places, counts, marks = scratch
-    possible = max(words - 1, 0)
-    for j in range(possible):
-        places[j] = j
+    bits = slot_bits(words) + 2
+    for j in range(words - 1):
+        windows[0, j] = ngram_hash(hashes, j, 2)
+    mark_repeated(windows, 0, words - 1, bits, seen, marks)
+    possible = 0
+    for j in range(words - 1):
+        places[np.uint64(possible)] = j
+        possible += np.int64(marks[0, j])
     for n in range(TOP_SIZES[0], TOP_SIZES[-1] + 1):
         if words >= n:
             count, first = count_top_ngrams(hashes, n, places, possible, firsts, counts, marks, words)
@@ -57,13 +64,31 @@ def count_ngrams(hashes, byte_ends, char_ends, joined, words, scratch, out, d, c
             possible = next_places(places, possible, marks, words - n)
         column += 1
     if words >= DUPLICATE_SIZES[0]:
-        bits = slot_bits(words) + 2
-        mark_windows(joined, byte_ends, words, bits, seen, windows, marks)
+        hash_windows(joined, byte_ends, words, windows)
+        for side in range(2):
+            mark_repeated(windows, side, words + 1, bits, seen, marks)
         possible = collect_candidates(byte_ends, words, marks, places)
         for n in range(DUPLICATE_SIZES[0], DUPLICATE_SIZES[-1] + 1):
             kept = keep_candidates(byte_ends, words, n, places, possible, marks, counts)
-            out[d, column] = count_duplicates(joined, byte_ends, char_ends, n, counts, kept, windows, keys)
+            out[d, column] = count_duplicates(sums, byte_ends, char_ends, n, counts, kept, keys)
             column += 1
+
+
+@njit(nogil=True, cache=True, forceinline=True)
+def mark_repeated(hashes, side, count, bits, seen, marks):
+    """marks[side, j] = 1 for those of hashes[side, :count] that occur more than once, and a few others; no branches.
+
+    Two bits of `seen` say whether a hash came once, and once more; hashes share them where they agree in their top bits.
+    """
+    seen[: 1 << (bits - 5)] = 0
+    for j in range(count):
+        place = first_slot(hashes[side, j], bits)
+        shift, cell = np.uint64(2) * (place & np.uint64(31)), place >> np.uint64(5)
+        once = seen[cell] >> shift & np.uint64(1)
+        seen[cell] |= (np.uint64(1) | once << np.uint64(1)) << shift
+    for j in range(count):
+        place = first_slot(hashes[side, j], bits)
+        marks[side, j] = seen[place >> np.uint64(5)] >> (np.uint64(2) * (place & np.uint64(31)) + np.uint64(1)) & np.uint64(1)
 
 
 # ---- top n-grams
@@ -133,26 +158,12 @@ def next_places(places, possible, marks, following):
 
 
 @njit(nogil=True, cache=True, forceinline=True)
-def mark_windows(joined, byte_ends, words, bits, seen, windows, marks):
-    """Hash the windows from each word on (windows[0, j]) and before it (windows[1, j]); mark those that occur twice.
-
-    seen[side, 0] has a bit for hashes seen, seen[side, 1] for those seen twice: a mark may be wrong where two windows
-    share a bit, an absent mark never is.
-    """
-    seen[:, :, : 1 << (bits - 6)] = 0
+def hash_windows(joined, byte_ends, words, windows):
+    """Hash the WINDOW bytes from each word on, windows[0, j], and those before it, windows[1, j]."""
     for j in range(words + 1):
         position = np.int64(byte_ends[j]) + PADDING
-        for side in range(2):
-            window = window_hash(joined, position - side * WINDOW)
-            windows[side, j] = window
-            place = first_slot(window, bits)
-            bit, row, cell = np.uint64(1) << (place & np.uint64(63)), np.uint64(side), place >> np.uint64(6)
-            seen[row, np.uint64(1), cell] |= seen[row, np.uint64(0), cell] & bit
-            seen[row, np.uint64(0), cell] |= bit
-    for j in range(words + 1):
-        for side in range(2):
-            place = first_slot(windows[side, j], bits)
-            marks[side, j] = seen[np.uint64(side), np.uint64(1), place >> np.uint64(6)] >> (place & np.uint64(63)) & np.uint64(1)
+        windows[0, j] = window_hash(joined, position)
+        windows[1, j] = window_hash(joined, position - WINDOW)
 
 
 @njit(nogil=True, cache=True, forceinline=True)
@@ -187,7 +198,7 @@ def keep_candidates(byte_ends, words, n, candidates, possible, marks, kept):
 
 
 @njit(nogil=True, cache=True, forceinline=True)
-def count_duplicates(joined, byte_ends, char_ends, n, kept, possible, windows, keys):
+def count_duplicates(sums, byte_ends, char_ends, n, kept, possible, keys):
     """Characters of duplicated n-grams that start at one of the first `possible` words of `kept`."""
     bits, chars, free = slot_bits(possible), 0, 0
     keys[: 1 << bits] = 0
@@ -195,8 +206,8 @@ def count_duplicates(joined, byte_ends, char_ends, n, kept, possible, windows, k
         j = np.uint64(kept[np.uint64(k)])
         if np.int64(j) >= free:
             after = j + np.uint64(n)
-            begin, end = np.int64(byte_ends[j]) + PADDING, np.int64(byte_ends[after]) + PADDING
-            _, found = find_slot(keys, bits, slice_hash(joined, begin, end, windows[0, j], windows[1, after]))
+            key = slice_hash(sums, j, after, np.int64(byte_ends[after]) - np.int64(byte_ends[j]))
+            _, found = find_slot(keys, bits, key)
             if found:
                 chars += np.int64(char_ends[after]) - np.int64(char_ends[j])
                 free = np.int64(after)
@@ -204,31 +215,33 @@ def count_duplicates(joined, byte_ends, char_ends, n, kept, possible, windows, k
 
 
 @njit(nogil=True, cache=True, forceinline=True)
-def slice_hash(joined, begin, end, first_window, last_window):
-    """The hash of joined[begin:end], given those of its first and its last WINDOW bytes, which may overlap."""
-    state = start_hash(end - begin)
-    if end - begin < WINDOW:
-        mask = ALL_BITS >> np.uint64(8 * (8 - min(end - begin, 8)))
-        first_window, last_window = load_eight(joined, begin) & mask, load_eight(joined, max(begin, end - 8)) & mask
-    elif end - begin > 2 * WINDOW:
-        state = middle_hash(joined, begin + WINDOW, end - WINDOW, state)
-    return absorb(absorb(state, first_window), last_window)
+def slice_hash(sums, j, after, size):
+    """The hash of the `size` bytes of words j to after - 1."""
+    power = POWERS[np.uint64(size)] if size < POWERS.size else power_of_base(size)
+    return (sums[after] - sums[j] * power) ^ start_hash(size)
+
+
+@njit(nogil=True, cache=True)
+def power_of_base(exponent):
+    """BASE ** exponent, modulo 2**64."""
+    power, square = np.uint64(1), BASE
+    while exponent:
+        if exponent & 1:
+            power *= square
+        square *= square
+        exponent >>= 1
+    return power
 
 
 @njit(nogil=True, cache=True, forceinline=True)
-def middle_hash(joined, begin, end, state):
-    """`state` after joined[begin:end], 32 bytes at a time in four lanes, the last of which may overlap."""
-    while end - begin > 32:
-        state = absorb(state, block_hash(joined, begin, begin + 32))
-        begin += 32
-    return absorb(state, block_hash(joined, begin, end))
+def append_sum(total, eight, size):
+    """The sum of a text of which `total` is the sum, with `size` more bytes (1 to 8), those of `eight`.
 
-
-@njit(nogil=True, cache=True, forceinline=True)
-def block_hash(joined, begin, end):
-    """The hash of joined[begin:end], 1 to 32 bytes, without a branch on their number."""
-    mask, total = ALL_BITS >> np.uint64(8 * (8 - min(end - begin, 8))), np.uint64(0)
-    for k in range(4):
-        piece = load_eight(joined, max(begin, min(begin + 8 * k, end - 8))) & mask
-        total += (piece ^ (piece >> np.uint64(32))) * LANES[k]
-    return total
+    The sum of bytes b is the sum of b[i] * BASE ** (bytes after it), modulo 2**64, so it can be cut at any byte. Eight
+    bytes are added in pairs: BASE < 2**8, BASE**2 < 2**16 and BASE**4 < 2**32 leave each pair its room.
+    """
+    pairs = eight << np.uint64(8 * (8 - size))
+    pairs = (pairs & EVEN_BYTES) * BASE + (pairs >> np.uint64(8) & EVEN_BYTES)
+    pairs = (pairs & EVEN_PAIRS) * SQUARE + (pairs >> np.uint64(16) & EVEN_PAIRS)
+    pairs = (pairs & LAST_WORD) * FOURTH + (pairs >> np.uint64(32))
+    return total * POWERS[np.uint64(size)] + pairs

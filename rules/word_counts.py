@@ -10,11 +10,11 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from rules.characters import ALPHA, STOP_WORDS, SYMBOL
-from rules.decode import HIGH_BITS, character_at, digit_bytes, letter_bytes, store_eight, text_at
+from rules.characters import STOP_WORDS
+from rules.decode import HIGH_BITS, store_eight, text_at
 from rules.hash_sets import absorb, bytes_hash, start_hash
-from rules.ngrams import PADDING, count_ngrams, ngram_scratch
-from rules.words import CHUNK_BYTES, span_scratch, take_spans
+from rules.ngrams import PADDING, append_sum, count_ngrams, ngram_scratch
+from rules.words import CHUNK_BYTES, HAS_ALPHA, ONE_CHARACTER, ascii_facts, span_scratch, take_spans, word_facts
 
 WORD_COUNTS = {
     "words": "words",
@@ -27,7 +27,6 @@ WORD_COUNTS = {
 WORDS, NON_SYMBOL_WORDS, NON_SYMBOL_WORD_CHARS, ALPHA_WORDS, FOUND_STOP_WORDS, LONGEST_WORD_CHARS = range(len(WORD_COUNTS))
 FIRST_NGRAM_COUNT = len(WORD_COUNTS)
 
-HAS_ALPHA, HAS_NON_SYMBOL = 1, 2
 STOP_WORD_FACTOR = np.uint64(0xB85544CAEF0756B9)  # found by trial: the eight stop words fall into eight places
 
 
@@ -47,7 +46,7 @@ STOP_WORD_TABLE = _stop_word_table()
 def count_words(offsets, data, classes, unicode_words, ngrams, out):
     """Fill `out` (int64 [docs, word counts + n-gram counts]); the n-gram counts only if `ngrams`."""
     edges, spans = span_scratch()
-    hashes, byte_ends, char_ends, joined = word_scratch(2 * CHUNK_BYTES, 2 * CHUNK_BYTES)
+    hashes, sums, byte_ends, char_ends, joined = word_scratch(2 * CHUNK_BYTES, 2 * CHUNK_BYTES)
     scratch, room = ngram_scratch(CHUNK_BYTES), CHUNK_BYTES
     out[:] = 0
     for d in range(offsets.size - 1):
@@ -56,8 +55,8 @@ def count_words(offsets, data, classes, unicode_words, ngrams, out):
             filled, following = take_spans(data, i, end, classes, unicode_words, edges, spans)
             used += following - i
             if ngrams and (words + filled >= hashes.size or used + 2 * PADDING > joined.size):
-                hashes, byte_ends, char_ends, joined = with_room(hashes, byte_ends, char_ends, joined, words, filled, used)
-            measure_words(data, spans, filled, classes, out, d, ngrams, words, hashes, byte_ends, char_ends, joined)
+                hashes, sums, byte_ends, char_ends, joined = with_room(hashes, sums, byte_ends, char_ends, joined, words, filled, used)
+            measure_words(data, spans, filled, classes, out, d, ngrams, words, hashes, sums, byte_ends, char_ends, joined)
             words += filled
             i = following
         out[d, WORDS] = words
@@ -65,49 +64,52 @@ def count_words(offsets, data, classes, unicode_words, ngrams, out):
         if ngrams:
             if words > room:
                 scratch, room = ngram_scratch(2 * words), 2 * words
-            count_ngrams(hashes, byte_ends, char_ends, joined, words, scratch, out, d, FIRST_NGRAM_COUNT)
+            count_ngrams(hashes, sums, byte_ends, char_ends, joined, words, scratch, out, d, FIRST_NGRAM_COUNT)
 
 
 @njit(nogil=True, cache=True)
 def word_scratch(words, size):
     """Room for `words` words of together `size` bytes: hashes, ends in bytes and characters, the bytes themselves."""
     byte_ends, char_ends = np.zeros(words + 1, np.uint32), np.zeros(words + 1, np.uint32)
-    return np.empty(words, np.uint64), byte_ends, char_ends, np.zeros(size + 2 * PADDING, np.uint8)
+    return np.empty(words, np.uint64), np.zeros(words + 1, np.uint64), byte_ends, char_ends, np.zeros(size + 2 * PADDING, np.uint8)
 
 
 @njit(nogil=True, cache=True)
-def with_room(hashes, byte_ends, char_ends, joined, words, more, used):
+def with_room(hashes, sums, byte_ends, char_ends, joined, words, more, used):
     """The same arrays, larger: for `more` words after the first `words`, of `used` bytes in all."""
     new = word_scratch(2 * (words + more), 2 * used)
-    new[0][:words], new[1][: words + 1], new[2][: words + 1] = hashes[:words], byte_ends[: words + 1], char_ends[: words + 1]
+    new[0][:words], new[1][: words + 1] = hashes[:words], sums[: words + 1]
+    new[2][: words + 1], new[3][: words + 1] = byte_ends[: words + 1], char_ends[: words + 1]
     size = PADDING + byte_ends[words]
-    new[3][:size] = joined[:size]
+    new[4][:size] = joined[:size]
     return new
 
 
 @njit(nogil=True, cache=True, forceinline=True)
-def measure_words(data, spans, filled, classes, out, d, ngrams, words, hashes, byte_ends, char_ends, joined):
+def measure_words(data, spans, filled, classes, out, d, ngrams, words, hashes, sums, byte_ends, char_ends, joined):
     """Add `filled` words to the counts of document d; keep for n-grams what they need."""
     non_symbol = non_symbol_chars = alpha = longest = stops = 0
+    total = sums[words] if ngrams else np.uint64(0)
     byte_end, char_end = np.int64(byte_ends[words]) if ngrams else 0, np.int64(char_ends[words]) if ngrams else 0
     for k in range(filled):
-        i, end = spans[2 * k], spans[2 * k + 1]
+        i, end, facts = spans[k, 0], spans[k, 1], spans[k, 2]
         size, eight = end - i, text_at(data, i, end)
-        if size <= 8 and eight & HIGH_BITS == np.uint64(0):
-            chars, found = size, ascii_facts(eight)
-            stops |= stop_word_bit(eight, size)
-        else:
-            chars, found = word_facts(data, i, end, classes)
-        is_word = found >> 1
+        stops |= stop_word_bit(eight, size)
+        if facts == 0 and size <= 8 and eight & HIGH_BITS == np.uint64(0):
+            facts = size * ONE_CHARACTER | ascii_facts(eight)
+        elif facts == 0:
+            facts = word_facts(data, i, end, classes)
+        chars, is_word = facts >> 2, facts >> 1 & 1
         non_symbol += is_word
         non_symbol_chars += is_word * chars
-        alpha += found & HAS_ALPHA
+        alpha += facts & HAS_ALPHA
         longest = max(longest, chars)
         if ngrams:
             hashes[np.uint64(words + k)] = word_hash(data, i, end, eight)
-            append_bytes(data, i, end, eight, joined, PADDING + byte_end)
+            total = append_word(data, i, end, eight, joined, PADDING + byte_end, total)
             byte_end += size
             char_end += chars
+            sums[np.uint64(words + k + 1)] = total
             byte_ends[np.uint64(words + k + 1)] = byte_end
             char_ends[np.uint64(words + k + 1)] = char_end
     out[d, NON_SYMBOL_WORDS] += non_symbol
@@ -123,32 +125,6 @@ def word_hash(data, i, end, eight):
     if end - i > 8:
         return bytes_hash(data, i, end)
     return absorb(start_hash(end - i), eight)
-
-
-@njit(nogil=True, cache=True, forceinline=True)
-def ascii_facts(eight):
-    """HAS_ALPHA and HAS_NON_SYMBOL of up to eight ASCII characters: all but letters and digits are symbols."""
-    letters = letter_bytes(eight)
-    return np.int64(letters != np.uint64(0)) | np.int64(letters | digit_bytes(eight) != np.uint64(0)) << 1
-
-
-@njit(nogil=True, cache=True, forceinline=True)
-def word_facts(data, i, end, classes):
-    """How many characters data[i:end] has, and HAS_ALPHA and HAS_NON_SYMBOL."""
-    chars, found = 0, 0
-    while i < end:
-        eight = text_at(data, i, end)
-        if eight & HIGH_BITS == np.uint64(0):
-            size = min(end - i, 8)
-            chars += size
-            found |= ascii_facts(eight)
-        else:
-            code, size = character_at(data, i, end)
-            flags = np.int64(classes[np.uint64(code)])
-            chars += 1
-            found |= (HAS_ALPHA if flags & ALPHA else 0) | (0 if flags & SYMBOL else HAS_NON_SYMBOL)
-        i += size
-    return chars, found
 
 
 @njit(nogil=True, cache=True, forceinline=True)
@@ -169,10 +145,16 @@ def count_bits(bits):
 
 
 @njit(nogil=True, cache=True, forceinline=True)
-def append_bytes(data, i, end, eight, joined, position):
-    """Copy data[i:end], of which `eight` is the start, to joined[position:]; up to seven bytes after it are spoilt."""
+def append_word(data, i, end, eight, joined, position, total):
+    """Copy data[i:end], of which `eight` is the start, to joined[position:], and add it to the sum of what is there.
+
+    Up to seven bytes after it are spoilt."""
     store_eight(joined, position, eight)
+    total = append_sum(total, eight, min(end - i, 8))
     while end - i > 8:
         i += 8
         position += 8
-        store_eight(joined, position, text_at(data, i, end))
+        eight = text_at(data, i, end)
+        store_eight(joined, position, eight)
+        total = append_sum(total, eight, min(end - i, 8))
+    return total

@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 from numba import njit
 
-from rules.characters import CJK, LETTER, MARK, WHITE, character_classes
+from rules.characters import ALPHA, CJK, LETTER, MARK, SYMBOL, VISIBLE, character_classes
 from rules.decode import (
     HIGH_BITS,
     LOW_BITS,
@@ -40,6 +40,7 @@ FROM_TAB, PAST_RETURN = every_byte(128 - 9), every_byte(127 - 13)
 FROM_FILE_SEPARATOR, PAST_SPACE = every_byte(128 - 28), every_byte(127 - 32)
 FROM_LEAD_E1, PAST_LEAD_E3, LEAD_C2 = every_byte(128 - 0x61), every_byte(127 - 0x63), every_byte(0xC2)
 
+HAS_ALPHA, HAS_NON_SYMBOL, ONE_CHARACTER = 1, 2, 4  # what is known of a word, in one number
 BLANK, PLAIN, SPECIAL = range(3)  # a byte: white space; part of a word; part of a character that must be looked at
 
 
@@ -66,17 +67,17 @@ def split_words(text: str, words: Splitter = "unicode") -> list[str]:
     """The words of `text`, as the signals count them."""
     offsets, data = kernel_texts(pa.array([text], pa.large_string()))
     spans = all_spans(data, offsets[0], offsets[1], character_classes(), splits_unicode(words))
-    return [bytes(data[begin:end]).decode(errors="replace") for begin, end in spans.reshape(-1, 2)]
+    return [bytes(data[begin:end]).decode(errors="replace") for begin, end in spans]
 
 
 @njit(nogil=True, cache=True)
 def all_spans(data, i, end, classes, unicode_words):
-    """Begin and end of every word of data[i:end], in turn (int64)."""
+    """Where each word of data[i:end] begins and ends, int64 [words, 2]."""
     edges, spans = span_scratch()
-    found = np.empty(0, np.int64)
+    found = np.empty((0, 2), np.int64)
     while i < end:
         filled, i = take_spans(data, i, end, classes, unicode_words, edges, spans)
-        found = np.concatenate((found, spans[: 2 * filled]))
+        found = np.concatenate((found, spans[:filled, :2]))
     return found
 
 
@@ -85,15 +86,16 @@ def all_spans(data, i, end, classes, unicode_words):
 
 @njit(nogil=True, cache=True)
 def span_scratch():
-    """Room for `take_spans`: edges and spans (int64)."""
-    return np.empty(CHUNK_BYTES + 16, np.int64), np.empty(2 * CHUNK_BYTES + 16, np.int64)
+    """Room for `take_spans`: edges (int64 [CHUNK_BYTES + 16]) and spans (int64 [CHUNK_BYTES + 16, 3])."""
+    return np.empty(CHUNK_BYTES + 16, np.int64), np.empty((CHUNK_BYTES + 16, 3), np.int64)
 
 
 @njit(nogil=True, cache=True)
 def take_spans(data, i, end, classes, unicode_words, edges, spans):
     """The words that start in the chunk of data[i:end] at i (i < end): how many, and where the next chunk starts.
 
-    Word k is data[spans[2 * k]:spans[2 * k + 1]]. Call again, from where this call stopped, until that is `end`.
+    Word k is data[spans[k, 0]:spans[k, 1]]; spans[k, 2] has its characters << 2 and what `word_facts` says of them, or
+    is zero if they were not looked at. Call again, from where this call stopped, until that is `end`.
     """
     stop, filled, row = min(i + CHUNK_BYTES, end), 0, np.uint64(unicode_words)
     segments = mark_segments(data, i, stop, unicode_words, edges)
@@ -107,8 +109,7 @@ def take_spans(data, i, end, classes, unicode_words, edges, spans):
                 begin = max(i, begin)
                 filled, i = character_words(data, begin, close, end, classes, unicode_words, spans, filled)
         else:
-            spans[np.uint64(2 * filled)] = begin
-            spans[np.uint64(2 * filled + 1)] = close
+            push_span(spans, filled, begin, close, 0)
             filled += np.int64(kind)
     return filled, max(i, stop)
 
@@ -161,35 +162,70 @@ def white_leads(eight):
 
 
 @njit(nogil=True, cache=True, forceinline=True)
-def push_span(spans, filled, begin, end):
-    """Append a word to `spans`: how many there are."""
-    spans[np.uint64(2 * filled)] = begin
-    spans[np.uint64(2 * filled + 1)] = end
-    return filled + 1
+def push_span(spans, filled, begin, end, facts):
+    """Make data[begin:end] word number `filled`."""
+    spans[np.uint64(filled), 0] = begin
+    spans[np.uint64(filled), 1] = end
+    spans[np.uint64(filled), 2] = facts
 
 
 @njit(nogil=True, cache=True, forceinline=True)
 def character_words(data, i, stop, end, classes, unicode_words, spans, filled):
     """The words that start in data[i:stop], character by character: how many spans, and where the last word ends."""
-    begin, kind, first = np.int64(-1), 0, np.int64(0)
+    begin, allowed, repeated, facts = np.int64(-1), 0, np.int64(-1), 0
     while i < end and (begin >= 0 or i < stop):
         code, size = character_at(data, i, end)
-        found = np.int64(classes[np.uint64(code)])
-        if begin >= 0 and not continues_word(found, code, kind, first, unicode_words):
-            filled = push_span(spans, filled, begin, i)
-            begin = np.int64(-1)
-        if begin < 0 and i < stop and not found & WHITE:
-            begin, kind, first = i, found & (LETTER | CJK | MARK), code
+        flags = np.int64(classes[np.uint64(code)])
+        if begin >= 0 and flags & allowed == 0 and code != repeated:
+            push_span(spans, filled, begin, i, facts)
+            filled, begin = filled + 1, np.int64(-1)
+        if begin < 0 and i < stop and flags & VISIBLE:
+            begin, facts, repeated = i, 0, np.int64(-1)
+            allowed = continuing_flags(flags, unicode_words)
+            if unicode_words and flags & (LETTER | CJK | MARK) == 0:
+                repeated = code
+        if begin >= 0:
+            facts = (facts + ONE_CHARACTER) | character_facts(flags)
         if begin >= 0 or i < stop:
             i += size
     if begin >= 0:
-        filled = push_span(spans, filled, begin, i)
+        push_span(spans, filled, begin, i, facts)
+        filled += 1
     return filled, i
 
 
 @njit(nogil=True, cache=True, forceinline=True)
-def continues_word(found, code, kind, first, unicode_words):
-    """Does a character of class `found` go on with a word that begins with `first`, of kind `kind`?"""
+def continuing_flags(flags, unicode_words):
+    """The flags that let a character go on with a word whose first character has `flags`."""
     if not unicode_words:
-        return found & WHITE == 0
-    return found & MARK != 0 or (found & LETTER != 0 and kind & (LETTER | MARK) != 0) or (kind == 0 and code == first)
+        return VISIBLE
+    return LETTER | MARK if flags & (LETTER | MARK) else MARK
+
+
+@njit(nogil=True, cache=True, forceinline=True)
+def character_facts(flags):
+    """HAS_ALPHA and HAS_NON_SYMBOL of a character."""
+    return (HAS_ALPHA if flags & ALPHA else 0) | (0 if flags & SYMBOL else HAS_NON_SYMBOL)
+
+
+@njit(nogil=True, cache=True, forceinline=True)
+def ascii_facts(eight):
+    """HAS_ALPHA and HAS_NON_SYMBOL of up to eight ASCII characters: all but letters and digits are symbols."""
+    letters = letter_bytes(eight)
+    return np.int64(letters != np.uint64(0)) | np.int64(letters | digit_bytes(eight) != np.uint64(0)) << 1
+
+
+@njit(nogil=True, cache=True, forceinline=True)
+def word_facts(data, i, end, classes):
+    """The characters of the word data[i:end] << 2, and HAS_ALPHA and HAS_NON_SYMBOL if a character has them."""
+    facts = 0
+    while i < end:
+        eight = text_at(data, i, end)
+        if eight & HIGH_BITS == np.uint64(0):
+            size = min(end - i, 8)
+            facts = (facts + size * ONE_CHARACTER) | ascii_facts(eight)
+        else:
+            code, size = character_at(data, i, end)
+            facts = (facts + ONE_CHARACTER) | character_facts(np.int64(classes[np.uint64(code)]))
+        i += size
+    return facts

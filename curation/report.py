@@ -9,9 +9,9 @@ from typing import Any
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from curation.books import check_books, funnel, language_warnings, summed
+from curation.books import BooksError, check_books, funnel, language_warnings, summed
 from curation.manifest import Entry, Manifest
-from curation.run_directory import read_run
+from curation.run_directory import RunDirectoryError, read_run
 from curation.shards import whole_file, write_json
 from rules.visible import visible
 
@@ -34,7 +34,11 @@ def numbers(output: Path) -> dict[str, Any]:
     entries = [entry for unit in manifest.units() if (entry := manifest.read(unit)) is not None]
     stages = run["job"]["stages"]
     counts = summed(entries)
-    check_books(counts, stages, entries)
+    try:
+        check_books(counts, stages, entries)
+    except BooksError as error:
+        message = f"the run in {str(output)!r} is not finished, or its files were changed ({error}); go on with `gristmill run {run['job_file']}`"
+        raise RunDirectoryError(message) from error
     rows = funnel(counts, stages)
     read, rules, clean = (counts.get(name, {}) for name in ("read", "rules", "clean"))
     packed = [entry.counts for entry in entries if entry.unit == "packed"]

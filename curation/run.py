@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from curation import duplicates
+from curation.books import check_books, summed
 from curation.executor import Workers, map_tasks, stop_workers, worker_count
 from curation.inputs import InputFile, Shard, list_inputs, plan_shards
 from curation.job import LoadedJob
@@ -74,7 +75,9 @@ def run_job(job: LoadedJob, workers: Workers | None = None, progress: Progress |
                 _pack(run, clean)
         finally:
             stop_workers()
-        sweep(job.output, run.live.values())
+        live = list(run.live.values())
+        check_books(summed(live), job.stages, live)
+        sweep(job.output, live)
         return RunResult(write_report(job.output), run.done_before, len(run.live))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -130,6 +131,13 @@ def test_report_is_rebuilt_from_the_manifest(project):
     assert json.loads(gristmill("report", "out", "--json", cwd=project).stdout) == json.loads((project / "out/report/report.json").read_text())
 
 
+def test_report_of_an_unfinished_run_says_so(project, tmp_path):
+    shutil.copytree(project, tmp_path / "half")
+    next((tmp_path / "half/out/manifest/pass1").iterdir()).unlink()
+    result = gristmill("report", "out", cwd=tmp_path / "half")
+    assert result.returncode == 2 and "go on with `gristmill run job.yaml`" in result.stderr and "Traceback" not in result.stderr
+
+
 @pytest.mark.parametrize(
     ("job", "message"),
     [
@@ -171,7 +179,7 @@ def test_a_language_that_never_occurs_is_a_warning(tmp_path):
 
 
 def test_ctrl_c_exits_130_and_the_run_goes_on_afterwards(tmp_path):
-    job = write_job(tmp_path / "job.yaml", write_corpus(tmp_path / "in", count=400))
+    job = write_job(tmp_path / "job.yaml", write_corpus(tmp_path / "in", files=60, count=6000))
     process = subprocess.Popen([sys.executable, str(ROOT / "gristmill.py"), "run", str(job)], cwd=ROOT, stderr=subprocess.PIPE, text=True)
     while not list((tmp_path / "out/manifest").rglob("*.json")) and process.poll() is None:
         time.sleep(0.002)

@@ -119,3 +119,10 @@ def test_a_line_that_an_earlier_rule_changed_is_seen_as_it_is_now():
     result = run(rules, ["Read more\nstay"], "newline")
     assert result.texts.to_pylist() == ["stay"]
     assert result.edits["before"].to_pylist() == ["Read more", "Read"]
+
+
+def test_a_line_of_50_mb():
+    long = "word " * 10_000_000
+    rules = [Rule("menu", "w", lines="drop", match="^home$"), Rule("tail", "w", lines="trim", match=" end$")]
+    result = run(rules, ["home\n" + long + "end", "home"], "newline")
+    assert result.texts[0].as_py() == long[:-1] and result.texts[1].as_py() == ""

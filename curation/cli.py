@@ -115,6 +115,7 @@ def _workers(text: str | None) -> Any:
 
 def _print_run(result: Any, output: Path, as_json: bool) -> None:
     from curation.report import REPORT_MD, funnel_lines
+    from rules.visible import visible
 
     if as_json:
         _print_json(result.report)
@@ -122,7 +123,7 @@ def _print_run(result: Any, output: Path, as_json: bool) -> None:
         for line in funnel_lines(result.report):
             click.echo(line)
     for warning in result.report["warnings"]:
-        click.echo(f"warning: {warning}", err=True)
+        click.echo(visible(f"warning: {warning}"), err=True)
     if result.done_before:
         click.echo(f"{result.done_before} of {result.units} units were done before", err=True)
     if result.report["quarantined"]:

@@ -1,7 +1,7 @@
 """Every count that a signal needs, for a column of texts: numba kernels over Arrow's offsets and bytes.
 
 Words and their n-grams are one scan (word_counts.py, ngrams.py), characters, lines, paragraphs and sentences short ones
-of their own (line_counts.py), all while a document is in cache. Groups that no signal asks for are not counted. The
+of their own (line_counts.py, sentences.py), all while a document is in cache. Groups that no signal asks for are not counted. The
 kernels release the GIL; their compiled code is cached beside the source, or where NUMBA_CACHE_DIR says.
 """
 
@@ -17,20 +17,19 @@ from numba import njit
 from rules.characters import character_classes
 from rules.decode import kernel_texts
 from rules.hash_sets import slot_bits
+from rules.line_breaks import breaks_at_newlines_only
 from rules.line_counts import (
     CHARACTER_COUNTS,
     NEWLINE_COUNTS,
     PARAGRAPH_COUNTS,
-    SENTENCE_COUNTS,
     SPLIT_LINE_COUNTS,
-    breaks_at_newlines_only,
     character_counts,
     newline_counts,
     paragraph_counts,
-    sentence_count,
     split_line_counts,
 )
 from rules.ngrams import NGRAM_COUNTS
+from rules.sentences import SENTENCE_COUNTS, sentence_count
 from rules.word_counts import WORD_COUNTS, count_words
 from rules.words import splits_unicode
 

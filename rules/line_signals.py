@@ -13,7 +13,7 @@ from numba import njit
 
 from rules.characters import WHITE, character_classes
 from rules.decode import character_at, kernel_bytes, kernel_texts
-from rules.line_counts import next_break, next_newline
+from rules.line_breaks import next_break, next_newline
 
 LINE_SIGNALS = {
     "line_chars": "characters (code points) of the line",

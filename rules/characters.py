@@ -80,6 +80,7 @@ def character_classes() -> np.ndarray:
     for character in TERMINAL_PUNCTUATION:
         wide = unicodedata.category(character) == "Po" and unicodedata.east_asian_width(character) in "WFH"
         classes[ord(character)] |= TERMINAL | (WIDE_TERMINAL if wide else 0)
+    classes[0xD800:0xE000] = 0  # surrogates are no characters; numpy takes them for letters
     classes.flags.writeable = False
     return classes
 

@@ -180,7 +180,9 @@ def test_a_language_that_never_occurs_is_a_warning(tmp_path):
 
 def test_ctrl_c_exits_130_and_the_run_goes_on_afterwards(tmp_path):
     job = write_job(tmp_path / "job.yaml", write_corpus(tmp_path / "in", files=60, count=6000))
-    process = subprocess.Popen([sys.executable, str(ROOT / "gristmill.py"), "run", str(job)], cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    command = [sys.executable, str(ROOT / "gristmill.py"), "run", str(job)]
+    heed = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)  # noqa: E731 - a shell's background jobs ignore SIGINT
+    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True, preexec_fn=heed)
     while not list((tmp_path / "out/manifest").rglob("*.json")) and process.poll() is None:
         time.sleep(0.002)
     process.send_signal(signal.SIGINT)

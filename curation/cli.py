@@ -90,6 +90,7 @@ def check(paths: tuple[Path, ...], as_json: bool) -> None:
 @user_errors
 def run(job_file: Path, workers: str | None, as_json: bool) -> None:
     """Run JOB, or go on where it stopped. What is done already is not done again."""
+    from curation.interrupts import stop_requests
     from curation.job import load_job
     from curation.progress import default_progress
     from curation.run import run_job
@@ -97,7 +98,8 @@ def run(job_file: Path, workers: str | None, as_json: bool) -> None:
     count = _workers(workers)
     job = load_job(job_file)
     try:
-        result = run_job(job, count, default_progress())
+        with stop_requests(lambda message: click.echo(message, err=True)) as should_stop:
+            result = run_job(job, count, default_progress(), should_stop)
     except KeyboardInterrupt:
         click.echo(f"interrupted; what is finished is saved, continue with: gristmill run {job_file}", err=True)
         sys.exit(INTERRUPTED)

@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 from curation.clusters import band_keys
 from curation.document import CLUSTER
 from curation.minhash import estimated_jaccard, signatures
-from curation.outcome import Outcome, removed_table
+from curation.outcome import Outcome, removed_table, single_hits
 from curation.shards import ShardWriter
 from curation.stages.exact import find_exact, text_hashes
 from curation.stages.near import NearSettings, find_near
@@ -189,7 +189,5 @@ def drop_duplicates(documents: pa.Table, drops: pa.Table, stage: str) -> tuple[O
 
 
 def _similarity_hits(rule: str, jaccard: pa.ChunkedArray) -> pa.Array:
-    from curation.outcome import single_hits
-
     values = jaccard.to_numpy().astype(np.float64)
-    return single_hits([rule] * len(values), "estimated_jaccard", values, ">=", 0.0)
+    return single_hits([rule] * len(values), "estimated_jaccard", values)

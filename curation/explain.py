@@ -75,7 +75,7 @@ def story_lines(found: dict[str, Any], text_chars: int = 300) -> list[str]:
         lines.append(f"  error: {excerpt(found['error'], 500)}")
     lines += ["", "where it came from"]
     lines += [f"  {name}: {excerpt(str(value), 200)}" for name, value in found["document"].items() if name != "id"]
-    lines += _hit_section(found["hits"]) + _signal_section(found) + _edit_section(found["edits"]) + _cluster_section(found)
+    lines += (_hit_section(found["hits"]) if found["fate"] != "quarantined" else []) + _signal_section(found) + _edit_section(found["edits"]) + _cluster_section(found)
     if found["text"]:
         lines += ["", f"text ({len(found['text']):,} characters)", f"  {excerpt(found['text'], text_chars)}"]
     return lines
@@ -86,10 +86,11 @@ def _hit_section(hits: list[dict]) -> list[str]:
         return ["", "no rule hit it"]
     lines = ["", "rules that hit it"]
     for hit in hits:
-        by = abs(hit["value"] - hit["threshold"])
-        lines.append(
-            f"  {hit['rule']} ({hit['action']}): {hit['signal']} is {hit['value']:.6g}, rule says {hit['comparison']} {hit['threshold']:g} (by {by:.4g})"
-        )
+        measured = f"  {hit['rule']} ({hit['action']}): {hit['signal']} is {hit['value']:.6g}"
+        if hit["threshold"] is not None:
+            by = abs(hit["value"] - hit["threshold"])
+            measured += f", rule says {hit['comparison']} {hit['threshold']:g} (by {by:.4g})"
+        lines.append(measured)
     return lines
 
 

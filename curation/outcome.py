@@ -44,8 +44,12 @@ def removed_table(
     return documents
 
 
-def single_hits(rules: list[str], signal: str, values: np.ndarray, comparison: str, threshold: float) -> pa.ListArray:
-    """One hit per document (rules[i], values[i]), for stages that have one reason at a time."""
+def single_hits(
+    rules: list[str], signal: str, values: np.ndarray, comparison: str | None = None, threshold: float | None = None
+) -> pa.ListArray:
+    """One hit per document (rules[i], values[i]), for stages that have one reason at a time.
+
+    Without a threshold the value is told, but did not decide (a duplicate's similarity, the score of another language)."""
     count = len(rules)
     columns = [
         pa.array(rules, pa.string()), pa.array(["drop"] * count, pa.string()), pa.array([signal] * count, pa.string()),

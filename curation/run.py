@@ -10,7 +10,7 @@ starts a run, continues an interrupted one, and redoes only what a changed setti
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -47,6 +47,7 @@ class _Run:
     workers: Workers
     progress: Progress
     manifest: Manifest
+    should_stop: Callable[[], bool]
     live: dict[str, Entry] = field(default_factory=dict)  # every unit that belongs to this run
     done_before: int = 0
 
@@ -62,13 +63,20 @@ class _Run:
         return entry
 
 
-def run_job(job: LoadedJob, workers: Workers | None = None, progress: Progress | None = None) -> RunResult:
-    """Run `job`, or go on with it. Raises on the first thing that would make the result wrong."""
+def run_job(
+    job: LoadedJob,
+    workers: Workers | None = None,
+    progress: Progress | None = None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> RunResult:
+    """Run `job`, or go on with it. Raises on the first thing that would make the result wrong.
+
+    `should_stop` is asked after every unit; where it says yes, KeyboardInterrupt is raised and the rest is left undone."""
     workers = job.settings.workers if workers is None else workers
     files = list_inputs(job.inputs, job.folder)
     with locked(job.output), progress or Progress() as shown:
         open_run_directory(job, files)
-        run = _Run(job, workers, shown, Manifest(job.output))
+        run = _Run(job, workers, shown, Manifest(job.output), should_stop)
         try:
             clean = _curate(run, plan_shards(files))
             if job.settings.pack:
@@ -160,10 +168,14 @@ def _run_pass(run: _Run, step: Pass, tasks: list[ShardTask]) -> dict[int, Entry]
     return entries
 
 
-def _mapped(run: _Run, function: Any, tasks: list[Any]) -> Any:
+def _mapped(run: _Run, function: Any, tasks: list[Any]) -> Iterator[Any]:
+    """Entries of the tasks as they are finished, until a stop is asked for."""
     if tasks and worker_count(run.workers) and len(tasks) > 1:
         warm_kernels(run.job)
-    return map_tasks(function, tasks, run.workers)
+    for entry in map_tasks(function, tasks, run.workers):
+        yield entry
+        if run.should_stop():
+            raise KeyboardInterrupt
 
 
 def warm_kernels(job: LoadedJob) -> None:

@@ -105,7 +105,7 @@ def filter_language(documents: pa.Table, settings: LanguageSettings) -> Outcome:
     is_listed = listed(labels, settings)[~kept]
     hits = pa.concat_arrays(
         [
-            single_hits([OTHER] * len(gone), "lang_score", scores[~kept], ">=", 0.0),
+            single_hits([OTHER] * len(gone), "lang_score", scores[~kept]),
             single_hits([LOW_SCORE] * len(gone), "lang_score", scores[~kept], "<", settings.min_score),
         ]
     ).take(pa.array(np.arange(len(gone)) + is_listed * len(gone)))

@@ -70,7 +70,6 @@ class LoadedJob:
     folder: Path
     output: Path
     stages: tuple[str, ...]  # the enabled stages in order
-    warnings: tuple[str, ...] = ()
 
     @property
     def read_settings(self) -> ReadSettings:

@@ -117,7 +117,7 @@ def _workers(text: str | None) -> Any:
 
 def _print_run(result: Any, output: Path, as_json: bool) -> None:
     from curation.report import REPORT_MD, funnel_lines
-    from rules.visible import visible
+    from rules.visible import shown_path, visible
 
     if as_json:
         _print_json(result.report)
@@ -129,16 +129,8 @@ def _print_run(result: Any, output: Path, as_json: bool) -> None:
     if result.done_before:
         click.echo(f"{result.done_before} of {result.units} units were done before", err=True)
     if result.report["quarantined"]:
-        click.echo(f"{result.report['quarantined']} records are in {_shown(output / 'quarantine')} with their errors", err=True)
-    click.echo(f"report: {_shown(output / REPORT_MD)}", err=as_json)
-
-
-def _shown(path: Path) -> str:
-    """A path as short as it can be said from here."""
-    try:
-        return str(path.relative_to(Path.cwd()))
-    except ValueError:
-        return str(path)
+        click.echo(f"{result.report['quarantined']} records are in {shown_path(output / 'quarantine')} with their errors", err=True)
+    click.echo(f"report: {shown_path(output / REPORT_MD)}", err=as_json)
 
 
 @click.command()

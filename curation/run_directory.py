@@ -75,10 +75,6 @@ def describe(job: LoadedJob, files: Sequence[InputFile]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def is_run_directory(path: Path) -> bool:
-    return (path / RUN_FILE).is_file()
-
-
 def read_run(path: Path) -> dict[str, Any]:
     """run.json of a run directory. Raises RunDirectoryError when it is none."""
     try:

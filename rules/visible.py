@@ -6,7 +6,7 @@ A document may hold terminal escapes or bidirectional overrides; they are shown 
 from __future__ import annotations
 
 import re
-import unicodedata
+from pathlib import Path
 
 # C0 and C1 controls but tab and newline, bidirectional controls, zero-width and other format characters, line separators.
 _HIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]")
@@ -23,6 +23,9 @@ def excerpt(text: str, characters: int) -> str:
     return line if len(line) <= characters else line[: characters - 1] + "…"
 
 
-def display_width(text: str) -> int:
-    """Terminal cells that `text` takes: wide characters two, combining marks none."""
-    return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
+def shown_path(path: Path) -> str:
+    """A path as short as it can be said from the current folder."""
+    try:
+        return str(path.resolve().relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)

@@ -15,10 +15,9 @@ from __future__ import annotations
 from typing import Literal, get_args
 
 import numpy as np
-import pyarrow as pa
 from numba import njit
 
-from rules.characters import ALPHA, CJK, LETTER, MARK, SYMBOL, VISIBLE, character_classes
+from rules.characters import ALPHA, CJK, LETTER, MARK, SYMBOL, VISIBLE
 from rules.decode import (
     HIGH_BITS,
     LOW_BITS,
@@ -26,7 +25,6 @@ from rules.decode import (
     digit_bytes,
     equal_bytes,
     every_byte,
-    kernel_texts,
     letter_bytes,
     load_eight,
     text_at,
@@ -61,24 +59,6 @@ def splits_unicode(words: Splitter) -> bool:
     if words not in get_args(Splitter):
         raise ValueError(f"words is {words!r}; it must be one of {', '.join(get_args(Splitter))}")
     return words == "unicode"
-
-
-def split_words(text: str, words: Splitter = "unicode") -> list[str]:
-    """The words of `text`, as the signals count them."""
-    offsets, data = kernel_texts(pa.array([text], pa.large_string()))
-    spans = all_spans(data, offsets[0], offsets[1], character_classes(), splits_unicode(words))
-    return [bytes(data[begin:end]).decode(errors="replace") for begin, end in spans]
-
-
-@njit(nogil=True, cache=True)
-def all_spans(data, i, end, classes, unicode_words):
-    """Where each word of data[i:end] begins and ends, int64 [words, 2]."""
-    edges, spans = span_scratch()
-    found = np.empty((0, 2), np.int64)
-    while i < end:
-        filled, i = take_spans(data, i, end, classes, unicode_words, edges, spans)
-        found = np.concatenate((found, spans[:filled, :2]))
-    return found
 
 
 # ---- chunks

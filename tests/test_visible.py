@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rules.visible import display_width, excerpt, visible
+from rules.visible import excerpt, shown_path, visible
 
 
 def test_escapes_overrides_and_invisibles_are_shown():
@@ -21,5 +23,7 @@ def test_an_excerpt_is_one_short_safe_line(text, characters):
     assert not any(ord(c) < 32 or 0x7F <= ord(c) < 0xA0 or c in "\u2028\u2029\u202e" for c in line)
 
 
-def test_display_width():
-    assert display_width("ab") == 2 and display_width("漢字") == 4 and display_width("e\u0301") == 1
+def test_a_path_is_shown_from_here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert shown_path(tmp_path / "out" / "x") == shown_path(Path("out/x")) == "out/x"
+    assert shown_path(tmp_path.parent / "x") == str(tmp_path.parent / "x")

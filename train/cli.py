@@ -76,7 +76,7 @@ def generate(run: Path, prompt: str, tokens: int, temperature: float, top_p: flo
 
 def summary_text(summary: dict[str, Any], output: Path) -> str:
     """The result of a run in a few lines."""
-    from rules.visible import visible
+    from rules.visible import shown_path, visible
 
     first, last, sample = summary["held_out_first"], summary["held_out_last"], summary["sample"]
     skipped = f", {summary['skipped_steps']} skipped" if summary["skipped_steps"] else ""
@@ -85,7 +85,7 @@ def summary_text(summary: dict[str, Any], output: Path) -> str:
         "held-out loss": f"{figure(first['nats_per_token'])} -> {figure(last['nats_per_token'])} nats/token",
         "bits per byte": f"{figure(first['bits_per_byte'])} -> {figure(last['bits_per_byte'])}",
         "sample": visible(" ".join((sample["prompt"] + sample["text"]).split())),
-        "checkpoint": str(output / summary["checkpoint"]),
+        "checkpoint": visible(shown_path(output / summary["checkpoint"])),
     }
     return "\n".join(f"{name:<15}{value}" for name, value in lines.items())
 

@@ -50,6 +50,7 @@ CJK_BLOCKS = (
 )
 LAST_NAMED = 0x32400  # from here on every code point is unassigned or private, but for TAGS
 TAGS = range(0xE0000, 0xE0200)
+SURROGATES = range(0xD800, 0xE000)  # no characters, though some versions of numpy take them for letters
 
 
 def _from_ranges(text: str) -> frozenset[str]:
@@ -73,14 +74,13 @@ SYMBOLS = PUNCTUATION | TERMINAL_PUNCTUATION
 def character_classes() -> np.ndarray:
     """The flags of every code point, uint16 [0x110000], read-only."""
     classes = np.full(CODE_POINTS, VISIBLE, np.uint16)
-    for codes in (range(LAST_NAMED), TAGS):
+    for codes in (range(SURROGATES.start), range(SURROGATES.stop, LAST_NAMED), TAGS):
         classes[codes.start : codes.stop] = _classes(codes)
     for character in SYMBOLS:
         classes[ord(character)] |= SYMBOL
     for character in TERMINAL_PUNCTUATION:
         wide = unicodedata.category(character) == "Po" and unicodedata.east_asian_width(character) in "WFH"
         classes[ord(character)] |= TERMINAL | (WIDE_TERMINAL if wide else 0)
-    classes[0xD800:0xE000] = 0  # surrogates are no characters; numpy takes them for letters
     classes.flags.writeable = False
     return classes
 

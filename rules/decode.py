@@ -8,11 +8,9 @@ adds no check for negative numbers and the compiler makes one load of eight.
 from __future__ import annotations
 
 import numpy as np
-import pyarrow as pa
-from numba import njit
 
-from rules.buffers import string_buffers
 from rules.characters import REPLACEMENT
+from rules.kernels import inlined
 
 EVERY_BYTE = np.uint64(0x0101010101010101)
 HIGH_BITS = np.uint64(0x8080808080808080)
@@ -31,26 +29,10 @@ FROM_LOWER_A, PAST_LOWER_Z = every_byte(128 - ord("a")), every_byte(127 - ord("z
 FROM_ZERO, PAST_NINE = every_byte(128 - ord("0")), every_byte(127 - ord("9"))
 
 
-def kernel_texts(texts: pa.Array | pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray]:
-    """Offsets (int64 [n + 1]) and bytes (uint8) of a string column, as `kernel_bytes` makes them."""
-    return kernel_bytes(*string_buffers(texts))
-
-
-def kernel_bytes(offsets: np.ndarray, data: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Read-only views, at least the eight bytes long that a kernel loads at once.
-
-    numba compiles a kernel once more for writable arrays, so all kernels get one kind."""
-    if data.size < 8:
-        data = np.concatenate([data, np.zeros(8 - data.size, np.uint8)])
-    offsets, data = offsets.view(), data.view()
-    offsets.flags.writeable = data.flags.writeable = False
-    return offsets, data
-
-
 # ---- eight bytes
 
 
-@njit(nogil=True, cache=True, forceinline=True)
+@inlined
 def load_eight(data, position):
     """data[position:position + 8] as one little-endian uint64 (the compiler makes this a single load)."""
     i = np.uint64(position)
@@ -61,7 +43,7 @@ def load_eight(data, position):
     return low | high
 
 
-@njit(nogil=True, cache=True, forceinline=True)
+@inlined
 def store_eight(data, position, eight):
     """The inverse of `load_eight`."""
     i = np.uint64(position)
@@ -75,36 +57,41 @@ def store_eight(data, position, eight):
     data[i + np.uint64(7)] = np.uint8(eight >> np.uint64(56))
 
 
-@njit(nogil=True, cache=True, forceinline=True)
+@inlined
 def text_at(data, i, end):
     """data[i:end] (not empty), at most eight bytes, as a little-endian uint64 padded with zeros; data holds eight."""
-    start = min(i, max(end, 8) - 8)
-    padding = np.uint64(8 * (8 - min(end - i, 8)))
-    return load_eight(data, start) >> np.uint64(8 * (i - start)) & ALL_BITS >> padding
+    start = min(i, data.size - 8)  # i, but for the last bytes of all
+    return load_eight(data, start) >> np.uint64(8 * (i - start)) & ALL_BITS >> np.uint64(8 * (8 - min(end - i, 8)))
 
 
-@njit(nogil=True, cache=True, forceinline=True)
+@inlined
+def eight_at(data, i, end):
+    """`text_at` for scans, which mostly find eight bytes: a branch instead of arithmetic."""
+    return load_eight(data, i) if end - i >= 8 else text_at(data, i, end)
+
+
+@inlined
 def equal_bytes(eight, pattern):
     """The high bit of every byte that equals that of `pattern`."""
     different = eight ^ pattern
     return ~(((different & LOW_BITS) + LOW_BITS) | different) & HIGH_BITS
 
 
-@njit(nogil=True, cache=True, forceinline=True)
+@inlined
 def letter_bytes(eight):
     """The high bit of every byte that is an ASCII letter."""
     lower = (eight & LOW_BITS) | CASE_BITS
     return (lower + FROM_LOWER_A) & ~(lower + PAST_LOWER_Z) & ~eight & HIGH_BITS
 
 
-@njit(nogil=True, cache=True, forceinline=True)
+@inlined
 def digit_bytes(eight):
     """The high bit of every byte that is an ASCII digit."""
     seven = eight & LOW_BITS
     return (seven + FROM_ZERO) & ~(seven + PAST_NINE) & ~eight & HIGH_BITS
 
 
-@njit(nogil=True, cache=True, forceinline=True)
+@inlined
 def bytes_before(marks):
     """How many bytes come before the lowest one whose high bit is set in `marks` (not zero, high bits only)."""
     below = ((marks & (~marks + np.uint64(1))) >> np.uint64(7)) - np.uint64(1)
@@ -114,19 +101,19 @@ def bytes_before(marks):
 # ---- one code point
 
 
-@njit(nogil=True, cache=True, forceinline=True)
+@inlined
 def are_continuations(eight, count):
     """Are the `count` bytes after the first all UTF-8 continuation bytes (10xxxxxx)?"""
     after_first = (ALL_BITS >> np.uint64(64 - 8 * count)) << np.uint64(8)
     return eight & CONTINUATION_BITS & after_first == HIGH_BITS & after_first
 
 
-@njit(nogil=True, cache=True, forceinline=True)
+@inlined
 def six_bits(eight, k):
     return np.int64(eight >> np.uint64(8 * k) & np.uint64(0x3F))
 
 
-@njit(nogil=True, cache=True, forceinline=True)
+@inlined
 def code_point(eight):
     """The code point (int64) that `eight` starts with and how many bytes it takes; U+FFFD and 1 where malformed.
 
@@ -150,16 +137,16 @@ def code_point(eight):
     return np.int64(REPLACEMENT), 1
 
 
-@njit(nogil=True, cache=True, forceinline=True)
+@inlined
 def character_at(data, i, end):
     """The code point at data[i] (i < end) and its size in bytes."""
     first = data[np.uint64(i)]
     if first < 0x80:
         return np.int64(first), 1
-    return code_point(load_eight(data, i) if end - i >= 8 else text_at(data, i, end))
+    return code_point(text_at(data, i, end))
 
 
-@njit(nogil=True, cache=True, forceinline=True)
+@inlined
 def character_before(data, begin, i):
     """The code point that ends at i (begin < i) and its size in bytes."""
     for size in range(1, min(i - begin, 4) + 1):
@@ -171,12 +158,12 @@ def character_before(data, begin, i):
     return np.int64(REPLACEMENT), 1
 
 
-@njit(nogil=True, cache=True, forceinline=True)
-def count_characters(data, i, end):
+@inlined
+def characters_in(data, i, end):
     """How many code points data[i:end] holds."""
     found = 0
     while i < end:
-        eight = text_at(data, i, end)
+        eight = eight_at(data, i, end)
         high = eight & HIGH_BITS
         if high == np.uint64(0):
             size = min(end - i, 8)

@@ -10,9 +10,9 @@ empty slot.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from rules.decode import load_eight, text_at
+from rules.kernels import inlined
 
 MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)  # 2**64 over the golden ratio
 SEED = np.uint64(0x243F6A8885A308D3)  # first digits of pi
@@ -20,20 +20,20 @@ SIZE_STEP = np.uint64(0xD6E8FEB86659FD93)
 EMPTY = np.uint64(0)
 
 
-@njit(nogil=True, cache=True, forceinline=True)
+@inlined
 def absorb(state, piece):
     """One step of the hash: a bijection of `state` for each piece, and of the piece for each state."""
     mixed = state ^ piece
     return (mixed ^ (mixed >> np.uint64(32))) * MULTIPLIER
 
 
-@njit(nogil=True, cache=True, forceinline=True)
+@inlined
 def start_hash(size):
     """The state before the first piece of a text of `size` bytes."""
     return SEED + np.uint64(size) * SIZE_STEP
 
 
-@njit(nogil=True, cache=True, forceinline=True)
+@inlined
 def bytes_hash(data, i, end):
     """The hash of data[i:end], not empty."""
     state = start_hash(end - i)
@@ -47,7 +47,7 @@ def bytes_hash(data, i, end):
     return absorb(state + other * SIZE_STEP, text_at(data, i, end))
 
 
-@njit(nogil=True, cache=True, forceinline=True)
+@inlined
 def slot_bits(keys):
     """log2 of the size of a set for `keys` keys: at most two thirds full, at least 64 slots."""
     bits = 6
@@ -56,12 +56,12 @@ def slot_bits(keys):
     return bits
 
 
-@njit(nogil=True, cache=True, forceinline=True)
+@inlined
 def first_slot(key, bits):
     return (key * MULTIPLIER) >> np.uint64(64 - bits)
 
 
-@njit(nogil=True, cache=True, forceinline=True)
+@inlined
 def find_slot(keys, bits, key):
     """The slot of `key`, and whether it was there; it is afterwards. The set is keys[:1 << bits]."""
     if key == EMPTY:

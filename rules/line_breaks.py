@@ -1,118 +1,57 @@
-"""Where lines begin and end in UTF-8 bytes: newlines, the line breaks of str.splitlines, white space at their ends.
+"""Line breaks as Python's str.splitlines() knows them, found eight bytes at a time in UTF-8.
 
-Eight bytes at a time where nothing is found in them.
+They are the line feed, the carriage return (with a line feed after it, one break), vertical tab, form feed, the file,
+group and record separators (1C to 1E), next line (U+0085), and the line and paragraph separators (U+2028, U+2029).
 """
 
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
-from rules.characters import WHITE
-from rules.decode import (
-    HIGH_BITS,
-    LOW_BITS,
-    bytes_before,
-    character_at,
-    character_before,
-    equal_bytes,
-    every_byte,
-    load_eight,
-)
+from rules.decode import HIGH_BITS, LOW_BITS, bytes_before, eight_at, equal_bytes, every_byte
+from rules.kernels import inlined
 
-EIGHT_TABS, EIGHT_NEWLINES, EIGHT_C2, EIGHT_E2 = every_byte(9), every_byte(10), every_byte(0xC2), every_byte(0xE2)
-PAST_30 = every_byte(128 - 31)
-NOTHING = np.uint64(0)
+FROM_SPACE, LEAD_C2, LEAD_E2, LINE_FEED = every_byte(128 - 32), every_byte(0xC2), every_byte(0xE2), every_byte(10)
 
 
-@njit(nogil=True, cache=True, forceinline=True)
-def break_size(data, i, end):
-    """Bytes of the line break at data[i] that str.splitlines splits at (CRLF is one), 0 where there is none."""
-    b = data[i]
-    if b == 13:
-        return 2 if i + 1 < end and data[i + 1] == 10 else 1
-    if 10 <= b <= 12 or 28 <= b <= 30:
-        return 1
-    if b == 0xC2:
-        return 2 if i + 1 < end and data[i + 1] == 0x85 else 0
-    if b == 0xE2:
-        return 3 if i + 2 < end and data[i + 1] == 0x80 and (data[i + 2] == 0xA8 or data[i + 2] == 0xA9) else 0
-    return 0
-
-
-@njit(nogil=True, cache=True, forceinline=True)
+@inlined
 def next_break(data, i, end):
-    """Where the next line break of str.splitlines begins, and its bytes; end and 0 where there is none."""
-    while i < end:
-        if end - i >= 8:
-            eight = load_eight(data, i)
-            low = ~((eight & LOW_BITS) + PAST_30) & ~eight & HIGH_BITS  # bytes up to 30
-            marks = low | equal_bytes(eight, EIGHT_C2) | equal_bytes(eight, EIGHT_E2)
-            if marks == NOTHING:
-                i += 8
-                continue
-            i += bytes_before(marks)
-        size = break_size(data, i, end)
-        if size:
-            return i, size
-        i += 1
-    return end, 0
+    """Where the next line break of data[i:end] starts and its bytes; `end` and 0 if there is none."""
+    size = 0
+    while i < end and size == 0:
+        eight = eight_at(data, i, end)
+        marks = ~((eight & LOW_BITS) + FROM_SPACE) & ~eight & HIGH_BITS  # control characters
+        if eight & HIGH_BITS:
+            marks |= equal_bytes(eight, LEAD_C2) | equal_bytes(eight, LEAD_E2)
+        i = min(i + (bytes_before(marks) if marks else 8), end)
+        if marks and i < end:
+            size = break_size(data, i, end)
+            i += np.int64(size == 0)
+    return i, size
 
 
-@njit(nogil=True, cache=True)
-def breaks_at_newlines_only(data, i, end):
-    """No line break of str.splitlines but the newline: then lines are those between newlines, and counted with them."""
-    while i < end:
-        if end - i >= 8:
-            eight = load_eight(data, i)
-            low = ~((eight & LOW_BITS) + PAST_30) & ~eight & HIGH_BITS
-            low &= ~(equal_bytes(eight, EIGHT_NEWLINES) | equal_bytes(eight, EIGHT_TABS))
-            marks = low | equal_bytes(eight, EIGHT_C2) | equal_bytes(eight, EIGHT_E2)
-            if marks == NOTHING:
-                i += 8
-                continue
-            i += bytes_before(marks)
-        if data[np.uint64(i)] != 10 and break_size(data, i, end):
-            return False
-        i += 1
-    return True
+@inlined
+def next_line_feed(data, i, end):
+    """Where the next line feed of data[i:end] is, and 1; `end` and 0 if there is none."""
+    size = 0
+    while i < end and size == 0:
+        marks = equal_bytes(eight_at(data, i, end), LINE_FEED)
+        size = np.int64(marks != np.uint64(0))
+        i = min(i + (bytes_before(marks) if marks else 8), end)
+    return i, size
 
 
-@njit(nogil=True, cache=True, forceinline=True)
-def next_newline(data, i, end):
-    while end - i >= 8:
-        marks = equal_bytes(load_eight(data, i), EIGHT_NEWLINES)
-        if marks != NOTHING:
-            return i + bytes_before(marks)
-        i += 8
-    while i < end and data[np.uint64(i)] != 10:
-        i += 1
-    return i
-
-
-@njit(nogil=True, cache=True, forceinline=True)
-def is_visible_ascii(byte):
-    """True for bytes that settle a question about white space at once."""
-    return (byte > 32) & (byte < 127)
-
-
-@njit(nogil=True, cache=True, forceinline=True)
-def skip_white(data, i, end, classes):
-    """The first position from i on that is no white space, or end."""
-    while i < end:
-        code, size = character_at(data, i, end)
-        if not classes[code] & WHITE:
-            break
-        i += size
-    return i
-
-
-@njit(nogil=True, cache=True, forceinline=True)
-def skip_white_back(data, begin, i, classes):
-    """The last position up to i that has no white space before it, or begin."""
-    while i > begin:
-        code, size = character_before(data, begin, i)
-        if not classes[code] & WHITE:
-            break
-        i -= size
-    return i
+@inlined
+def break_size(data, i, end):
+    """How many bytes of data[i:end] (not empty) are a line break at its start: 0 if none."""
+    first = data[np.uint64(i)]
+    second = data[np.uint64(min(i + 1, end - 1))]  # the last byte twice: no break ends like that
+    third = data[np.uint64(min(i + 2, end - 1))]
+    size = np.int64(10 <= first <= 13 or 28 <= first <= 30)
+    if first == 13 and second == 10:
+        size = 2
+    elif first == 0xC2 and second == 0x85:
+        size = 2
+    elif first == 0xE2 and second == 0x80 and (third == 0xA8 or third == 0xA9):
+        size = 3
+    return size

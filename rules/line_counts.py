@@ -1,214 +1,226 @@
-"""Counts over characters, lines and paragraphs, each by its published definition, from the bytes.
+"""Counts over the lines and paragraphs of a text: one kernel.
 
-Three notions of a line are in use: str.splitlines (bullets, ellipses: Gopher quality), split at newlines without blank
-lines (FineWeb), and split at runs of newlines (Gopher repetition). Lines and paragraphs are compared by 64-bit hashes.
-About 4 ns a byte in all.
+Three definitions of a line are in use, and each count says which it takes:
+    lines      str.splitlines(): ends at any line break that Unicode knows
+    rows       str.split("\\n"): ends at line feeds alone
+    line runs  re.split("\\n+", text): rows that are not empty, and an empty one at either end of the text if it starts
+               or ends with a line feed
+A paragraph is a piece of re.split(r"\\n{2,}", text.strip()). Duplicates are found by 64-bit hashes; that of a paragraph
+is made of those of its rows, so each byte is hashed once. Takes about 2 ns a byte where lines have 50,
+and 16 bytes of memory a row.
 """
 
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
-from rules.characters import TERMINAL
-from rules.decode import bytes_before, character_before, count_characters, equal_bytes, every_byte, load_eight
-from rules.hash_sets import EMPTY, bytes_hash, find_slot, slot_bits
-from rules.line_breaks import (
-    EIGHT_E2,
-    NOTHING,
-    is_visible_ascii,
-    next_break,
-    next_newline,
-    skip_white,
-    skip_white_back,
-)
+from rules.characters import CLOSING, TERMINAL, WHITE
+from rules.decode import character_at, character_before, characters_in
+from rules.hash_sets import SEED, absorb, bytes_hash, find_slot, slot_bits
+from rules.kernels import inlined, kernel, unowned
+from rules.line_breaks import next_break
 
-SHORT_LINE_CHARS = 30
-BLOCK_BYTES = 128  # counts of a block fit a byte, so that the compiler counts 32 bytes at a time
-EIGHT_STOPS = every_byte(46)
-
-CHARACTER_COUNTS = {
-    "chars": "characters (code points)",
-    "bytes": "UTF-8 bytes",
-    "newlines": "newline characters",
-    "hash_signs": "number signs (#)",
-    "curly_brackets": "opening curly brackets",
-    "ellipses": "ellipses: three full stops in a row, without overlap, or U+2026",
+LINE_COUNTS = {
+    "lines": "lines (str.splitlines)",
+    "bullet_lines": "lines whose first visible character is • or -",
+    "ellipsis_lines": "lines whose last visible characters are ... or …",
+    "open_lines": "lines with visible characters that do not end in a sentence mark (closing marks may follow it)",
+    "rows": 'pieces of str.split("\\n"); none in an empty text',
+    "row_ends": "rows that end in one of . ' \" ! ?",
+    "short_rows": "rows of at most 30 characters",
+    "visible_rows": "rows with a visible character",
+    "visible_row_ends": "visible rows whose last character is a sentence mark of any script",
+    "short_visible_rows": "visible rows of at most 30 characters",
+    "dup_visible_row_chars": "characters of visible rows seen before",
+    "line_runs": 'pieces of re.split("\\n+", text); none in an empty text',
+    "dup_line_runs": "line runs seen before",
+    "dup_line_run_chars": "characters of line runs seen before",
+    "paragraphs": 'pieces of re.split(r"\\n{2,}", text.strip()); none in an empty text',
+    "dup_paragraphs": "paragraphs seen before",
+    "dup_paragraph_chars": "characters of paragraphs seen before",
 }
-SPLIT_LINE_COUNTS = {
-    "lines": "lines of str.splitlines",
-    "bullet_lines": "of these, lines that begin with - or U+2022 after white space",
-    "ellipsis_lines": "of these, lines that end with ... or U+2026 before white space",
-}
-NEWLINE_COUNTS = {
-    "filled_lines": "lines between newlines that are not blank",
-    "ended_lines": "of these, lines whose last character is terminal punctuation",
-    "short_lines": "of these, lines of at most 30 characters",
-    "filled_dup_chars": "characters of these that occurred before",
-    "line_pieces": 'pieces of re.split("\\n+")',
-    "dup_lines": "of these, pieces that occurred before",
-    "dup_line_chars": "characters of pieces that occurred before",
-}
-PARAGRAPH_COUNTS = {
-    "paragraphs": 'pieces of re.split("\\n{2,}") of the stripped text',
-    "dup_paragraphs": "of these, pieces that occurred before",
-    "dup_paragraph_chars": "characters of pieces that occurred before",
-}
+(
+    LINES, BULLET_LINES, ELLIPSIS_LINES, OPEN_LINES, ROWS, ROW_ENDS, SHORT_ROWS, VISIBLE_ROWS, VISIBLE_ROW_ENDS,
+    SHORT_VISIBLE_ROWS, DUP_VISIBLE_ROW_CHARS, LINE_RUNS, DUP_LINE_RUNS, DUP_LINE_RUN_CHARS, PARAGRAPHS, DUP_PARAGRAPHS,
+    DUP_PARAGRAPH_CHARS,
+) = range(len(LINE_COUNTS))  # fmt: skip
+
+SHORT_CHARS = 30  # FineWeb's short line
+LINE_FEED, FULL_STOP, HYPHEN, BULLET, ELLIPSIS = ord("\n"), ord("."), ord("-"), ord("•"), ord("…")
 
 
-@njit(nogil=True, cache=True)
-def character_counts(data, i, end):
-    """CHARACTER_COUNTS in order."""
-    chars, newlines, hashes, curlies, dots, start = 0, 0, 0, 0, 0, i
-    while i < end:
-        stop = min(i + BLOCK_BYTES, end)
-        chars += stop - i - count_in_block(data, i, stop, 0xC0, 0x80)
-        newlines += count_in_block(data, i, stop, 0xFF, 10)
-        hashes += count_in_block(data, i, stop, 0xFF, 35)
-        curlies += count_in_block(data, i, stop, 0xFF, 123)
-        dots += count_in_block(data, i, stop, 0xFF, 46) + count_in_block(data, i, stop, 0xFF, 0xA6)
-        i = stop
-    ellipses = count_ellipses(data, start, end) if dots else 0
-    return chars, end - start, newlines, hashes, curlies, ellipses
+@kernel
+def count_lines(offsets, data, classes, out):
+    """Fill `out` (int64 [docs, LINE_COUNTS])."""
+    starts, ends, hashes, keys = row_scratch(1024)
+    for d in range(offsets.size - 1):
+        begin, end = offsets[d], offsets[d + 1]
+        most = line_feeds_in(data, begin, end) + 1
+        if most > hashes.size:
+            starts, ends, hashes, keys = row_scratch(2 * most)
+        count_document(data, begin, end, classes, starts, ends, hashes, keys, out[d])
 
 
-@njit(nogil=True, cache=True, forceinline=True)
-def count_in_block(data, i, stop, mask, byte):
-    """How many bytes of a block are `byte` under `mask`."""
-    found = np.uint8(0)
-    for k in range(np.uint64(i), np.uint64(stop)):
-        found = np.uint8(found + np.uint8((data[k] & np.uint8(mask)) == np.uint8(byte)))
-    return np.int64(found)
+@kernel
+def count_document(data, begin, end, classes, starts, ends, hashes, keys, out):
+    """Fill `out` (int64 [LINE_COUNTS]) for the text data[begin:end]."""
+    data, classes, out, starts, ends = unowned(data), unowned(classes), unowned(out), unowned(starts), unowned(ends)
+    hashes, keys = unowned(hashes), unowned(keys)
+    out[:] = 0
+    if begin < end:
+        rows = measure_lines(data, begin, end, classes, starts, ends, out)
+        count_line_runs(data, begin, end, classes, starts, ends, hashes, rows, keys, out)
+        count_paragraphs(data, begin, end, classes, starts, ends, hashes, rows, keys, out)
 
 
-@njit(nogil=True, cache=True)
-def count_ellipses(data, i, end):
-    """Three full stops without overlap, and U+2026 (E2 80 A6)."""
+@kernel
+def row_scratch(rows):
+    """Room for `rows` rows: starts and ends within their document (uint32), hashes, a set of hashes."""
+    starts, ends = np.empty(rows, np.uint32), np.empty(rows, np.uint32)
+    return starts, ends, np.empty(rows, np.uint64), np.empty(1 << slot_bits(rows), np.uint64)
+
+
+@inlined
+def line_feeds_in(data, begin, end):
     found = 0
-    while i + 2 < end:
-        if end - i >= 8:
-            eight = load_eight(data, i)
-            marks = equal_bytes(eight, EIGHT_STOPS) | equal_bytes(eight, EIGHT_E2)
-            if marks == NOTHING:
-                i += 8
-                continue
-            i += bytes_before(marks)
-            if i + 2 >= end:
-                break
-        first, second, third = data[i], data[i + 1], data[i + 2]
-        ellipsis = (first == 46 and second == 46 and third == 46) or (first == 0xE2 and second == 0x80 and third == 0xA6)
-        found += 1 if ellipsis else 0
-        i += 3 if ellipsis else 1
+    for i in range(np.uint64(begin), np.uint64(end)):
+        found += data[i] == LINE_FEED
     return found
 
 
-@njit(nogil=True, cache=True, forceinline=True)
-def begins_with_bullet(data, i, end, classes):
-    """1 where the line, without white space before it, begins with - or U+2022."""
-    if i < end and is_visible_ascii(data[np.uint64(i)]):
-        return 1 if data[np.uint64(i)] == 45 else 0
-    i = skip_white(data, i, end, classes)
-    if i >= end:
-        return 0
-    bullet = i + 2 < end and data[i] == 0xE2 and data[i + 1] == 0x80 and data[i + 2] == 0xA2
-    return 1 if data[i] == 45 or bullet else 0
+# ---- lines and rows
 
 
-@njit(nogil=True, cache=True, forceinline=True)
-def ends_with_ellipsis(data, i, end, classes):
-    """1 where the line, without white space after it, ends with ... or U+2026."""
-    if i < end and data[np.uint64(end - 1)] != 46 and is_visible_ascii(data[np.uint64(end - 1)]):
-        return 0
-    end = skip_white_back(data, i, end, classes)
-    if end - i < 3:
-        return 0
-    dots = data[end - 1] == 46 and data[end - 2] == 46 and data[end - 3] == 46
-    return 1 if dots or (data[end - 1] == 0xA6 and data[end - 2] == 0x80 and data[end - 3] == 0xE2) else 0
+@inlined
+def measure_lines(data, begin, end, classes, starts, ends, out):
+    """Count the lines and rows of a document by what they look like; list the rows that are not empty: how many."""
+    line = row = begin
+    rows, size, visible = 0, 1, False
+    while size > 0:
+        i, size = next_break(data, line, end)
+        if line < i:
+            visible |= measure_line(data, line, i, classes, out)
+        out[LINES] += np.int64(size > 0 or line < i)  # there is no empty last line
+        line = i + size
+        if size == 0 or data[np.uint64(line - 1)] == LINE_FEED:
+            row_end = end if size == 0 else line - 1
+            measure_row(data, row, row_end, visible, classes, out)
+            starts[rows], ends[rows] = row - begin, row_end - begin
+            rows += np.int64(row < row_end)
+            row, visible = line, False
+    return rows
 
 
-@njit(nogil=True, cache=True)
-def split_line_counts(data, i, end, classes):
-    """SPLIT_LINE_COUNTS in order."""
-    lines, bullets, ellipses = 0, 0, 0
-    while i < end:
-        stop, size = next_break(data, i, end)
-        lines += 1
-        bullets += begins_with_bullet(data, i, stop, classes)
-        ellipses += ends_with_ellipsis(data, i, stop, classes)
-        i = stop + size
-    return lines, bullets, ellipses
+@inlined
+def measure_line(data, i, end, classes, out):
+    """Count a line, not empty, for Gopher's rules and for sentences: has it visible characters?"""
+    i = first_visible(data, i, end, classes)
+    if i < end:
+        end = visible_end(data, i, end, classes)
+        first, _ = character_at(data, i, end)
+        last, _ = character_before(data, i, end)
+        dots = last == FULL_STOP and end - i >= 3
+        dots = dots and data[np.uint64(end - 2)] == FULL_STOP and data[np.uint64(end - 3)] == FULL_STOP
+        out[BULLET_LINES] += np.int64(first == BULLET or first == HYPHEN)
+        out[ELLIPSIS_LINES] += np.int64(last == ELLIPSIS or dots)
+        out[OPEN_LINES] += np.int64(not ends_in_mark(data, i, end, classes))
+    return i < end
 
 
-@njit(nogil=True, cache=True)
-def newline_counts(data, i, end, newlines, classes, seen):
-    """NEWLINE_COUNTS in order, then SPLIT_LINE_COUNTS as they are where newlines are the only line breaks.
-
-    `seen` (uint64) has room for a set of newlines + 1 hashes."""
-    bits = slot_bits(newlines + 1)
-    seen[: 1 << bits] = EMPTY
-    filled, ended, short, filled_again_chars, pieces, again, again_chars = 0, 0, 0, 0, 0, 0, 0
-    blank_ends, bullets, ellipses = 0, 0, 0
-    lines = newlines + (1 if end > i and data[end - 1] != 10 else 0)
-    if i == end or data[i] == 10:
-        blank_ends += 1
-    if end > i and data[end - 1] == 10:
-        blank_ends += 1
-    while i < end:
-        stop = next_newline(data, i, end)
-        if stop > i:
-            pieces += 1
-            _, repeated = find_slot(seen, bits, bytes_hash(data, i, stop))
-            maybe_short = stop - i <= 4 * SHORT_LINE_CHARS
-            chars = count_characters(data, i, stop) if repeated or maybe_short else SHORT_LINE_CHARS + 1
-            bullets += begins_with_bullet(data, i, stop, classes)
-            ellipses += ends_with_ellipsis(data, i, stop, classes)
-            not_blank = is_visible_ascii(data[np.uint64(i)]) or skip_white(data, i, stop, classes) < stop
-            if not_blank:
-                filled += 1
-                last = np.int64(data[np.uint64(stop - 1)])
-                if last >= 128:
-                    last, _ = character_before(data, i, stop)
-                ended += 1 if classes[last] & TERMINAL else 0
-                short += 1 if chars <= SHORT_LINE_CHARS else 0
-            if repeated:
-                again += 1
-                again_chars += chars
-                filled_again_chars += chars if not_blank else 0
-        i = stop + 1
-    if blank_ends == 2:  # the empty piece at the end repeats the one at the start
-        again += 1
-    return filled, ended, short, filled_again_chars, pieces + blank_ends, again, again_chars, lines, bullets, ellipses
+@inlined
+def measure_row(data, i, end, visible, classes, out):
+    """Count a row, for FineWeb's rules."""
+    is_short = end - i <= SHORT_CHARS or (end - i <= 4 * SHORT_CHARS and characters_in(data, i, end) <= SHORT_CHARS)
+    out[ROWS] += 1
+    out[SHORT_ROWS] += np.int64(is_short)
+    if i < end:
+        code, _ = character_before(data, i, end)
+        out[ROW_ENDS] += np.int64(code == 46 or code == 39 or code == 34 or code == 33 or code == 63)
+        out[VISIBLE_ROWS] += np.int64(visible)
+        out[SHORT_VISIBLE_ROWS] += np.int64(visible and is_short)
+        out[VISIBLE_ROW_ENDS] += np.int64(visible and classes[np.uint64(code)] & TERMINAL != 0)
 
 
-@njit(nogil=True, cache=True, forceinline=True)
-def paragraph_end(data, i, end):
-    """The first position from i on where two newlines begin, or end."""
-    while i < end:
-        i = next_newline(data, i, end)
-        if i + 1 < end and data[i + 1] == 10:
-            return i
-        i += 1
+@inlined
+def first_visible(data, i, end, classes):
+    """Where the first character of data[i:end] that is not white starts, or `end`."""
+    size = 1
+    while i < end and size > 0:
+        code, size = character_at(data, i, end)
+        if not classes[np.uint64(code)] & WHITE:
+            size = 0
+        i += size
+    return i
+
+
+@inlined
+def visible_end(data, i, end, classes):
+    """Where the last character of data[i:end] that is not white ends, or i."""
+    size = 1
+    while i < end and size > 0:
+        code, size = character_before(data, i, end)
+        if not classes[np.uint64(code)] & WHITE:
+            size = 0
+        end -= size
     return end
 
 
-@njit(nogil=True, cache=True)
-def paragraph_counts(data, i, end, newlines, classes, seen):
-    """PARAGRAPH_COUNTS in order; `seen` as in newline_counts."""
-    i = skip_white(data, i, end, classes)
-    end = skip_white_back(data, i, end, classes)
-    if i >= end:
-        return 1, 0, 0
-    bits = slot_bits(newlines + 1)
-    seen[: 1 << bits] = EMPTY
-    paragraphs, again, again_chars = 0, 0, 0
-    while i < end:
-        stop = paragraph_end(data, i, end)
-        paragraphs += 1
-        _, repeated = find_slot(seen, bits, bytes_hash(data, i, stop))
-        if repeated:
-            again += 1
-            again_chars += count_characters(data, i, stop)
-        i = stop
-        while i < end and data[i] == 10:
-            i += 1
-    return paragraphs, again, again_chars
+@inlined
+def ends_in_mark(data, i, end, classes):
+    """Is the last character of data[i:end] but for closing marks a sentence mark?"""
+    flags = CLOSING
+    while i < end and flags & CLOSING:
+        code, size = character_before(data, i, end)
+        flags = np.int64(classes[np.uint64(code)])
+        end -= size
+    return flags & TERMINAL != 0
+
+
+# ---- duplicates
+
+
+@inlined
+def count_line_runs(data, begin, end, classes, starts, ends, hashes, rows, keys, out):
+    """Count line runs and those seen before; leaves the hashes of the rows."""
+    bits, runs, chars, visible_chars = slot_bits(rows), 0, 0, 0
+    keys[: 1 << bits] = 0
+    for k in range(rows):
+        first, last = begin + np.int64(starts[k]), begin + np.int64(ends[k])
+        hashes[k] = bytes_hash(data, first, last)
+        _, found = find_slot(keys, bits, hashes[k])
+        if found:
+            size = characters_in(data, first, last)
+            runs += 1
+            chars += size
+            if first_visible(data, first, last, classes) < last:
+                visible_chars += size
+    opening, closing = data[np.uint64(begin)] == LINE_FEED, data[np.uint64(end - 1)] == LINE_FEED
+    out[LINE_RUNS] = rows + np.int64(opening) + np.int64(closing)
+    out[DUP_LINE_RUNS] = runs + np.int64(opening and closing)  # the second empty piece repeats the first
+    out[DUP_LINE_RUN_CHARS] = chars
+    out[DUP_VISIBLE_ROW_CHARS] = visible_chars
+
+
+@inlined
+def count_paragraphs(data, begin, end, classes, starts, ends, hashes, rows, keys, out):
+    """Count paragraphs and those seen before. Rows that one line feed divides belong to one paragraph."""
+    first, last = first_visible(data, begin, end, classes), visible_end(data, begin, end, classes)
+    bits, paragraphs, duplicates, chars = slot_bits(rows), 0, 0, 0
+    keys[: 1 << bits] = 0
+    state, start = SEED, first
+    for k in range(rows):
+        i, stop = max(begin + np.int64(starts[k]), first), min(begin + np.int64(ends[k]), last)
+        if i < stop:  # not a white row before or after all that is visible
+            whole = stop - i == np.int64(ends[k]) - np.int64(starts[k])
+            state = absorb(state, hashes[k] if whole else bytes_hash(data, i, stop))
+            following = begin + np.int64(starts[k + 1]) if k + 1 < rows else last
+            if stop == last or following - stop > 1:
+                paragraphs += 1
+                _, found = find_slot(keys, bits, state)
+                if found:
+                    duplicates += 1
+                    chars += characters_in(data, start, stop)
+                state, start = SEED, following
+    out[PARAGRAPHS] = max(paragraphs, 1)
+    out[DUP_PARAGRAPHS] = duplicates
+    out[DUP_PARAGRAPH_CHARS] = chars

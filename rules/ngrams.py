@@ -5,20 +5,21 @@ those of its words and the single spaces between them, times its occurrences. A 
 from left to right: an n-gram seen before counts its characters and is skipped over, any other moves the scan one word.
 Two n-grams are the same there if their words, written without spaces between them, are the same: "ab c" is "a bc".
 
-Top n-grams are counted in a hash table of n-gram hashes; a 3-gram can only repeat if both its 2-grams do, and so on, so
-later tables see few of them. For duplicated n-grams the words of a document lie in `joined` without white space, so the
-key of an n-gram is a slice of bytes. Only a slice whose first 15 and last 15 bytes also start and end at other words
-can be a duplicate, which two passes over small saturating counters tell; what is left (a tenth, in ordinary text) is
-hashed. All of it costs 10 to 20 ns a word.
+Most n-grams are unique, and cheap passes without branches (`mark_repeated`) set those aside first. Top n-grams: a
+hash table counts the 2-grams whose hash came twice; a 3-gram can only repeat if both its 2-grams do, and so on.
+Duplicated n-grams: the words of a document lie in `joined` without white space, so an n-gram is a slice of bytes, and
+one whose first or last 15 bytes start or end at no other word is unique. Those left (an eighth, on 29 languages of
+software documentation) are looked up by a hash of their bytes that two sums give, whatever their length.
+25 to 30 ns a word, most of it in texts that do repeat.
 """
 
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from rules.decode import load_eight
-from rules.hash_sets import SEED, SIZE_STEP, absorb, find_slot, first_slot, slot_bits, start_hash
+from rules.hash_sets import SIZE_STEP, find_slot, first_slot, slot_bits, start_hash
+from rules.kernels import inlined, kernel, unowned
 
 TOP_SIZES = (2, 3, 4)
 DUPLICATE_SIZES = (5, 6, 7, 8, 9, 10)
@@ -33,68 +34,84 @@ ONE_MORE = np.uint64(1 << 32)
 LAST_WORD = np.uint64((1 << 32) - 1)
 BASE, SQUARE, FOURTH = np.uint64(251), np.uint64(251**2), np.uint64(251**4)
 POWERS = np.array([pow(251, k, 1 << 64) for k in range(256)], np.uint64)
-EVEN_BYTES, EVEN_PAIRS = np.uint64(0x00FF00FF00FF00FF), np.uint64(0x0000FFFF0000FFFF)
+EVEN_BYTES, EVEN_PAIRS, LOW_HALF = (np.uint64(n) for n in (0x00FF00FF00FF00FF, 0x0000FFFF0000FFFF, 0xFFFFFFFF))
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def ngram_scratch(words):
-    """Room for `count_ngrams` of a document of `words` words."""
+    """Room for `count_ngrams` of a document of `words` words: hash tables, then lists."""
     bits = slot_bits(words)
-    keys, firsts, seen = np.empty(1 << bits, np.uint64), np.empty(1 << bits, np.uint32), np.empty(1 << (bits - 3), np.uint64)
-    windows, places, counts = np.empty((2, words + 1), np.uint64), np.empty(words + 1, np.uint32), np.empty(words + 1, np.uint32)
-    return keys, firsts, seen, windows, places, counts, np.empty((2, words + 2), np.uint8)
+    keys, firsts, seen = np.empty(1 << bits, np.uint64), np.empty(1 << bits, np.uint32), np.empty(4 << bits, np.uint8)
+    slots, marks = np.empty((2, words + 1), np.uint32), np.empty((2, words + 1), np.uint8)
+    return keys, firsts, seen, slots, marks, np.empty(words + 1, np.uint32), np.empty(words + 1, np.uint32)
 
 
-@njit(nogil=True, cache=True, forceinline=True)
-def count_ngrams(hashes, sums, byte_ends, char_ends, joined, words, scratch, out, d, column):
-    """Fill out[d, column:] (NGRAM_COUNTS in order) for a document of `words` words."""
-    keys, firsts, seen, windows, places, counts, marks = scratch
-    bits = slot_bits(words) + 2
-    for j in range(words - 1):
-        windows[0, j] = ngram_hash(hashes, j, 2)
-    mark_repeated(windows, 0, words - 1, bits, seen, marks)
+@kernel
+def count_ngrams(words, found, scratch, out):
+    """Fill `out` (int64 [NGRAM_COUNTS]) for the `found` words of a text, `words`: hashes, sums, ends, ends, bytes."""
+    if found >= TOP_SIZES[0]:
+        count_all_top_ngrams(words, found, scratch, out)
+    if found >= DUPLICATE_SIZES[0]:
+        count_all_duplicates(words, found, scratch, out)
+
+
+@kernel
+def count_all_top_ngrams(words, found, scratch, out):
+    """Fill the first three of `out`."""
+    hashes, char_ends, out, firsts = unowned(words[0]), unowned(words[3]), unowned(out), unowned(scratch[1])
+    seen, slots, marks, places = unowned(scratch[2]), unowned(scratch[3]), unowned(scratch[4]), unowned(scratch[5])
+    counts, bits = unowned(scratch[6]), slot_bits(found) + 2
+    for j in range(found - 1):
+        slots[0, j] = first_slot(ngram_hash(hashes, j, 2), bits)
+    mark_repeated(slots, 0, found - 1, bits, seen, marks)
     possible = 0
-    for j in range(words - 1):
+    for j in range(found - 1):
         places[np.uint64(possible)] = j
         possible += np.int64(marks[0, j])
-    for n in range(TOP_SIZES[0], TOP_SIZES[-1] + 1):
-        if words >= n:
-            count, first = count_top_ngrams(hashes, n, places, possible, firsts, counts, marks, words)
-            out[d, column] = count * (np.int64(char_ends[first + n]) - np.int64(char_ends[first]) + n - 1)
-            possible = next_places(places, possible, marks, words - n)
-        column += 1
-    if words >= DUPLICATE_SIZES[0]:
-        hash_windows(joined, byte_ends, words, windows)
-        for side in range(2):
-            mark_repeated(windows, side, words + 1, bits, seen, marks)
-        possible = collect_candidates(byte_ends, words, marks, places)
-        for n in range(DUPLICATE_SIZES[0], DUPLICATE_SIZES[-1] + 1):
-            kept = keep_candidates(byte_ends, words, n, places, possible, marks, counts)
-            out[d, column] = count_duplicates(sums, byte_ends, char_ends, n, counts, kept, keys)
-            column += 1
+    for k in range(len(TOP_SIZES)):
+        n = k + TOP_SIZES[0]
+        if found >= n:
+            count, first = count_top_ngrams(hashes, n, places, possible, firsts, counts, marks, found)
+            out[k] = count * (np.int64(char_ends[first + n]) - np.int64(char_ends[first]) + n - 1)
+            possible = next_places(places, possible, marks, found - n)
 
 
-@njit(nogil=True, cache=True, forceinline=True)
-def mark_repeated(hashes, side, count, bits, seen, marks):
-    """marks[side, j] = 1 for those of hashes[side, :count] that occur more than once, and a few others; no branches.
+@kernel
+def count_all_duplicates(words, found, scratch, out):
+    """Fill the last six of `out`."""
+    sums, byte_ends, char_ends, joined = unowned(words[1]), unowned(words[2]), unowned(words[3]), unowned(words[4])
+    keys, seen, slots, marks = unowned(scratch[0]), unowned(scratch[2]), unowned(scratch[3]), unowned(scratch[4])
+    places, kept, out, bits = unowned(scratch[5]), unowned(scratch[6]), unowned(out), slot_bits(found) + 2
+    for j in range(found + 1):
+        position = np.int64(byte_ends[j]) + PADDING
+        slots[0, j], slots[1, j] = window_slot(joined, position, bits), window_slot(joined, position - WINDOW, bits)
+    for side in range(2):
+        mark_repeated(slots, side, found + 1, bits, seen, marks)
+    possible = collect_candidates(byte_ends, found, marks, places)
+    for k in range(len(DUPLICATE_SIZES)):
+        n = k + DUPLICATE_SIZES[0]
+        left = keep_candidates(byte_ends, found, n, places, possible, marks, kept)
+        out[len(TOP_SIZES) + k] = count_duplicates(sums, byte_ends, char_ends, n, kept, left, keys)
 
-    Two bits of `seen` say whether a hash came once, and once more; hashes share them where they agree in their top bits.
+
+@inlined
+def mark_repeated(slots, row, count, bits, seen, marks):
+    """marks[row, j] = 1 for those of slots[row, :count] that occur more than once, without branches.
+
+    Things that share a slot by chance are marked, too; what is not marked is unique.
     """
-    seen[: 1 << (bits - 5)] = 0
+    seen[: 1 << bits] = 0
     for j in range(count):
-        place = first_slot(hashes[side, j], bits)
-        shift, cell = np.uint64(2) * (place & np.uint64(31)), place >> np.uint64(5)
-        once = seen[cell] >> shift & np.uint64(1)
-        seen[cell] |= (np.uint64(1) | once << np.uint64(1)) << shift
+        slot = np.uint64(slots[row, j])
+        seen[slot] = seen[slot] << 1 | 1
     for j in range(count):
-        place = first_slot(hashes[side, j], bits)
-        marks[side, j] = seen[place >> np.uint64(5)] >> (np.uint64(2) * (place & np.uint64(31)) + np.uint64(1)) & np.uint64(1)
+        marks[row, j] = seen[np.uint64(slots[row, j])] >> 1 & 1
 
 
 # ---- top n-grams
 
 
-@njit(nogil=True, cache=True, forceinline=True)
+@inlined
 def ngram_hash(hashes, j, n):
     """The hash of the n words from word j."""
     state = hashes[np.uint64(j)]
@@ -103,7 +120,7 @@ def ngram_hash(hashes, j, n):
     return state ^ (state >> np.uint64(32))
 
 
-@njit(nogil=True, cache=True, forceinline=True)
+@inlined
 def same_words(hashes, i, j, n):
     """Are the n words from word i those from word j?"""
     for k in range(n):
@@ -112,7 +129,7 @@ def same_words(hashes, i, j, n):
     return True
 
 
-@njit(nogil=True, cache=True, forceinline=True)
+@inlined
 def count_top_ngrams(hashes, n, places, possible, firsts, counts, marks, words):
     """Occurrences of the top n-gram and the first word of its first occurrence.
 
@@ -143,7 +160,7 @@ def count_top_ngrams(hashes, n, places, possible, firsts, counts, marks, words):
     return np.int64(best >> np.uint64(32)), np.int64(LAST_WORD - (best & LAST_WORD))
 
 
-@njit(nogil=True, cache=True, forceinline=True)
+@inlined
 def next_places(places, possible, marks, following):
     """Keep of `places` those whose n-gram and the next one are marked, among the `following` first: how many."""
     kept = 0
@@ -157,22 +174,13 @@ def next_places(places, possible, marks, following):
 # ---- duplicated n-grams
 
 
-@njit(nogil=True, cache=True, forceinline=True)
-def hash_windows(joined, byte_ends, words, windows):
-    """Hash the WINDOW bytes from each word on, windows[0, j], and those before it, windows[1, j]."""
-    for j in range(words + 1):
-        position = np.int64(byte_ends[j]) + PADDING
-        windows[0, j] = window_hash(joined, position)
-        windows[1, j] = window_hash(joined, position - WINDOW)
+@inlined
+def window_slot(joined, begin, bits):
+    """Where the WINDOW bytes from `begin` on are counted."""
+    return first_slot(load_eight(joined, begin) * SIZE_STEP + load_eight(joined, begin + WINDOW - 8), bits)
 
 
-@njit(nogil=True, cache=True, forceinline=True)
-def window_hash(joined, begin):
-    """The hash of the WINDOW bytes from `begin` on."""
-    return absorb(absorb(SEED, load_eight(joined, begin)), load_eight(joined, begin + WINDOW - 8))
-
-
-@njit(nogil=True, cache=True, forceinline=True)
+@inlined
 def collect_candidates(byte_ends, words, marks, candidates):
     """First words of n-grams that may be duplicated, whatever n: how many. `candidates` holds their numbers."""
     found, shortest = 0, DUPLICATE_SIZES[0]
@@ -182,7 +190,7 @@ def collect_candidates(byte_ends, words, marks, candidates):
     return found
 
 
-@njit(nogil=True, cache=True, forceinline=True)
+@inlined
 def keep_candidates(byte_ends, words, n, candidates, possible, marks, kept):
     """Copy to `kept` those candidates whose n-gram both starts and ends like another: how many."""
     found = 0
@@ -197,7 +205,7 @@ def keep_candidates(byte_ends, words, n, candidates, possible, marks, kept):
     return found
 
 
-@njit(nogil=True, cache=True, forceinline=True)
+@inlined
 def count_duplicates(sums, byte_ends, char_ends, n, kept, possible, keys):
     """Characters of duplicated n-grams that start at one of the first `possible` words of `kept`."""
     bits, chars, free = slot_bits(possible), 0, 0
@@ -214,16 +222,35 @@ def count_duplicates(sums, byte_ends, char_ends, n, kept, possible, keys):
     return chars
 
 
-@njit(nogil=True, cache=True, forceinline=True)
+# ---- sums: hashes of byte strings that compose
+#
+# The sum of bytes b is the sum of b[k] * BASE ** (number of bytes after it), modulo 2**64. It can be cut at any byte:
+# sum(a + b) = sum(a) * BASE ** len(b) + sum(b). No byte of UTF-8 reaches BASE, so eight bytes have a sum of their own.
+
+
+@inlined
 def slice_hash(sums, j, after, size):
-    """The hash of the `size` bytes of words j to after - 1."""
-    power = POWERS[np.uint64(size)] if size < POWERS.size else power_of_base(size)
-    return (sums[after] - sums[j] * power) ^ start_hash(size)
+    """The hash of the `size` bytes of words j to after - 1, from the sums of all bytes before each word."""
+    return (sums[after] - sums[j] * power_of_base(size)) ^ start_hash(size)
 
 
-@njit(nogil=True, cache=True)
+@inlined
+def joined_sum(total, following, size):
+    """The sum of two byte strings joined, given their sums and the `size` of the second."""
+    return total * power_of_base(size) + following
+
+
+@inlined
 def power_of_base(exponent):
     """BASE ** exponent, modulo 2**64."""
+    if exponent < POWERS.size:
+        return POWERS[np.uint64(exponent)]
+    return large_power(exponent)
+
+
+@kernel
+def large_power(exponent):
+    """`power_of_base`, by squaring."""
     power, square = np.uint64(1), BASE
     while exponent:
         if exponent & 1:
@@ -233,15 +260,14 @@ def power_of_base(exponent):
     return power
 
 
-@njit(nogil=True, cache=True, forceinline=True)
-def append_sum(total, eight, size):
-    """The sum of a text of which `total` is the sum, with `size` more bytes (1 to 8), those of `eight`.
+@inlined
+def bytes_sum(eight, size):
+    """The sum of the first `size` (1 to 8) bytes of `eight`.
 
-    The sum of bytes b is the sum of b[i] * BASE ** (bytes after it), modulo 2**64, so it can be cut at any byte. Eight
-    bytes are added in pairs: BASE < 2**8, BASE**2 < 2**16 and BASE**4 < 2**32 leave each pair its room.
+    Neighbours are added in pairs, pairs of pairs and so on: BASE < 2**8, SQUARE < 2**16 and FOURTH < 2**32 leave each
+    the room it has.
     """
     pairs = eight << np.uint64(8 * (8 - size))
     pairs = (pairs & EVEN_BYTES) * BASE + (pairs >> np.uint64(8) & EVEN_BYTES)
     pairs = (pairs & EVEN_PAIRS) * SQUARE + (pairs >> np.uint64(16) & EVEN_PAIRS)
-    pairs = (pairs & LAST_WORD) * FOURTH + (pairs >> np.uint64(32))
-    return total * POWERS[np.uint64(size)] + pairs
+    return (pairs & LOW_HALF) * FOURTH + (pairs >> np.uint64(32))

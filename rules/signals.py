@@ -1,7 +1,8 @@
-"""The signals: named measures of a document that rules compare with thresholds. Arithmetic on counts (counts.py).
+"""The signals that rules compare with thresholds: names, meanings, and arithmetic on counts.
 
-A signal that a document does not have (a fraction of nothing) is NaN, which meets no comparison. To add one: count
-what it needs in a kernel, name the count beside it, add a Signal here, and its definition to the tests.
+A signal is NaN where its denominator is zero, so in an empty text every fraction is NaN and every number zero. The
+definitions of Gopher's, C4's and FineWeb's signals are those of datatrove's filters, to the last detail: with `space`
+words a threshold here decides as the filter does there.
 """
 
 from __future__ import annotations
@@ -13,89 +14,114 @@ import numpy as np
 import pyarrow as pa
 
 from rules.counts import Counts, count
+from rules.ngrams import DUPLICATE_SIZES, TOP_SIZES
+from rules.words import Splitter
 
 GOPHER = "Gopher, arXiv:2112.11446, table A1"
 C4 = "C4, arXiv:1910.10683, section 2.2"
 FINEWEB = "FineWeb, arXiv:2406.17557, section 3.6"
-PLAIN = "plain count"
+OWN = "gristmill"
 
 
 @dataclass(frozen=True)
 class Signal:
-    """A measure of a document. `value` makes float64 [docs] from counts; `needs` names the counts."""
+    """A number that a text has: `formula` of its `counts` (int64 [docs] each) as float64 [docs]."""
 
     name: str
     meaning: str
     unit: str
     source: str
-    needs: tuple[str, ...]
-    value: Callable[[Counts], np.ndarray]
+    counts: tuple[str, ...]
+    formula: Callable[..., np.ndarray]
+
+    def value(self, counts: Counts) -> np.ndarray:
+        """The signal of each document, float64 [docs]; NaN where a document has none."""
+        return self.formula(*(counts[name] for name in self.counts))
 
 
-def _plain(name: str, meaning: str, unit: str, source: str, needs: str = "") -> Signal:
-    """A signal that is a count."""
-    needs = needs or name
-    return Signal(name, meaning, unit, source, (needs,), lambda counts: counts[needs].astype(np.float64))
+def _number(found: np.ndarray) -> np.ndarray:
+    return found.astype(np.float64)
 
 
-def _ratio(name: str, meaning: str, source: str, top: str, bottom: str, unit: str = "fraction") -> Signal:
-    """Sum of the counts `top` over `bottom`, each names joined by + (and - for what is taken away)."""
-    needs = tuple(part.strip("-") for part in (top + "+" + bottom).replace("-", "+-").split("+"))
-
-    def value(counts: Counts) -> np.ndarray:
-        above, below = (_sum(counts, names) for names in (top, bottom))
-        return np.divide(above, below, out=np.full(len(above), np.nan), where=below != 0)
-
-    return Signal(name, meaning, unit, source, needs, value)
+def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    return np.divide(part, whole, out=np.full(len(part), np.nan), where=whole != 0)
 
 
-def _sum(counts: Counts, names: str) -> np.ndarray:
-    parts = names.replace("-", "+-").split("+")
-    return sum((-counts[p[1:]] if p.startswith("-") else counts[p]).astype(np.float64) for p in parts)
+def _ratio_of_difference(part: np.ndarray, whole: np.ndarray, less: np.ndarray) -> np.ndarray:
+    return _ratio(part, whole - less)
 
 
-_DEFINED = [
-    _plain("chars", "characters (code points)", "characters", PLAIN),
-    _plain("words", "words, punctuation marks included where the splitter takes them apart", "words", PLAIN),
-    _plain("lines", "lines, as str.splitlines counts them", "lines", PLAIN),
-    _plain("bytes", "UTF-8 bytes", "bytes", PLAIN),
-    _plain("paragraphs", "paragraphs: parts of the stripped text between two or more newlines", "paragraphs", PLAIN),
-    _plain("longest_word_chars", "characters of the longest word", "characters", PLAIN),
-    _plain("non_symbol_words", "words with a character that is no punctuation", "words", GOPHER),
-    _ratio("mean_word_chars", "mean characters of words that are no symbols", GOPHER, "non_symbol_word_chars", "non_symbol_words", "characters"),
-    _ratio("hash_word_ratio", "number signs / words", GOPHER, "hash_signs", "words"),
-    _ratio("ellipsis_word_ratio", "ellipses (... or U+2026) / words", GOPHER, "ellipses", "words"),
-    _ratio("bullet_line_frac", "lines that begin with - or a bullet / lines", GOPHER, "bullet_lines", "lines"),
-    _ratio("ellipsis_line_frac", "lines that end with an ellipsis / lines", GOPHER, "ellipsis_lines", "lines"),
-    _ratio("alpha_word_frac", "words with a letter / words", GOPHER, "alpha_words", "words"),
-    _plain("stop_words", "how many of the, be, to, of, and, that, have, with occur", "words", GOPHER),
-    _ratio("dup_paragraph_frac", "paragraphs that occurred before / paragraphs", GOPHER, "dup_paragraphs", "paragraphs"),
-    _ratio("dup_paragraph_char_frac", "characters of paragraphs that occurred before / characters", GOPHER, "dup_paragraph_chars", "chars"),
-    _ratio("dup_line_frac", "lines (runs of newlines split) that occurred before / lines", GOPHER, "dup_lines", "line_pieces"),
-    _ratio("dup_line_char_frac", "characters of lines that occurred before / characters", GOPHER, "dup_line_chars", "chars"),
-    *(
-        _ratio(f"top_{n}_gram_char_frac", f"characters of the most frequent {n} words, spaces included, times its count / characters", GOPHER, f"top_{n}_gram_chars", "chars")
-        for n in (2, 3, 4)
+def _sum(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    return _number(first + second)
+
+
+def _top(n: int) -> Signal:
+    meaning = f"characters of the most frequent {n}-gram of words, with single spaces, times its occurrences / all characters"
+    return Signal(f"top_{n}_gram_char_frac", meaning, "fraction", GOPHER, (f"top_{n}_gram_chars", "chars"), _ratio)
+
+
+def _dup(n: int) -> Signal:
+    meaning = f"characters, without white space, in {n}-grams of words seen before (none counts twice) / all characters"
+    return Signal(f"dup_{n}_gram_char_frac", meaning, "fraction", GOPHER, (f"dup_{n}_gram_chars", "chars"), _ratio)
+
+
+_SIGNALS = (
+    # size
+    Signal("bytes", "bytes of UTF-8", "bytes", OWN, ("bytes",), _number),
+    Signal("chars", "characters (code points)", "characters", OWN, ("chars",), _number),
+    Signal("words", "words of the pack's splitter, punctuation marks that stand alone included", "words", OWN, ("words",), _number),
+    Signal("lines", "lines (str.splitlines)", "lines", OWN, ("lines",), _number),
+    Signal("paragraphs", "pieces between two or more line feeds, white space around the text set aside", "paragraphs", OWN, ("paragraphs",), _number),
+    Signal(
+        "sentences",
+        "pieces of lines that end in a sentence mark of any script before white space (quotes and brackets may close in"
+        " between; 。！？ need no white space) or at the end of the line; every line with visible text has at least one",
+        "sentences", C4, ("sentence_ends", "open_lines"), _sum,
     ),
-    *(
-        _ratio(f"dup_{n}_gram_char_frac", f"characters, without spaces, of {n} words that occurred before / characters", GOPHER, f"dup_{n}_gram_chars", "chars")
-        for n in range(5, 11)
+    # characters
+    Signal("digit_char_frac", "decimal digits of any script / characters", "fraction", OWN, ("digit_chars", "chars"), _ratio),
+    Signal("uppercase_char_frac", "upper-case letters / characters", "fraction", OWN, ("uppercase_chars", "chars"), _ratio),
+    Signal("whitespace_char_frac", "white space / characters", "fraction", OWN, ("white_chars", "chars"), _ratio),
+    Signal("curly_brackets", "opening curly brackets", "brackets", C4, ("curly_brackets",), _number),
+    # Gopher, quality
+    Signal("non_symbol_words", "words with a character other than punctuation", "words", GOPHER, ("non_symbol_words",), _number),
+    Signal("mean_word_chars", "characters of the non-symbol words / non-symbol words", "characters", GOPHER, ("non_symbol_word_chars", "non_symbol_words"), _ratio),
+    Signal("hash_word_ratio", "number signs / words", "ratio", GOPHER, ("hashes", "words"), _ratio),
+    Signal("ellipsis_word_ratio", "ellipses, '...' or '…' / words", "ratio", GOPHER, ("ellipses", "words"), _ratio),
+    Signal("bullet_line_frac", "lines that start with • or - / lines", "fraction", GOPHER, ("bullet_lines", "lines"), _ratio),
+    Signal("ellipsis_line_frac", "lines that end in '...' or '…' / lines", "fraction", GOPHER, ("ellipsis_lines", "lines"), _ratio),
+    Signal("alpha_word_frac", "words with a letter / words", "fraction", GOPHER, ("alpha_words", "words"), _ratio),
+    Signal("stop_words", "how many of the, be, to, of, and, that, have, with occur, in lower case", "words", GOPHER, ("stop_words",), _number),
+    # Gopher, repetition
+    Signal("dup_paragraph_frac", "paragraphs seen before / paragraphs", "fraction", GOPHER, ("dup_paragraphs", "paragraphs"), _ratio),
+    Signal("dup_paragraph_char_frac", "characters of paragraphs seen before / all characters", "fraction", GOPHER, ("dup_paragraph_chars", "chars"), _ratio),
+    Signal("dup_line_frac", "lines (between runs of line feeds) seen before / such lines", "fraction", GOPHER, ("dup_line_runs", "line_runs"), _ratio),
+    Signal("dup_line_char_frac", "characters of lines seen before / all characters", "fraction", GOPHER, ("dup_line_run_chars", "chars"), _ratio),
+    *map(_top, TOP_SIZES),
+    *map(_dup, DUPLICATE_SIZES),
+    # FineWeb
+    Signal("line_end_punct_frac", "visible lines (between line feeds) that end in a sentence mark / visible lines", "fraction", FINEWEB, ("visible_row_ends", "visible_rows"), _ratio),
+    Signal("short_line_frac", "visible lines (between line feeds) of at most 30 characters / visible lines", "fraction", FINEWEB, ("short_visible_rows", "visible_rows"), _ratio),
+    Signal(
+        "fineweb_dup_line_char_frac", "characters of visible lines seen before / characters but line feeds", "fraction",
+        FINEWEB, ("dup_visible_row_chars", "chars", "newlines"), _ratio_of_difference,
     ),
-    _plain("sentences", "sentences: up to terminal punctuation before white space, or the end of the line", "sentences", C4),
-    _plain("curly_brackets", "opening curly brackets", "characters", C4),
-    _ratio("line_end_punct_frac", "lines that end with terminal punctuation / lines that are not blank", FINEWEB, "ended_lines", "filled_lines"),
-    _ratio("short_line_frac", "lines of at most 30 characters / lines that are not blank", FINEWEB, "short_lines", "filled_lines"),
-    _ratio("fineweb_dup_line_char_frac", "characters of not blank lines that occurred before / characters but newlines", FINEWEB, "filled_dup_chars", "chars-newlines"),
-    _ratio("newline_word_ratio", "newlines / words", FINEWEB, "newlines", "words"),
-]  # fmt: skip
+    Signal("newline_word_ratio", "line feeds / words", "ratio", FINEWEB, ("newlines", "words"), _ratio),
+    Signal("longest_word_chars", "characters of the longest word", "characters", C4, ("longest_word_chars",), _number),
+    Signal("fineweb_v1_line_end_punct_frac", "lines (between line feeds, empty ones too) that end in . ' \" ! or ? / such lines", "fraction", FINEWEB, ("row_ends", "rows"), _ratio),
+    Signal("fineweb_v1_short_line_frac", "lines (between line feeds, empty ones too) of at most 30 characters / such lines", "fraction", FINEWEB, ("short_rows", "rows"), _ratio),
+)  # fmt: skip
 
-SIGNALS: dict[str, Signal] = {signal.name: signal for signal in _DEFINED}
+SIGNALS = {signal.name: signal for signal in _SIGNALS}
 
 
-def measure(texts: pa.Array | pa.ChunkedArray, names: Sequence[str], words: str = "unicode") -> dict[str, np.ndarray]:
-    """Signals `names` of every text, float64 [docs] each; words are split as `words` (space or unicode) says."""
-    wanted = [SIGNALS[name] for name in names]
-    if not wanted:
-        return {}
-    counts = count(texts, [need for signal in wanted for need in signal.needs], words)
-    return {signal.name: signal.value(counts) for signal in wanted}
+def measure(texts: pa.Array | pa.ChunkedArray, names: Sequence[str], words: Splitter = "unicode") -> dict[str, np.ndarray]:
+    """The signals `names` of each text, float64 [docs] each; what no name needs is not counted.
+
+    Raises ValueError for an unknown signal or splitter.
+    """
+    unknown = [name for name in names if name not in SIGNALS]
+    if unknown:
+        raise ValueError(f"unknown signals: {', '.join(unknown)}")
+    counts = count(texts, {needed for name in names for needed in SIGNALS[name].counts}, words)
+    return {name: SIGNALS[name].value(counts) for name in names}

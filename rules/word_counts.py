@@ -1,20 +1,21 @@
 """Counts over the words of a text, with or without those over its word n-grams: one kernel, one scan.
 
 Words come from words.py as spans of bytes. An ASCII word of up to eight bytes, as most are, is measured from one load.
-For n-grams each word leaves a 64-bit hash, where it ends in the text without white space, and that text itself, so a
-word costs 25 bytes of memory or so while its document is read: a document of 50 MB takes 0.2 to 1.5 GB.
+For n-grams each word leaves a hash, the sum (ngrams.py) and length of all words up to it, and its bytes, so a word costs
+60 bytes or so of memory while its document is read: a document of 50 MB takes 0.1 to 1.6 GB. Without n-grams about
+4 ns a byte, a third less for words between white space.
 """
 
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from rules.characters import STOP_WORDS
 from rules.decode import HIGH_BITS, store_eight, text_at
-from rules.hash_sets import absorb, bytes_hash, start_hash
-from rules.ngrams import PADDING, append_sum, count_ngrams, ngram_scratch
-from rules.words import CHUNK_BYTES, HAS_ALPHA, ONE_CHARACTER, ascii_facts, span_scratch, take_spans, word_facts
+from rules.hash_sets import start_hash
+from rules.kernels import inlined, kernel, unowned
+from rules.ngrams import PADDING, bytes_sum, count_ngrams, joined_sum, ngram_scratch
+from rules.words import CHUNK_BYTES, HAS_ALPHA, ONE_CHARACTER, ascii_facts, span, span_scratch, take_spans, word_facts
 
 WORD_COUNTS = {
     "words": "words",
@@ -42,119 +43,116 @@ def _stop_word_table() -> np.ndarray:
 STOP_WORD_TABLE = _stop_word_table()
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def count_words(offsets, data, classes, unicode_words, ngrams, out):
-    """Fill `out` (int64 [docs, word counts + n-gram counts]); the n-gram counts only if `ngrams`."""
+    """Fill `out` (int64 [docs, word counts + n-gram counts]); the n-gram counts are zero unless `ngrams`."""
     edges, spans = span_scratch()
-    hashes, sums, byte_ends, char_ends, joined = word_scratch(2 * CHUNK_BYTES, 2 * CHUNK_BYTES)
-    scratch, room = ngram_scratch(CHUNK_BYTES), CHUNK_BYTES
-    out[:] = 0
+    room, ngram_room = 4 * CHUNK_BYTES, CHUNK_BYTES
+    words, scratch = word_scratch(room, unicode_words), ngram_scratch(ngram_room)
     for d in range(offsets.size - 1):
-        i, end, words, used = offsets[d], offsets[d + 1], 0, 0
-        while i < end:
-            filled, following = take_spans(data, i, end, classes, unicode_words, edges, spans)
-            used += following - i
-            if ngrams and (words + filled >= hashes.size or used + 2 * PADDING > joined.size):
-                hashes, sums, byte_ends, char_ends, joined = with_room(hashes, sums, byte_ends, char_ends, joined, words, filled, used)
-            measure_words(data, spans, filled, classes, out, d, ngrams, words, hashes, sums, byte_ends, char_ends, joined)
-            words += filled
-            i = following
-        out[d, WORDS] = words
-        out[d, FOUND_STOP_WORDS] = count_bits(out[d, FOUND_STOP_WORDS])
+        begin, end = offsets[d], offsets[d + 1]
+        if ngrams and end - begin > room:
+            room = 2 * (end - begin)
+            words = word_scratch(room, unicode_words)
+        found = read_words(data, begin, end, classes, unicode_words, ngrams, edges, spans, words, out[d])
         if ngrams:
-            if words > room:
-                scratch, room = ngram_scratch(2 * words), 2 * words
-            count_ngrams(hashes, sums, byte_ends, char_ends, joined, words, scratch, out, d, FIRST_NGRAM_COUNT)
+            if found > ngram_room:
+                ngram_room = 2 * found
+                scratch = ngram_scratch(ngram_room)
+            count_ngrams(words, found, scratch, out[d, FIRST_NGRAM_COUNT:])
 
 
-@njit(nogil=True, cache=True)
-def word_scratch(words, size):
-    """Room for `words` words of together `size` bytes: hashes, ends in bytes and characters, the bytes themselves."""
-    byte_ends, char_ends = np.zeros(words + 1, np.uint32), np.zeros(words + 1, np.uint32)
-    return np.empty(words, np.uint64), np.zeros(words + 1, np.uint64), byte_ends, char_ends, np.zeros(size + 2 * PADDING, np.uint8)
+@kernel
+def word_scratch(size, unicode_words):
+    """Room for the words of a text of `size` bytes: hashes, sums, ends in bytes and in characters, the bytes of words.
+
+    Of all this the operating system gives only what is written to."""
+    most = size if unicode_words else (size + 1) // 2
+    byte_ends, char_ends = np.empty(most + 1, np.uint32), np.empty(most + 1, np.uint32)
+    joined = np.empty(size + 2 * PADDING, np.uint8)
+    joined[:PADDING] = 0
+    return np.empty(most, np.uint64), np.empty(most + 1, np.uint64), byte_ends, char_ends, joined
 
 
-@njit(nogil=True, cache=True)
-def with_room(hashes, sums, byte_ends, char_ends, joined, words, more, used):
-    """The same arrays, larger: for `more` words after the first `words`, of `used` bytes in all."""
-    new = word_scratch(2 * (words + more), 2 * used)
-    new[0][:words], new[1][: words + 1] = hashes[:words], sums[: words + 1]
-    new[2][: words + 1], new[3][: words + 1] = byte_ends[: words + 1], char_ends[: words + 1]
-    size = PADDING + byte_ends[words]
-    new[4][:size] = joined[:size]
-    return new
+@kernel
+def read_words(data, i, end, classes, unicode_words, ngrams, edges, spans, words, out):
+    """Fill `out` (int64 [WORD_COUNTS]) for the text data[i:end] and, if `ngrams`, `words`: how many words there are."""
+    data, classes, edges, spans, out = unowned(data), unowned(classes), unowned(edges), unowned(spans), unowned(out)
+    hashes, sums, byte_ends, char_ends = unowned(words[0]), unowned(words[1]), unowned(words[2]), unowned(words[3])
+    joined, found, stops = unowned(words[4]), 0, 0
+    out[:] = 0
+    sums[0] = byte_ends[0] = char_ends[0] = 0
+    while i < end:
+        filled, i = take_spans(data, i, end, classes, unicode_words, edges, spans)
+        stops |= measure_words(data, spans, filled, classes, out)
+        if ngrams:
+            keep_words(data, spans, filled, found, hashes, sums, byte_ends, char_ends, joined)
+        found += filled
+    out[WORDS] = found
+    for k in range(len(STOP_WORDS)):
+        out[FOUND_STOP_WORDS] += stops >> k & 1
+    return found
 
 
-@njit(nogil=True, cache=True, forceinline=True)
-def measure_words(data, spans, filled, classes, out, d, ngrams, words, hashes, sums, byte_ends, char_ends, joined):
-    """Add `filled` words to the counts of document d; keep for n-grams what they need."""
+@inlined
+def measure_words(data, spans, filled, classes, out):
+    """Add words to the counts of their text; notes their facts in `spans`. Which stop words there are, as bits."""
     non_symbol = non_symbol_chars = alpha = longest = stops = 0
-    total = sums[words] if ngrams else np.uint64(0)
-    byte_end, char_end = np.int64(byte_ends[words]) if ngrams else 0, np.int64(char_ends[words]) if ngrams else 0
     for k in range(filled):
-        i, end, facts = spans[k, 0], spans[k, 1], spans[k, 2]
+        i, end, facts = span(spans, k)
         size, eight = end - i, text_at(data, i, end)
         stops |= stop_word_bit(eight, size)
         if facts == 0 and size <= 8 and eight & HIGH_BITS == np.uint64(0):
             facts = size * ONE_CHARACTER | ascii_facts(eight)
         elif facts == 0:
             facts = word_facts(data, i, end, classes)
+        spans[np.uint64(3 * k + 2)] = facts
         chars, is_word = facts >> 2, facts >> 1 & 1
         non_symbol += is_word
         non_symbol_chars += is_word * chars
         alpha += facts & HAS_ALPHA
         longest = max(longest, chars)
-        if ngrams:
-            hashes[np.uint64(words + k)] = word_hash(data, i, end, eight)
-            total = append_word(data, i, end, eight, joined, PADDING + byte_end, total)
-            byte_end += size
-            char_end += chars
-            sums[np.uint64(words + k + 1)] = total
-            byte_ends[np.uint64(words + k + 1)] = byte_end
-            char_ends[np.uint64(words + k + 1)] = char_end
-    out[d, NON_SYMBOL_WORDS] += non_symbol
-    out[d, NON_SYMBOL_WORD_CHARS] += non_symbol_chars
-    out[d, ALPHA_WORDS] += alpha
-    out[d, LONGEST_WORD_CHARS] = max(out[d, LONGEST_WORD_CHARS], longest)
-    out[d, FOUND_STOP_WORDS] |= stops
+    out[NON_SYMBOL_WORDS] += non_symbol
+    out[NON_SYMBOL_WORD_CHARS] += non_symbol_chars
+    out[ALPHA_WORDS] += alpha
+    out[LONGEST_WORD_CHARS] = max(out[LONGEST_WORD_CHARS], longest)
+    return stops
 
 
-@njit(nogil=True, cache=True, forceinline=True)
-def word_hash(data, i, end, eight):
-    """The hash of data[i:end], of which `eight` is the start."""
-    if end - i > 8:
-        return bytes_hash(data, i, end)
-    return absorb(start_hash(end - i), eight)
+@inlined
+def keep_words(data, spans, filled, found, hashes, sums, byte_ends, char_ends, joined):
+    """Keep what n-grams need of the words of `spans`, after the `found` words that are there."""
+    total, byte_end, char_end = sums[found], np.int64(byte_ends[found]), np.int64(char_ends[found])
+    for k in range(filled):
+        i, end, facts = span(spans, k)
+        size = end - i
+        word = append_word(data, i, end, joined, PADDING + byte_end)
+        total = joined_sum(total, word, size)
+        byte_end += size
+        char_end += facts >> 2
+        place = np.uint64(found + k)
+        hashes[place] = word ^ start_hash(size)
+        sums[place + np.uint64(1)], byte_ends[place + np.uint64(1)], char_ends[place + np.uint64(1)] = total, byte_end, char_end
 
 
-@njit(nogil=True, cache=True, forceinline=True)
+@inlined
+def append_word(data, i, end, joined, position):
+    """Copy data[i:end] to joined[position:], where up to seven bytes after it are spoilt; the sum of its bytes."""
+    eight = text_at(data, i, end)
+    store_eight(joined, position, eight)
+    total = bytes_sum(eight, min(end - i, 8))
+    while end - i > 8:
+        i += 8
+        position += 8
+        eight, size = text_at(data, i, end), min(end - i, 8)
+        store_eight(joined, position, eight)
+        total = joined_sum(total, bytes_sum(eight, size), size)
+    return total
+
+
+@inlined
 def stop_word_bit(eight, size):
     """Bit k is set if the ASCII word `eight` is STOP_WORD_TABLE[k], else none."""
     packed = eight | np.uint64(size) << np.uint64(56)
     place = (packed * STOP_WORD_FACTOR) >> np.uint64(61)
-    return np.int64(size <= 4 and packed == STOP_WORD_TABLE[place]) << np.int64(place)
-
-
-@njit(nogil=True, cache=True)
-def count_bits(bits):
-    found = 0
-    while bits:
-        found += bits & 1
-        bits >>= 1
-    return found
-
-
-@njit(nogil=True, cache=True, forceinline=True)
-def append_word(data, i, end, eight, joined, position, total):
-    """Copy data[i:end], of which `eight` is the start, to joined[position:], and add it to the sum of what is there.
-
-    Up to seven bytes after it are spoilt."""
-    store_eight(joined, position, eight)
-    total = append_sum(total, eight, min(end - i, 8))
-    while end - i > 8:
-        i += 8
-        position += 8
-        eight = text_at(data, i, end)
-        store_eight(joined, position, eight)
-        total = append_sum(total, eight, min(end - i, 8))
-    return total
+    return (np.int64(size <= 4) & np.int64(packed == STOP_WORD_TABLE[place])) << np.int64(place)

@@ -15,20 +15,21 @@ from __future__ import annotations
 from typing import Literal, get_args
 
 import numpy as np
-from numba import njit
+import pyarrow as pa
 
-from rules.characters import ALPHA, CJK, LETTER, MARK, SYMBOL, VISIBLE
+from rules.characters import ALPHA, CJK, LETTER, MARK, SYMBOL, VISIBLE, character_classes
 from rules.decode import (
     HIGH_BITS,
     LOW_BITS,
     character_at,
     digit_bytes,
+    eight_at,
     equal_bytes,
     every_byte,
     letter_bytes,
-    load_eight,
     text_at,
 )
+from rules.kernels import inlined, kernel, kernel_texts
 
 Splitter = Literal["space", "unicode"]
 
@@ -61,21 +62,39 @@ def splits_unicode(words: Splitter) -> bool:
     return words == "unicode"
 
 
+def split_words(text: str, words: Splitter = "unicode") -> list[str]:
+    """The words of `text`, as the signals count them."""
+    offsets, data = kernel_texts(pa.array([text], pa.large_string()))
+    spans = all_spans(data, offsets[0], offsets[1], character_classes(), splits_unicode(words))
+    return [bytes(data[begin:end]).decode(errors="replace") for begin, end in spans]
+
+
+@kernel
+def all_spans(data, i, end, classes, unicode_words):
+    """Where each word of data[i:end] begins and ends, int64 [words, 2]."""
+    edges, spans = span_scratch()
+    found = np.empty((0, 2), np.int64)
+    while i < end:
+        filled, i = take_spans(data, i, end, classes, unicode_words, edges, spans)
+        found = np.concatenate((found, spans[: 3 * filled].reshape(-1, 3)[:, :2]))
+    return found
+
+
 # ---- chunks
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def span_scratch():
-    """Room for `take_spans`: edges (int64 [CHUNK_BYTES + 16]) and spans (int64 [CHUNK_BYTES + 16, 3])."""
-    return np.empty(CHUNK_BYTES + 16, np.int64), np.empty((CHUNK_BYTES + 16, 3), np.int64)
+    """Room for `take_spans`: edges (int64 [CHUNK_BYTES + 16]) and spans (int64), three for a word."""
+    return np.empty(CHUNK_BYTES + 16, np.int64), np.empty(3 * CHUNK_BYTES + 48, np.int64)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def take_spans(data, i, end, classes, unicode_words, edges, spans):
     """The words that start in the chunk of data[i:end] at i (i < end): how many, and where the next chunk starts.
 
-    Word k is data[spans[k, 0]:spans[k, 1]]; spans[k, 2] has its characters << 2 and what `word_facts` says of them, or
-    is zero if they were not looked at. Call again, from where this call stopped, until that is `end`.
+    Word k is data[spans[3 * k]:spans[3 * k + 1]]; spans[3 * k + 2] is what `word_facts` says of it, or zero if nothing
+    looked at its characters yet. Call again, from where this call stopped, until that is `end`.
     """
     stop, filled, row = min(i + CHUNK_BYTES, end), 0, np.uint64(unicode_words)
     segments = mark_segments(data, i, stop, unicode_words, edges)
@@ -94,13 +113,13 @@ def take_spans(data, i, end, classes, unicode_words, edges, spans):
     return filled, max(i, stop)
 
 
-@njit(nogil=True, cache=True, forceinline=True)
+@inlined
 def mark_segments(data, i, stop, unicode_words, edges):
     """Where segments of one kind of byte start, and `stop`: how many segments. edges[k]:edges[k + 1] is segment k."""
     marked, before, first = 0, np.uint64(0), np.uint64(0x80)
     blank_before = letter_before = special_before = np.uint64(0)
     while i < stop:
-        eight = load_eight(data, i) if stop - i >= 8 else text_at(data, i, stop)
+        eight = eight_at(data, i, stop)
         blank, letter = white_bytes(eight), np.uint64(0)
         if unicode_words:
             special, letter = eight & HIGH_BITS, letter_bytes(eight) | digit_bytes(eight)
@@ -122,7 +141,7 @@ def mark_segments(data, i, stop, unicode_words, edges):
     return marked
 
 
-@njit(nogil=True, cache=True, forceinline=True)
+@inlined
 def white_bytes(eight):
     """The high bit of every byte that is ASCII white space."""
     seven = eight & LOW_BITS
@@ -131,7 +150,7 @@ def white_bytes(eight):
     return (line | blank) & ~eight & HIGH_BITS
 
 
-@njit(nogil=True, cache=True, forceinline=True)
+@inlined
 def white_leads(eight):
     """The high bit of every byte that can start white space outside ASCII: C2, and E1 to E3."""
     seven = eight & LOW_BITS
@@ -141,15 +160,21 @@ def white_leads(eight):
 # ---- characters
 
 
-@njit(nogil=True, cache=True, forceinline=True)
+@inlined
 def push_span(spans, filled, begin, end, facts):
     """Make data[begin:end] word number `filled`."""
-    spans[np.uint64(filled), 0] = begin
-    spans[np.uint64(filled), 1] = end
-    spans[np.uint64(filled), 2] = facts
+    place = np.uint64(3 * filled)
+    spans[place], spans[place + np.uint64(1)], spans[place + np.uint64(2)] = begin, end, facts
 
 
-@njit(nogil=True, cache=True, forceinline=True)
+@inlined
+def span(spans, k):
+    """Where word k begins and ends, and its facts."""
+    place = np.uint64(3 * k)
+    return spans[place], spans[place + np.uint64(1)], spans[place + np.uint64(2)]
+
+
+@inlined
 def character_words(data, i, stop, end, classes, unicode_words, spans, filled):
     """The words that start in data[i:stop], character by character: how many spans, and where the last word ends."""
     begin, allowed, repeated, facts = np.int64(-1), 0, np.int64(-1), 0
@@ -174,7 +199,7 @@ def character_words(data, i, stop, end, classes, unicode_words, spans, filled):
     return filled, i
 
 
-@njit(nogil=True, cache=True, forceinline=True)
+@inlined
 def continuing_flags(flags, unicode_words):
     """The flags that let a character go on with a word whose first character has `flags`."""
     if not unicode_words:
@@ -182,20 +207,20 @@ def continuing_flags(flags, unicode_words):
     return LETTER | MARK if flags & (LETTER | MARK) else MARK
 
 
-@njit(nogil=True, cache=True, forceinline=True)
+@inlined
 def character_facts(flags):
     """HAS_ALPHA and HAS_NON_SYMBOL of a character."""
     return (HAS_ALPHA if flags & ALPHA else 0) | (0 if flags & SYMBOL else HAS_NON_SYMBOL)
 
 
-@njit(nogil=True, cache=True, forceinline=True)
+@inlined
 def ascii_facts(eight):
     """HAS_ALPHA and HAS_NON_SYMBOL of up to eight ASCII characters: all but letters and digits are symbols."""
     letters = letter_bytes(eight)
     return np.int64(letters != np.uint64(0)) | np.int64(letters | digit_bytes(eight) != np.uint64(0)) << 1
 
 
-@njit(nogil=True, cache=True, forceinline=True)
+@inlined
 def word_facts(data, i, end, classes):
     """The characters of the word data[i:end] << 2, and HAS_ALPHA and HAS_NON_SYMBOL if a character has them."""
     facts = 0

@@ -1,74 +1,127 @@
-"""Every count of every text equals its plain definition, for both word splitters."""
+"""Every count equals its plain definition, whatever the text, and bad bytes or huge texts do no harm."""
 
 from __future__ import annotations
 
+import threading
+
+import definitions
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
+import pyarrow.parquet as parquet
 import pytest
-from definitions import counts as plain_counts
+from hostile_texts import any_texts, raw_texts
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from web_texts import web_texts
 
 from rules.buffers import strings_from
 from rules.counts import MEANINGS, count
+from rules.words import CHUNK_BYTES
+
+SPLITTERS = ("space", "unicode")
 
 
-def check(texts: list[str], words: str) -> None:
-    got = count(pa.array(texts, pa.large_string()), MEANINGS, words)
+def raw_array(raws: list[bytes]) -> pa.LargeStringArray:
+    """A string array whose bytes are not checked to be UTF-8."""
+    return strings_from(np.cumsum([0, *map(len, raws)]), np.frombuffer(b"".join(raws), np.uint8))
+
+
+def assert_defined(texts: list[str], words: str) -> None:
+    found = count(pa.array(texts, pa.large_string()), MEANINGS, words)
+    assert list(found) == list(MEANINGS)
     for row, text in enumerate(texts):
-        expected = plain_counts(text, words)
-        assert {name: int(got[name][row]) for name in expected} == expected, repr(text)
+        wanted = definitions.counts(text, words)
+        assert {name: int(values[row]) for name, values in found.items()} == wanted, text
 
 
-def test_every_count_has_a_definition():
-    assert set(plain_counts("")) == set(MEANINGS)
+@pytest.mark.parametrize("words", SPLITTERS)
+@settings(max_examples=600, deadline=None)
+@given(texts=st.lists(any_texts, max_size=4))
+@example(texts=[""])
+@example(texts=["a b c d e f ab c d e f g a bc d e f g"])  # the same words, divided otherwise
+@example(texts=["a b a b a b b a b a"])  # a tie goes to the first
+@example(texts=["ab c d e f x a bc d e f", "x y", "", "\n", "\n\n", " \n x \n\n y \n "])
+@example(texts=['He said: "Go." Then (he left.) No... Yes! "。"他说。」走。。'])
+def test_equal_the_definitions(texts, words):
+    assert_defined(texts, words)
 
 
-@settings(max_examples=400, deadline=None)
-@given(st.lists(web_texts, max_size=4), st.sampled_from(["space", "unicode"]))
-@example(["", " ", "\n", "\n\n", "word", "a\r\nb", "a\u2028b", "\x00", "e\u0301"], "space")
-@example(["hello world foo bar", "...", "......", "…", "- a\n-b\n • c", "#", "##a"], "unicode")
-@example(["a b c d e f g " * 12, "ab c d e f a bc d e f", "\n\na\n\n"], "space")
-def test_counts_equal_their_definitions(texts, words):
-    check(texts, words)
+@pytest.mark.parametrize("words", SPLITTERS)
+@settings(max_examples=30, deadline=None)
+@given(before=st.integers(CHUNK_BYTES - 12, CHUNK_BYTES + 3), piece=any_texts, filler=st.sampled_from(["a", "ab ", "漢", "é.", "\u0301-"]))
+def test_chunk_borders_change_nothing(before, piece, filler, words):
+    assert_defined([(filler * before)[:before] + piece + " end", filler * 40 + piece], words)
 
 
-@pytest.mark.parametrize("words", ["space", "unicode"])
-@pytest.mark.parametrize("size", [1, 7, 8, 9, 15, 16, 17, 31, 64, 4095, 4096, 4097, 9000])
-def test_words_and_lines_across_chunk_borders(size, words):
-    check(["x" * size, "x" * size + " y" * 5, "é" * size, "a " * size, "漢" * size, "." * size, "\n" * size, ("ab " * 3 + "\n") * (size // 10)], words)
+@settings(max_examples=300, deadline=None)
+@given(st.lists(raw_texts, min_size=1, max_size=4), st.sampled_from(SPLITTERS))
+def test_malformed_bytes_read_as_replacement_characters(raws, words):
+    """All but the duplicates, which are told by bytes, are as if each bad byte were U+FFFD; neighbours do not matter."""
+    found = count(raw_array(raws), MEANINGS, words)
+    for row, raw in enumerate(raws):
+        wanted = definitions.counts(definitions.read(raw), words) | {"bytes": len(raw)}
+        same = [name for name in wanted if "dup" not in name and "top" not in name]
+        assert {name: int(found[name][row]) for name in same} == {name: wanted[name] for name in same}
 
 
-@pytest.mark.parametrize("words", ["space", "unicode"])
-def test_texts_in_the_middle_of_a_column(words):
-    texts = pa.array(["before. " * 3, "the middle\nof it...", "", "after {"], pa.large_string())
-    got = count(texts.slice(1, 2), MEANINGS, words)
-    for row, text in enumerate(["the middle\nof it...", ""]):
-        assert {n: int(got[n][row]) for n in MEANINGS} == plain_counts(text, words)
+@pytest.mark.parametrize("words", SPLITTERS)
+def test_a_text_of_one_long_line(words):
+    text = "lorem ipsum dolor " * 40_000
+    found = {name: int(values[0]) for name, values in count(pa.array([text]), MEANINGS, words).items()}
+    assert found["words"] == 120_000 and found["lines"] == found["visible_rows"] == 1
+    assert found["top_2_gram_chars"] == len("lorem ipsum") * 40_000
+    assert found["dup_10_gram_chars"] == definitions.dup_ngram_chars(text.split(), 10)
 
 
-def test_malformed_utf8_is_counted_and_never_read_beyond():
-    broken = [b"\xff\xfe", b"abc\xe2\x82", b"\xf0\x9f", b"\x80\x80 a", b"\xed\xa0\x80", b"\xc0\xaf", b"ok", b"\xf4\x90\x80\x80"]
-    offsets = np.cumsum([0, *map(len, broken)])
-    array = strings_from(offsets, np.frombuffer(b"".join(broken), np.uint8))
-    for words in ("space", "unicode"):
-        got = count(array, MEANINGS, words)
-        assert got["words"][6] == 1 and got["chars"][6] == 2
-        assert all(len(column) == len(broken) for column in got.columns.values())
-
-
-@pytest.mark.parametrize(("text", "words"), [("x" * 50_000_000, 1), ("word " * 10_000_000, 10_000_000)])
+@pytest.mark.parametrize(("text", "words"), [("x" * 50_000_000, 1), ("word " * 10_000_000, 10_000_000)], ids=["one word", "many words"])
 def test_lines_of_50_mb(text, words):
-    got = count(pa.array([text], pa.large_string()), MEANINGS, "unicode")
-    assert got["words"][0] == words and got["lines"][0] == 1 and got["chars"][0] == 50_000_000
+    found = count(pa.array([text], pa.large_string()), MEANINGS)
+    assert found["words"][0] == words and found["lines"][0] == 1 and found["chars"][0] == 50_000_000
 
 
-@pytest.mark.parametrize("words", ["space", "unicode"])
-def test_real_documents(shared_data, words):
-    for name in ("sample/part-0001.parquet", "web"):
-        files = [shared_data / name] if name.endswith("parquet") else sorted((shared_data / name).glob("*.parquet"))
-        for file in files:
-            texts = pq.read_table(file, columns=["text"])["text"].to_pylist()
-            check([t for t in texts[:: max(1, len(texts) // 60)] if t], words)
+@pytest.mark.parametrize("piece", ["x", "漢", "é", "-", "\u0301", "\n", " ", "a ", "! "])
+@pytest.mark.parametrize("words", SPLITTERS)
+def test_a_long_run_of_one_thing(piece, words):
+    text = piece * 30_000
+    found = {name: int(values[0]) for name, values in count(pa.array([text]), MEANINGS, words).items()}
+    for names in (definitions.character_counts(text), definitions.word_counts(definitions.split_words(text, words))):
+        assert {name: found[name] for name in names} == names
+
+
+def test_only_what_is_wanted_is_counted():
+    texts = pa.array(["a b", "c"])
+    assert count(texts, ["chars"]).keys() < MEANINGS.keys()
+    assert "top_2_gram_chars" not in count(texts, ["words"])
+    for name in MEANINGS:
+        assert (count(texts, [name])[name] == count(texts, MEANINGS)[name]).all()
+
+
+def test_no_texts_chunks_slices_and_nulls():
+    assert all(len(values) == 0 for values in count(pa.array([], pa.string()), MEANINGS).values())
+    chunked = pa.chunked_array([pa.array(["x", None, "a b"])[1:], pa.array(["a b c"], pa.string())])
+    assert count(chunked, ["words"])["words"].tolist() == [0, 2, 3]
+
+
+def test_mistakes_are_named():
+    with pytest.raises(ValueError, match="'spaces'; it must be one of space, unicode"):
+        count(pa.array(["x"]), ["words"], "spaces")
+    with pytest.raises(ValueError, match="unknown counts: wrods"):
+        count(pa.array(["x"]), ["wrods"])
+
+
+def test_threads_do_not_disturb_each_other():
+    texts = pa.array(["the cat sat on the mat. " * n for n in range(1, 200)])
+    alone, results = count(texts, MEANINGS), [None] * 4
+    threads = [threading.Thread(target=lambda k=k: results.__setitem__(k, count(texts, MEANINGS))) for k in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert all((result[name] == alone[name]).all() for result in results for name in MEANINGS)
+
+
+@pytest.mark.parametrize("words", SPLITTERS)
+def test_equal_the_definitions_on_real_pages(shared_data, words):
+    for name in ("web", "sample"):
+        for file in sorted((shared_data / name).glob("*.parquet"))[:2]:
+            texts = parquet.read_table(file, columns=["text"])["text"].to_pylist()
+            assert_defined([text[:8000] for text in texts[:: max(1, len(texts) // 30)]], words)

@@ -1,46 +1,92 @@
-"""Signals equal their plain definitions; each says what it means; undefined ones are NaN."""
+"""Signals equal the filters they are taken from, and are NaN where they mean nothing."""
 
 from __future__ import annotations
 
+import math
+
+import definitions
 import numpy as np
 import pyarrow as pa
 import pytest
-from definitions import signals as plain_signals
+from hostile_texts import any_texts
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from web_texts import web_texts
 
+from rules.counts import MEANINGS, count
 from rules.signals import SIGNALS, measure
 
+NUMBERS = {
+    "bytes", "chars", "words", "lines", "paragraphs", "sentences", "curly_brackets", "non_symbol_words", "stop_words", "longest_word_chars",
+}  # fmt: skip
 
-def test_every_signal_has_a_definition_and_a_description():
-    assert set(plain_signals("")) == set(SIGNALS)
+
+def one(text: str, words: str = "space") -> dict[str, float]:
+    return {name: float(values[0]) for name, values in measure(pa.array([text]), list(SIGNALS), words).items()}
+
+
+@pytest.mark.parametrize("words", ["space", "unicode"])
+@settings(max_examples=300, deadline=None)
+@given(texts=st.lists(any_texts, min_size=1, max_size=3))
+def test_equal_the_definitions(texts, words):
+    found = measure(pa.array(texts, pa.large_string()), list(SIGNALS), words)
+    for row, text in enumerate(texts):
+        wanted = definitions.signals(text, words)
+        assert wanted.keys() == SIGNALS.keys()
+        assert {name: float(values[row]) for name, values in found.items()} == pytest.approx(wanted, rel=1e-15, abs=0, nan_ok=True), text
+
+
+def test_every_signal_describes_itself():
     for name, signal in SIGNALS.items():
         assert signal.name == name and signal.meaning and signal.unit and signal.source
+        assert set(signal.counts) <= MEANINGS.keys()
+        assert name.endswith(("_frac", "_ratio")) == (signal.unit in ("fraction", "ratio"))
 
 
-@settings(max_examples=200, deadline=None)
-@given(st.lists(web_texts, max_size=3), st.sampled_from(["space", "unicode"]))
-def test_signals_equal_their_definitions(texts, words):
-    got = measure(pa.array(texts, pa.large_string()), list(SIGNALS), words)
-    for row, text in enumerate(texts):
-        for name, expected in plain_signals(text, words).items():
-            value = got[name][row]
-            assert np.isnan(value) if expected is None else value == expected, (name, text)
+def test_a_value_is_float64_of_the_counts():
+    counts = count(pa.array(["a b", ""]), MEANINGS)
+    for signal in SIGNALS.values():
+        value = signal.value(counts)
+        assert value.dtype == np.float64 and value.shape == (2,)
 
 
-def test_only_what_is_asked_for():
-    assert set(measure(pa.array(["a b"]), ["words", "short_line_frac"])) == {"words", "short_line_frac"}
-    assert measure(pa.array(["a b"]), []) == {}
+@pytest.mark.parametrize("words", ["space", "unicode"])
+def test_an_empty_text_has_zeros_and_nothing_else(words):
+    assert {name for name, value in one("", words).items() if value == 0} == NUMBERS
+    assert {name for name, value in one("", words).items() if math.isnan(value)} == SIGNALS.keys() - NUMBERS
 
 
-def test_a_part_of_the_signals_equals_all_of_them():
-    texts = pa.array(["over the river. " * 9, "{a}\n\n{a}", "漢字かな"])
-    whole = measure(texts, list(SIGNALS))
-    for name in SIGNALS:
-        np.testing.assert_array_equal(measure(texts, [name])[name], whole[name])
+def test_blank_text():
+    blank = one(" \n\t ")
+    assert blank["words"] == blank["sentences"] == 0 and blank["lines"] == 2 and blank["whitespace_char_frac"] == 1
+    assert math.isnan(blank["mean_word_chars"]) and math.isnan(blank["line_end_punct_frac"])
 
 
-def test_an_unknown_splitter_is_an_error():
-    with pytest.raises(ValueError, match="space, unicode"):
-        measure(pa.array(["a"]), ["words"], words="spacy")
+def test_known_values():
+    """Each is the value datatrove's filter computes with whitespace words."""
+    assert one("hello world foo bar")["top_2_gram_char_frac"] == 11 / 19  # one occurrence is enough
+    assert one("\n\n")["dup_line_frac"] == 1 / 2  # an empty piece at either end
+    assert one("......")["ellipsis_word_ratio"] == 2
+    assert one("# a ## b")["hash_word_ratio"] == 3 / 4
+    assert one("* a\n- b\n  • c\n1. d")["bullet_line_frac"] == 2 / 4
+    assert one("the the The of")["stop_words"] == 2
+    assert one("ab c d e f a bc d e f")["dup_5_gram_char_frac"] == 6 / 21  # joined without spaces
+    assert one("a\r\nb\r\n")["lines"] == 2
+    assert one("p\n\np\n\nq")["dup_paragraph_frac"] == 1 / 3
+
+
+def test_sentences():
+    examples = {
+        "One. Two! Three?": 3, "One": 1, "No end here\nNor here": 2, 'He said "Stop." And left.': 2, "Version 3.14 is out.": 1,
+        "(Really?) Yes.": 2, "他来了。她走了！真的吗？": 3, "「走。」他说。": 2, "Wait... what?!": 2, "  \n ": 0, "- \n": 1, "क्या? हाँ। ठीक": 3,
+    }  # fmt: skip
+    assert {text: one(text)["sentences"] for text in examples} == examples
+
+
+def test_only_the_named_signals_and_mistakes():
+    texts = pa.array(["a b"])
+    assert list(measure(texts, ["words", "chars"])) == ["words", "chars"]
+    assert measure(texts, []) == {}
+    with pytest.raises(ValueError, match="unknown signals: wrods"):
+        measure(texts, ["wrods"])
+    with pytest.raises(ValueError, match="must be one of space, unicode"):
+        measure(texts, ["words"], words="spacy")

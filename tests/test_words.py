@@ -1,0 +1,55 @@
+"""Words are what the plain definitions say, for both splitters."""
+
+from __future__ import annotations
+
+import definitions
+import pytest
+from hostile_texts import any_texts
+from hypothesis import given, settings
+
+from rules.characters import STOP_WORDS
+from rules.word_counts import STOP_WORD_TABLE
+from rules.words import split_words
+
+EXAMPLES = {
+    "": [],
+    "don't stop": ["don", "'", "t", "stop"],
+    "e-mail... now!!": ["e", "-", "mail", "...", "now", "!!"],
+    "漢字kana かな": ["漢", "字", "kana", "か", "な"],
+    "か\u3099く": ["か\u3099", "く"],
+    "e\u0301te\u0301 -\u0301-": ["e\u0301te\u0301", "-\u0301-"],
+    "\u0301x": ["\u0301x"],
+    "❤\ufe0flove": ["❤\ufe0f", "love"],
+    "3.14 ١٢ ½": ["3", ".", "14", "١٢", "½"],
+    "می\u200cخواهم": ["می\u200cخواهم"],
+    "한국어를 배운다": ["한국어를", "배운다"],
+    "a\u00a0b\u2003c": ["a", "b", "c"],
+    "(a)_b": ["(", "a", ")", "_", "b"],
+}
+
+
+@pytest.mark.parametrize("text", EXAMPLES)
+def test_unicode_words(text):
+    assert split_words(text, "unicode") == EXAMPLES[text]
+
+
+@pytest.mark.parametrize("words", ["space", "unicode"])
+@settings(max_examples=600, deadline=None)
+@given(text=any_texts)
+def test_equal_the_definition(text, words):
+    assert split_words(text, words) == definitions.split_words(text, words)
+
+
+@settings(deadline=None)
+@given(any_texts)
+def test_words_hold_all_that_is_visible_in_order(text):
+    assert "".join(split_words(text, "unicode")) == "".join(split_words(text, "space")) == "".join(text.split())
+
+
+def test_an_unknown_splitter_is_refused():
+    with pytest.raises(ValueError, match="must be one of space, unicode"):
+        split_words("x", "spacy")
+
+
+def test_each_stop_word_has_a_place_of_its_own():
+    assert sorted(int(packed).to_bytes(8, "little").rstrip(b"\x02\x03\x04").rstrip(b"\x00").decode() for packed in STOP_WORD_TABLE) == sorted(STOP_WORDS)

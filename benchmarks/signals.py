@@ -28,9 +28,9 @@ import definitions  # noqa: E402
 
 from rules.buffers import large_strings  # noqa: E402
 from rules.character_counts import CHARACTER_COUNTS  # noqa: E402
-from rules.counts import MEANINGS, count  # noqa: E402
+from rules.counts import CORE_MEANINGS, count  # noqa: E402
 from rules.line_counts import LINE_COUNTS  # noqa: E402
-from rules.signals import SIGNALS, measure  # noqa: E402
+from rules.signals import CORE_SIGNALS, measure  # noqa: E402
 from rules.word_counts import WORD_COUNTS  # noqa: E402
 
 
@@ -38,7 +38,7 @@ def main() -> None:
     arguments = parse_arguments()
     texts = texts_of(arguments.paths, arguments.column)
     few = texts.take(pa.array(np.linspace(0, len(texts) - 1, arguments.documents).astype(np.int64)))
-    print(f"{len(texts):,} documents, {megabytes(texts):.1f} MB; {len(SIGNALS)} signals; definitions on {len(few)} documents")
+    print(f"{len(texts):,} documents, {megabytes(texts):.1f} MB; {len(CORE_SIGNALS)} signals; definitions on {len(few)} documents")
     for what, names in (("characters", CHARACTER_COUNTS), ("lines", LINE_COUNTS)):
         print(f"{what}: {megabytes(texts) / best_seconds(lambda names=names: count(texts, names)):.0f} MB/s")
     for words in ("space", "unicode"):
@@ -80,17 +80,17 @@ def best_seconds(work: Callable[[], object], runs: int = 5, clock: Callable[[], 
 
 def check(texts: pa.Array, words: str) -> None:
     """Stop unless every count of every text equals its definition."""
-    found = count(texts, MEANINGS, words)
+    found = count(texts, CORE_MEANINGS, words)
     for row, text in enumerate(texts.to_pylist()):
         wanted = definitions.counts(text, words)
-        wrong = {name: (int(found[name][row]), wanted[name]) for name in MEANINGS if found[name][row] != wanted[name]}
+        wrong = {name: (int(found[name][row]), wanted[name]) for name in CORE_MEANINGS if found[name][row] != wanted[name]}
         if wrong:
             sys.exit(f"document {row} of the slice, {words} words: (measured, defined) {wrong}")
-    print(f"{words}: {len(texts)} documents x {len(MEANINGS)} counts equal their definitions")
+    print(f"{words}: {len(texts)} documents x {len(CORE_MEANINGS)} counts equal their definitions")
 
 
 def show_speed(texts: pa.Array, few: pa.Array, words: str) -> None:
-    size, names = megabytes(texts), list(SIGNALS)
+    size, names = megabytes(texts), [signal.name for signal in CORE_SIGNALS]
     speed = size / best_seconds(lambda: measure(texts, names, words))
     alone = size / best_seconds(lambda: count(texts, WORD_COUNTS, words))
     both = size / two_threads(texts, names, words)

@@ -22,7 +22,14 @@ from rules.ngrams import NGRAM_COUNTS
 from rules.word_counts import WORD_COUNTS, count_words
 from rules.words import Splitter, splits_unicode
 
-MEANINGS: dict[str, str] = {**CHARACTER_COUNTS, **LINE_COUNTS, **WORD_COUNTS, **NGRAM_COUNTS}
+# Kernels that read the text, (offsets, data, classes, out), and kernels that read its words, (offsets, data, classes,
+# unicode_words, out), each with the names of the columns that it fills. Gopher's words and n-grams are counted apart,
+# because counting both at once is cheaper.
+TEXT_KERNELS = ((count_characters, CHARACTER_COUNTS), (count_lines, LINE_COUNTS))
+WORD_KERNELS: tuple = ()
+
+CORE_MEANINGS: dict[str, str] = {**CHARACTER_COUNTS, **LINE_COUNTS, **WORD_COUNTS, **NGRAM_COUNTS}
+MEANINGS: dict[str, str] = CORE_MEANINGS | {name: text for _, group in (*TEXT_KERNELS, *WORD_KERNELS) for name, text in group.items()}
 MOST_BYTES = 2**32 - 1  # of one text: kernels keep positions within a text in 32 bits
 
 Counts = dict[str, np.ndarray]  # name -> int64 [docs]
@@ -39,10 +46,15 @@ def count(texts: pa.Array | pa.ChunkedArray, names: Iterable[str], words: Splitt
     unicode_words, (offsets, data), classes = splits_unicode(words), kernel_texts(texts), character_classes()
     _check_sizes(offsets)
     found: Counts = {}
-    for kernel, group in ((count_characters, CHARACTER_COUNTS), (count_lines, LINE_COUNTS)):
+    for kernel, group in TEXT_KERNELS:
         if not wanted.isdisjoint(group):
             table = _table(offsets, group)
             kernel(offsets, data, classes, table)
+            found |= dict(zip(group, table.T))
+    for kernel, group in WORD_KERNELS:
+        if not wanted.isdisjoint(group):
+            table = _table(offsets, group)
+            kernel(offsets, data, classes, unicode_words, table)
             found |= dict(zip(group, table.T))
     ngrams = not wanted.isdisjoint(NGRAM_COUNTS)
     if ngrams or not wanted.isdisjoint(WORD_COUNTS):

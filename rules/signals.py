@@ -7,14 +7,14 @@ words a threshold here decides as the filter does there.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
 
-from rules.counts import Counts, count
+from rules.counts import count
 from rules.ngrams import DUPLICATE_SIZES, TOP_SIZES
+from rules.signal import Signal, number, ratio, ratio_of_difference, total
 from rules.words import Splitter
 
 GOPHER = "Gopher, arXiv:2112.11446, table A1"
@@ -23,96 +23,64 @@ FINEWEB = "FineWeb, arXiv:2406.17557, section 3.6"
 OWN = "gristmill"
 
 
-@dataclass(frozen=True)
-class Signal:
-    """A number that a text has: `formula` of its `counts` (int64 [docs] each) as float64 [docs]."""
-
-    name: str
-    meaning: str
-    unit: str
-    source: str
-    counts: tuple[str, ...]
-    formula: Callable[..., np.ndarray]
-
-    def value(self, counts: Counts) -> np.ndarray:
-        """The signal of each document, float64 [docs]; NaN where a document has none."""
-        return self.formula(*(counts[name] for name in self.counts))
-
-
-def _number(found: np.ndarray) -> np.ndarray:
-    return found.astype(np.float64)
-
-
-def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
-    return np.divide(part, whole, out=np.full(len(part), np.nan), where=whole != 0)
-
-
-def _ratio_of_difference(part: np.ndarray, whole: np.ndarray, less: np.ndarray) -> np.ndarray:
-    return _ratio(part, whole - less)
-
-
-def _sum(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    return _number(first + second)
-
-
 def _top(n: int) -> Signal:
     meaning = f"characters of the most frequent {n}-gram of words, with single spaces, times its occurrences / all characters"
-    return Signal(f"top_{n}_gram_char_frac", meaning, "fraction", GOPHER, (f"top_{n}_gram_chars", "chars"), _ratio)
+    return Signal(f"top_{n}_gram_char_frac", meaning, "fraction", GOPHER, (f"top_{n}_gram_chars", "chars"), ratio)
 
 
 def _dup(n: int) -> Signal:
     meaning = f"characters, without white space, in {n}-grams of words seen before (none counts twice) / all characters"
-    return Signal(f"dup_{n}_gram_char_frac", meaning, "fraction", GOPHER, (f"dup_{n}_gram_chars", "chars"), _ratio)
+    return Signal(f"dup_{n}_gram_char_frac", meaning, "fraction", GOPHER, (f"dup_{n}_gram_chars", "chars"), ratio)
 
 
-_SIGNALS = (
+CORE_SIGNALS = (
     # size
-    Signal("bytes", "bytes of UTF-8", "bytes", OWN, ("bytes",), _number),
-    Signal("chars", "characters (code points)", "characters", OWN, ("chars",), _number),
-    Signal("words", "words of the pack's splitter, punctuation marks that stand alone included", "words", OWN, ("words",), _number),
-    Signal("lines", "lines (str.splitlines)", "lines", OWN, ("lines",), _number),
-    Signal("paragraphs", "pieces between two or more line feeds, white space around the text set aside", "paragraphs", OWN, ("paragraphs",), _number),
+    Signal("bytes", "bytes of UTF-8", "bytes", OWN, ("bytes",), number),
+    Signal("chars", "characters (code points)", "characters", OWN, ("chars",), number),
+    Signal("words", "words of the pack's splitter, punctuation marks that stand alone included", "words", OWN, ("words",), number),
+    Signal("lines", "lines (str.splitlines)", "lines", OWN, ("lines",), number),
+    Signal("paragraphs", "pieces between two or more line feeds, white space around the text set aside", "paragraphs", OWN, ("paragraphs",), number),
     Signal(
         "sentences",
         "pieces of lines that end in a sentence mark of any script before white space (quotes and brackets may close in"
         " between; 。！？ need no white space) or at the end of the line; every line with visible text has at least one",
-        "sentences", C4, ("sentence_ends", "open_lines"), _sum,
+        "sentences", C4, ("sentence_ends", "open_lines"), total,
     ),
     # characters
-    Signal("digit_char_frac", "decimal digits of any script / characters", "fraction", OWN, ("digit_chars", "chars"), _ratio),
-    Signal("uppercase_char_frac", "upper-case letters / characters", "fraction", OWN, ("uppercase_chars", "chars"), _ratio),
-    Signal("whitespace_char_frac", "white space / characters", "fraction", OWN, ("white_chars", "chars"), _ratio),
-    Signal("curly_brackets", "opening curly brackets", "brackets", C4, ("curly_brackets",), _number),
+    Signal("digit_char_frac", "decimal digits of any script / characters", "fraction", OWN, ("digit_chars", "chars"), ratio),
+    Signal("uppercase_char_frac", "upper-case letters / characters", "fraction", OWN, ("uppercase_chars", "chars"), ratio),
+    Signal("whitespace_char_frac", "white space / characters", "fraction", OWN, ("white_chars", "chars"), ratio),
+    Signal("curly_brackets", "opening curly brackets", "brackets", C4, ("curly_brackets",), number),
     # Gopher, quality
-    Signal("non_symbol_words", "words with a character other than punctuation", "words", GOPHER, ("non_symbol_words",), _number),
-    Signal("mean_word_chars", "characters of the non-symbol words / non-symbol words", "characters", GOPHER, ("non_symbol_word_chars", "non_symbol_words"), _ratio),
-    Signal("hash_word_ratio", "number signs / words", "ratio", GOPHER, ("hashes", "words"), _ratio),
-    Signal("ellipsis_word_ratio", "ellipses, '...' or '…' / words", "ratio", GOPHER, ("ellipses", "words"), _ratio),
-    Signal("bullet_line_frac", "lines that start with • or - / lines", "fraction", GOPHER, ("bullet_lines", "lines"), _ratio),
-    Signal("ellipsis_line_frac", "lines that end in '...' or '…' / lines", "fraction", GOPHER, ("ellipsis_lines", "lines"), _ratio),
-    Signal("alpha_word_frac", "words with a letter / words", "fraction", GOPHER, ("alpha_words", "words"), _ratio),
-    Signal("stop_words", "how many of the, be, to, of, and, that, have, with occur, in lower case", "words", GOPHER, ("stop_words",), _number),
+    Signal("non_symbol_words", "words with a character other than punctuation", "words", GOPHER, ("non_symbol_words",), number),
+    Signal("mean_word_chars", "characters of the non-symbol words / non-symbol words", "characters", GOPHER, ("non_symbol_word_chars", "non_symbol_words"), ratio),
+    Signal("hash_word_ratio", "number signs / words", "ratio", GOPHER, ("hashes", "words"), ratio),
+    Signal("ellipsis_word_ratio", "ellipses, '...' or '…' / words", "ratio", GOPHER, ("ellipses", "words"), ratio),
+    Signal("bullet_line_frac", "lines that start with • or - / lines", "fraction", GOPHER, ("bullet_lines", "lines"), ratio),
+    Signal("ellipsis_line_frac", "lines that end in '...' or '…' / lines", "fraction", GOPHER, ("ellipsis_lines", "lines"), ratio),
+    Signal("alpha_word_frac", "words with a letter / words", "fraction", GOPHER, ("alpha_words", "words"), ratio),
+    Signal("stop_words", "how many of the, be, to, of, and, that, have, with occur, in lower case", "words", GOPHER, ("stop_words",), number),
     # Gopher, repetition
-    Signal("dup_paragraph_frac", "paragraphs seen before / paragraphs", "fraction", GOPHER, ("dup_paragraphs", "paragraphs"), _ratio),
-    Signal("dup_paragraph_char_frac", "characters of paragraphs seen before / all characters", "fraction", GOPHER, ("dup_paragraph_chars", "chars"), _ratio),
-    Signal("dup_line_frac", "lines (between runs of line feeds) seen before / such lines", "fraction", GOPHER, ("dup_line_runs", "line_runs"), _ratio),
-    Signal("dup_line_char_frac", "characters of lines seen before / all characters", "fraction", GOPHER, ("dup_line_run_chars", "chars"), _ratio),
+    Signal("dup_paragraph_frac", "paragraphs seen before / paragraphs", "fraction", GOPHER, ("dup_paragraphs", "paragraphs"), ratio),
+    Signal("dup_paragraph_char_frac", "characters of paragraphs seen before / all characters", "fraction", GOPHER, ("dup_paragraph_chars", "chars"), ratio),
+    Signal("dup_line_frac", "lines (between runs of line feeds) seen before / such lines", "fraction", GOPHER, ("dup_line_runs", "line_runs"), ratio),
+    Signal("dup_line_char_frac", "characters of lines seen before / all characters", "fraction", GOPHER, ("dup_line_run_chars", "chars"), ratio),
     *map(_top, TOP_SIZES),
     *map(_dup, DUPLICATE_SIZES),
     # FineWeb
-    Signal("line_end_punct_frac", "visible lines (between line feeds) that end in a sentence mark / visible lines", "fraction", FINEWEB, ("visible_row_ends", "visible_rows"), _ratio),
-    Signal("short_line_frac", "visible lines (between line feeds) of at most 30 characters / visible lines", "fraction", FINEWEB, ("short_visible_rows", "visible_rows"), _ratio),
+    Signal("line_end_punct_frac", "visible lines (between line feeds) that end in a sentence mark / visible lines", "fraction", FINEWEB, ("visible_row_ends", "visible_rows"), ratio),
+    Signal("short_line_frac", "visible lines (between line feeds) of at most 30 characters / visible lines", "fraction", FINEWEB, ("short_visible_rows", "visible_rows"), ratio),
     Signal(
         "fineweb_dup_line_char_frac", "characters of visible lines seen before / characters but line feeds", "fraction",
-        FINEWEB, ("dup_visible_row_chars", "chars", "newlines"), _ratio_of_difference,
+        FINEWEB, ("dup_visible_row_chars", "chars", "newlines"), ratio_of_difference,
     ),
-    Signal("newline_word_ratio", "line feeds / words", "ratio", FINEWEB, ("newlines", "words"), _ratio),
-    Signal("longest_word_chars", "characters of the longest word", "characters", C4, ("longest_word_chars",), _number),
-    Signal("fineweb_v1_line_end_punct_frac", "lines (between line feeds, empty ones too) that end in . ' \" ! or ? / such lines", "fraction", FINEWEB, ("row_ends", "rows"), _ratio),
-    Signal("fineweb_v1_short_line_frac", "lines (between line feeds, empty ones too) of at most 30 characters / such lines", "fraction", FINEWEB, ("short_rows", "rows"), _ratio),
+    Signal("newline_word_ratio", "line feeds / words", "ratio", FINEWEB, ("newlines", "words"), ratio),
+    Signal("longest_word_chars", "characters of the longest word", "characters", C4, ("longest_word_chars",), number),
+    Signal("fineweb_v1_line_end_punct_frac", "lines (between line feeds, empty ones too) that end in . ' \" ! or ? / such lines", "fraction", FINEWEB, ("row_ends", "rows"), ratio),
+    Signal("fineweb_v1_short_line_frac", "lines (between line feeds, empty ones too) of at most 30 characters / such lines", "fraction", FINEWEB, ("short_rows", "rows"), ratio),
 )  # fmt: skip
 
-SIGNALS = {signal.name: signal for signal in _SIGNALS}
+SIGNALS = {signal.name: signal for signal in (*CORE_SIGNALS,)}
 
 
 def measure(texts: pa.Array | pa.ChunkedArray, names: Sequence[str], words: Splitter = "unicode") -> dict[str, np.ndarray]:

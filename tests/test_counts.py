@@ -14,7 +14,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from rules.buffers import strings_from
-from rules.counts import MEANINGS, count
+from rules.counts import CORE_MEANINGS, count
 from rules.words import CHUNK_BYTES
 
 SPLITTERS = ("space", "unicode")
@@ -26,8 +26,8 @@ def raw_array(raws: list[bytes]) -> pa.LargeStringArray:
 
 
 def assert_defined(texts: list[str], words: str) -> None:
-    found = count(pa.array(texts, pa.large_string()), MEANINGS, words)
-    assert list(found) == list(MEANINGS)
+    found = count(pa.array(texts, pa.large_string()), CORE_MEANINGS, words)
+    assert list(found) == list(CORE_MEANINGS)
     for row, text in enumerate(texts):
         wanted = definitions.counts(text, words)
         assert {name: int(values[row]) for name, values in found.items()} == wanted, text
@@ -56,7 +56,7 @@ def test_chunk_borders_change_nothing(before, piece, filler, words):
 @given(st.lists(raw_texts, min_size=1, max_size=4), st.sampled_from(SPLITTERS))
 def test_malformed_bytes_read_as_replacement_characters(raws, words):
     """All but the duplicates, which are told by bytes, are as if each bad byte were U+FFFD; neighbours do not matter."""
-    found = count(raw_array(raws), MEANINGS, words)
+    found = count(raw_array(raws), CORE_MEANINGS, words)
     for row, raw in enumerate(raws):
         wanted = definitions.counts(definitions.read(raw), words) | {"bytes": len(raw)}
         same = [name for name in wanted if "dup" not in name and "top" not in name]
@@ -66,7 +66,7 @@ def test_malformed_bytes_read_as_replacement_characters(raws, words):
 @pytest.mark.parametrize("words", SPLITTERS)
 def test_a_text_of_one_long_line(words):
     text = "lorem ipsum dolor " * 40_000
-    found = {name: int(values[0]) for name, values in count(pa.array([text]), MEANINGS, words).items()}
+    found = {name: int(values[0]) for name, values in count(pa.array([text]), CORE_MEANINGS, words).items()}
     assert found["words"] == 120_000 and found["lines"] == found["visible_rows"] == 1
     assert found["top_2_gram_chars"] == len("lorem ipsum") * 40_000
     assert found["dup_10_gram_chars"] == definitions.dup_ngram_chars(text.split(), 10)
@@ -74,7 +74,7 @@ def test_a_text_of_one_long_line(words):
 
 @pytest.mark.parametrize(("text", "words"), [("x" * 50_000_000, 1), ("word " * 10_000_000, 10_000_000)], ids=["one word", "many words"])
 def test_lines_of_50_mb(text, words):
-    found = count(pa.array([text], pa.large_string()), MEANINGS)
+    found = count(pa.array([text], pa.large_string()), CORE_MEANINGS)
     assert found["words"][0] == words and found["lines"][0] == 1 and found["chars"][0] == 50_000_000
 
 
@@ -82,21 +82,21 @@ def test_lines_of_50_mb(text, words):
 @pytest.mark.parametrize("words", SPLITTERS)
 def test_a_long_run_of_one_thing(piece, words):
     text = piece * 30_000
-    found = {name: int(values[0]) for name, values in count(pa.array([text]), MEANINGS, words).items()}
+    found = {name: int(values[0]) for name, values in count(pa.array([text]), CORE_MEANINGS, words).items()}
     for names in (definitions.character_counts(text), definitions.word_counts(definitions.split_words(text, words))):
         assert {name: found[name] for name in names} == names
 
 
 def test_only_what_is_wanted_is_counted():
     texts = pa.array(["a b", "c"])
-    assert count(texts, ["chars"]).keys() < MEANINGS.keys()
+    assert count(texts, ["chars"]).keys() < CORE_MEANINGS.keys()
     assert "top_2_gram_chars" not in count(texts, ["words"])
-    for name in MEANINGS:
-        assert (count(texts, [name])[name] == count(texts, MEANINGS)[name]).all()
+    for name in CORE_MEANINGS:
+        assert (count(texts, [name])[name] == count(texts, CORE_MEANINGS)[name]).all()
 
 
 def test_no_texts_chunks_slices_and_nulls():
-    assert all(len(values) == 0 for values in count(pa.array([], pa.string()), MEANINGS).values())
+    assert all(len(values) == 0 for values in count(pa.array([], pa.string()), CORE_MEANINGS).values())
     chunked = pa.chunked_array([pa.array(["x", None, "a b"])[1:], pa.array(["a b c"], pa.string())])
     assert count(chunked, ["words"])["words"].tolist() == [0, 2, 3]
 
@@ -110,13 +110,13 @@ def test_mistakes_are_named():
 
 def test_threads_do_not_disturb_each_other():
     texts = pa.array(["the cat sat on the mat. " * n for n in range(1, 200)])
-    alone, results = count(texts, MEANINGS), [None] * 4
-    threads = [threading.Thread(target=lambda k=k: results.__setitem__(k, count(texts, MEANINGS))) for k in range(4)]
+    alone, results = count(texts, CORE_MEANINGS), [None] * 4
+    threads = [threading.Thread(target=lambda k=k: results.__setitem__(k, count(texts, CORE_MEANINGS))) for k in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert all((result[name] == alone[name]).all() for result in results for name in MEANINGS)
+    assert all((result[name] == alone[name]).all() for result in results for name in CORE_MEANINGS)
 
 
 @pytest.mark.parametrize("words", SPLITTERS)

@@ -12,8 +12,10 @@ from hostile_texts import any_texts
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rules.counts import MEANINGS, count
-from rules.signals import SIGNALS, measure
+from rules.counts import CORE_MEANINGS, MEANINGS, count
+from rules.signals import CORE_SIGNALS, SIGNALS, measure
+
+CORE = {signal.name: signal for signal in CORE_SIGNALS}
 
 NUMBERS = {
     "bytes", "chars", "words", "lines", "paragraphs", "sentences", "curly_brackets", "non_symbol_words", "stop_words", "longest_word_chars",
@@ -21,17 +23,17 @@ NUMBERS = {
 
 
 def one(text: str, words: str = "space") -> dict[str, float]:
-    return {name: float(values[0]) for name, values in measure(pa.array([text]), list(SIGNALS), words).items()}
+    return {name: float(values[0]) for name, values in measure(pa.array([text]), list(CORE), words).items()}
 
 
 @pytest.mark.parametrize("words", ["space", "unicode"])
 @settings(max_examples=300, deadline=None)
 @given(texts=st.lists(any_texts, min_size=1, max_size=3))
 def test_equal_the_definitions(texts, words):
-    found = measure(pa.array(texts, pa.large_string()), list(SIGNALS), words)
+    found = measure(pa.array(texts, pa.large_string()), list(CORE), words)
     for row, text in enumerate(texts):
         wanted = definitions.signals(text, words)
-        assert wanted.keys() == SIGNALS.keys()
+        assert wanted.keys() == CORE.keys()
         assert {name: float(values[row]) for name, values in found.items()} == pytest.approx(wanted, rel=1e-15, abs=0, nan_ok=True), text
 
 
@@ -42,9 +44,14 @@ def test_every_signal_describes_itself():
         assert name.endswith(("_frac", "_ratio")) == (signal.unit in ("fraction", "ratio"))
 
 
+@pytest.mark.parametrize("name", sorted(SIGNALS))
+def test_its_example_shows_it(name):
+    assert measure(pa.array([SIGNALS[name].example]), [name])[name][0] > 0
+
+
 def test_a_value_is_float64_of_the_counts():
-    counts = count(pa.array(["a b", ""]), MEANINGS)
-    for signal in SIGNALS.values():
+    counts = count(pa.array(["a b", ""]), CORE_MEANINGS)
+    for signal in CORE.values():
         value = signal.value(counts)
         assert value.dtype == np.float64 and value.shape == (2,)
 
@@ -52,7 +59,7 @@ def test_a_value_is_float64_of_the_counts():
 @pytest.mark.parametrize("words", ["space", "unicode"])
 def test_an_empty_text_has_zeros_and_nothing_else(words):
     assert {name for name, value in one("", words).items() if value == 0} == NUMBERS
-    assert {name for name, value in one("", words).items() if math.isnan(value)} == SIGNALS.keys() - NUMBERS
+    assert {name for name, value in one("", words).items() if math.isnan(value)} == CORE.keys() - NUMBERS
 
 
 def test_blank_text():

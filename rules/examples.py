@@ -1,7 +1,8 @@
 """Examples are tests: every example of a rule is run through the same engine that runs over the corpus.
 
 A `drop` example must be dropped (document rules) or changed (line rules), a `keep` example must be left alone, and a
-`change` example must become exactly the text given. An example may be measured values instead of a text.
+`change` example must become exactly the text given. An example may be measured values instead of a text;
+of a URL rule it is a URL.
 """
 
 from __future__ import annotations
@@ -24,13 +25,13 @@ def count_examples(pack: Pack) -> int:
 
 def example_problems(pack: Pack) -> list[Problem]:
     """Every example that disagrees with its rule, and every active rule that lacks examples on both sides."""
-    assert pack.located is not None, "examples are checked on packs read from a file"
     problems = []
-    for index, rule in enumerate(rule for rule in pack.rules if not rule.variant):
+    for rule in (rule for rule in pack.rules if not rule.variant):
+        assert rule.place is not None and rule.examples_place is not None, "examples are checked on packs read from a file"
         for at, message in _rule_problems(pack, rule):
-            name = f"{pack.name}/{rule.id}"
-            code = "R106" if at else "R108"
-            problems.append(pack.located.problem(("rules", index, "examples", *at), code, f"{name}: {message}"))
+            place = rule.examples_place if at else rule.place
+            message = f"{pack.name}/{rule.id}: {message}"
+            problems.append(place.located.problem((*place.at, *at), "R106" if at else "R108", message))
     return problems
 
 
@@ -56,7 +57,7 @@ def _alone(pack: Pack, rule: Rule) -> Pack:
     """A pack of this rule alone, for every language; with the line rules too when the rule looks at their effect."""
     rule = dataclasses.replace(rule, action="drop", languages=(), except_languages=())
     looks_at_edits = any(condition.signal in ENGINE_SIGNALS for condition in rule.drop_when)
-    editors = [r for r in pack.rules if r.lines and not r.variant] if looks_at_edits else []
+    editors = [r for r in pack.rules if r.lines and not r.variant and r.action != "off"] if looks_at_edits else []
     return dataclasses.replace(pack, languages=(), rules=(rule, *editors))
 
 
@@ -64,7 +65,7 @@ def _disagrees(alone: Pack, example: str | dict[str, float], expected: bool) -> 
     rule = alone.rules[0]
     if isinstance(example, dict):
         return _values_disagree(rule, example, expected)
-    applied = _run(alone, example)
+    applied = _run(alone, example) if rule.url is None or rule.drop_when else _run(alone, "", example)
     acted = len(applied.edits) > 0 if rule.lines else bool(applied.dropped[0])
     if acted == expected:
         return None
@@ -75,8 +76,8 @@ def _disagrees(alone: Pack, example: str | dict[str, float], expected: bool) -> 
 
 def _values_disagree(rule: Rule, values: dict[str, float], expected: bool) -> str | None:
     conditions = rule.drop_when or rule.when
-    if not conditions or rule.match:
-        return "measured values say nothing about a pattern; give a text"
+    if not conditions or rule.match or rule.url:
+        return "measured values say nothing about a pattern or a URL; give a text (of a URL rule, a URL)"
     wanted = {condition.signal for condition in conditions}
     if set(values) != wanted:
         return f"give exactly the signals of the rule: {', '.join(sorted(wanted))}"
@@ -88,9 +89,10 @@ def _values_disagree(rule: Rule, values: dict[str, float], expected: bool) -> st
 
 def _columns(applied: Applied) -> Iterator[tuple[str, pa.ChunkedArray]]:
     for name in applied.signals.column_names:
-        if name.split(".")[1] not in ENGINE_SIGNALS:
+        if name.partition(".")[2] not in ENGINE_SIGNALS:
             yield name, applied.signals[name]
 
 
-def _run(alone: Pack, text: str) -> Applied:
-    return apply([alone], pa.array([text], pa.large_string()))
+def _run(alone: Pack, text: str, url: str | None = None) -> Applied:
+    urls = None if url is None else pa.array([url], pa.string())
+    return apply([alone], pa.array([text], pa.large_string()), urls=urls)

@@ -54,7 +54,7 @@ def has_line_rules(pack: Pack) -> bool:
 
 
 def _acts_on_lines(rule: Rule) -> bool:
-    return rule.action != "off" and not rule.drop_when
+    return rule.acts_on_lines
 
 
 def apply_line_rules(pack: Pack, texts: pa.LargeStringArray, in_scope: dict[int, np.ndarray]) -> LineResult:

@@ -27,6 +27,7 @@ from rules.urls import url_matches
 from rules.word_lists import measure_list, parse_call
 
 Columns = dict[str, np.ndarray]
+WORDS = "words"  # a column that every batch has: words of each text before any edit, as the first pack splits them
 
 
 @dataclass
@@ -83,6 +84,7 @@ def measure_packs(
 ) -> Measured:
     """Everything that `decide` needs about `texts`, and the texts after all edits. `known` columns are taken as they are."""
     run = _Measuring(list(packs), large_strings(texts), langs, urls, known or {})
+    run.count_words()
     for position in range(len(run.packs)):
         run.measure_pack(position)
     empty = EDIT_ROWS.set(1, pa.field("rule", pa.string())).empty_table()
@@ -103,6 +105,18 @@ class _Measuring:
     edits: list[pa.Table] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
     shared: dict[str, Columns] = field(default_factory=dict)  # splitter -> signals of the texts as they are now
+
+    def count_words(self) -> None:
+        if not self.packs:
+            return
+        began = time.perf_counter()
+        if WORDS not in self.known and not any(rule.acts_on_lines and rule.lines for rule in self.packs[0].rules):
+            self.columns[WORDS] = self.signal(0, WORDS)  # with all that the first pack needs of the same texts
+        elif WORDS not in self.known:
+            self.columns[WORDS] = measure(self.texts, [WORDS], words=self.packs[0].words)[WORDS]
+        else:
+            self.columns[WORDS] = self.known[WORDS]
+        self.spend(f"{self.packs[0].name} (signals)", began)
 
     def measure_pack(self, position: int) -> None:
         pack = self.packs[position]
@@ -159,7 +173,7 @@ class _Measuring:
             return measure_list(self.texts, pack.lists[call[1]], pack.words)[call[0]]
         values = self.shared.setdefault(pack.words, {})
         if name not in values:
-            values |= measure(self.texts, self.wanted(position, values), words=pack.words)
+            values |= measure(self.texts, list(dict.fromkeys([name, *self.wanted(position, values)])), words=pack.words)
         return values[name]
 
     def wanted(self, position: int, values: Columns) -> list[str]:

@@ -69,7 +69,7 @@ def _disagrees(alone: Pack, example: str | dict[str, float], expected: bool) -> 
     acted = len(applied.edits) > 0 if rule.lines else bool(applied.dropped[0])
     if acted == expected:
         return None
-    measured = "".join(f"; {name.split('.')[1]} is {column[0].as_py():g}" for name, column in _columns(applied))
+    measured = "".join(f"; {name.partition('.')[2]} is {column[0].as_py():g}" for name, column in _columns(applied))
     verb = ("be changed", "is left alone") if rule.lines else ("be dropped", "is kept")
     return f"this example should {verb[0]} but {verb[1]}{measured}" if expected else f"this example should be left alone but is acted on{measured}"
 
@@ -89,7 +89,7 @@ def _values_disagree(rule: Rule, values: dict[str, float], expected: bool) -> st
 
 def _columns(applied: Applied) -> Iterator[tuple[str, pa.ChunkedArray]]:
     for name in applied.signals.column_names:
-        if name.partition(".")[2] not in ENGINE_SIGNALS:
+        if "." in name and name.partition(".")[2] not in ENGINE_SIGNALS:
             yield name, applied.signals[name]
 
 

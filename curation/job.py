@@ -21,6 +21,7 @@ from rules.examples import example_problems
 from rules.pack import find_pack, load_pack
 from rules.places import KEY, KeyPath, Located, Problem, Problems, build, did_you_mean, load
 from rules.rule import Pack
+from rules.schema import DIALECT, schema_of
 
 STAGES = ("language", "rules", "exact", "near")
 BARRIERS = ("exact", "near")  # stages that must see every document before they can decide about one
@@ -86,6 +87,11 @@ class LoadedJob:
     @property
     def sha256(self) -> str:
         return hashlib.sha256(json.dumps(self.effective(), sort_keys=True, default=str).encode()).hexdigest()
+
+
+def job_schema() -> dict[str, Any]:
+    """The JSON Schema of a job file."""
+    return {"$schema": DIALECT, "title": "gristmill job", **schema_of(Job)}
 
 
 def load_job(path: str | Path) -> LoadedJob:

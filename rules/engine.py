@@ -170,11 +170,22 @@ class _Measuring:
         pack = self.packs[position]
         call = parse_call(name)
         if call:
-            return measure_list(self.texts, pack.lists[call[1]], pack.words)[call[0]]
+            return self.list_signal(pack, name, *call)
         values = self.shared.setdefault(pack.words, {})
         if name not in values:
             values |= measure(self.texts, list(dict.fromkeys([name, *self.wanted(position, values)])), words=pack.words)
         return values[name]
+
+    def list_signal(self, pack: Pack, name: str, kind: str, words: str) -> np.ndarray:
+        """A signal of a word list, measured only where a rule may ask for it (lists are often for one language); else NaN."""
+        scope = np.zeros(len(self.texts), bool)
+        for rule in rules_with(pack, name):
+            scope |= scope_of(pack, rule, self.langs, len(self.texts))
+        values = np.full(len(self.texts), np.nan)
+        if scope.any():
+            texts = self.texts if scope.all() else self.texts.filter(pa.array(scope))
+            values[scope] = measure_list(texts, pack.lists[words], pack.words)[kind]
+        return values
 
     def wanted(self, position: int, values: Columns) -> list[str]:
         words, names = self.packs[position].words, []
@@ -190,6 +201,11 @@ def signals_of(pack: Pack) -> list[str]:
     """Names of the signals that the pack's active document rules look at, in order."""
     names = [c.signal for rule in pack.rules if rule.action != "off" for c in rule.drop_when]
     return list(dict.fromkeys(names))
+
+
+def rules_with(pack: Pack, signal: str) -> list[Rule]:
+    """The pack's active rules that look at a signal."""
+    return [rule for rule in pack.rules if rule.action != "off" and any(c.signal == signal for c in rule.drop_when)]
 
 
 def _named(edits: pa.Table, pack: Pack) -> pa.Table:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from rules.deciding import column_of
-from rules.engine import WORDS, signals_of
+from rules.engine import WORDS, rules_with, signals_of
 from rules.rule import ENGINE_SIGNALS, Pack
 from rules.word_lists import parse_call
 
@@ -30,7 +30,9 @@ def column_identities(packs: Sequence[Pack]) -> dict[str, str]:
                 found[column_of(pack, rule)] = _hash("rule", *([rule.measured()] if rule.url else [before, lines, rule.measured()]))
         for name in signals_of(pack):
             call = parse_call(name)
-            words = [pack.words, pack.lists[call[1]].sha256 if call else ""]
+            words: list[Any] = [pack.words]
+            if call:
+                words += [pack.lists[call[1]].sha256, pack.languages, [[r.languages, r.except_languages] for r in rules_with(pack, name)]]
             found[f"{pack.name}.{name}"] = _hash("signal", name, chain, *([pack.name] if name in ENGINE_SIGNALS else words))
     return found
 

@@ -227,7 +227,7 @@ def _plain_fields(shape: Any) -> dict[str, Any]:
 
 
 def read_entries(name: str, at: KeyPath, reader: RuleReader) -> list[str] | None:
-    """The entries of a list file, one a line; # begins a comment. A file that cannot be read is a problem, and None."""
+    """The entries of a list file, one a line; # after white space begins a comment. A file that cannot be read is a problem, and None."""
     path = reader.folder / name
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
@@ -235,7 +235,7 @@ def read_entries(name: str, at: KeyPath, reader: RuleReader) -> list[str] | None
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         reader.fail(at, "R103", f"cannot read the list {name!r}: {reason}")
         return None
-    entries = [line.split("#", 1)[0].strip() for line in lines]
+    entries = [re.split(r"(?:^|\s)#", line, maxsplit=1)[0].strip() for line in lines]
     return [entry for entry in entries if entry]
 
 

@@ -9,6 +9,7 @@ from oracle.checks import Configuration
 CITATIONS = re.compile(r"\[\d*]|\[edit]|\[citation needed]")
 CRASH = "the peer's crash on a text without words"
 BLANK_LINE = "a line that is blank without its citation marks, which the peer counts as a sentence"
+LONG_S = "the letter ſ, which is an s here and none to the peer"
 FIRST_KILLER = "lorem ipsum and curly bracket, whichever line comes first"
 
 
@@ -20,6 +21,8 @@ def exception_for(configuration: Configuration, text: str, peer: str | None, our
         return FIRST_KILLER
     if configuration.filter == "c4" and (peer, our) == (None, "too_few_sentences") and _keeps_blank_lines(configuration, text):
         return BLANK_LINE
+    if configuration.filter == "c4" and "ſ" in text:
+        return LONG_S
     return None
 
 

@@ -3,8 +3,8 @@
     python tests/oracle/compare.py [PARQUET FILES OR FOLDERS] [--words space] [--documents 500] [--peer .venv-oracle]
 
 The peer runs in an environment of its own (`make oracle` makes it). Every threshold is moved to where it decides for a
-quarter, a half and three quarters of the documents, alone and with all others as they ship; thresholds are values that
-documents have, so that `>` and `>=` differ. Words:
+quarter, a half and three quarters of the documents (of those where it is not zero) with every other check off, to one
+such place with all others as they ship, and off. Thresholds are values that documents have, so that `>` and `>=` differ. Words:
 
     space  all documents; words between white space on both sides
     spacy  documents that are English or of unknown language; the peer's words as it ships
@@ -98,11 +98,12 @@ def configurations(texts: pa.Array, words: str) -> list[Configuration]:
     for filter, checks in CHECKS.items():
         thresholds = _thresholds(filter, texts, words)
         for check in checks:
-            for value in thresholds.get(check.setting, []):
+            values = thresholds.get(check.setting, [])
+            for value in values:
                 alone = {**without(filter, check.setting), check.setting: value}
                 found.append(Configuration(f"{filter}: only {check.setting} {value:.6g}", filter, alone))
-                found.append(Configuration(f"{filter}: {check.setting} {value:.6g}", filter, {check.setting: value}))
             if check.setting:
+                found += [Configuration(f"{filter}: {check.setting} {value:.6g}", filter, {check.setting: value}) for value in values[1:2]]
                 found.append(Configuration(f"{filter}: no {check.setting}", filter, {check.setting: check.off}))
     found += _c4_configurations()
     return list({c.name: c for c in found}.values())

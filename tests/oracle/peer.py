@@ -47,6 +47,7 @@ NGRAMS = {
     "top_n_grams": ((2, 0.2), (3, 0.18), (4, 0.16)),
     "dup_n_grams": ((5, 0.15), (6, 0.14), (7, 0.13), (8, 0.12), (9, 0.11), (10, 0.10)),
 }
+PIECE = 50  # documents given to a process at a time
 Verdicts = dict[str, list[str | None]]  # configuration -> reasons; "configuration text" -> texts that C4 keeps
 
 
@@ -69,16 +70,17 @@ class DefinedTokenizer:
 
 
 @contextmanager
-def using_words(words: str) -> Iterator[None]:
-    """The peer's filters with the splitter `words` for as long as this is open."""
+def using_words(words: str, cached: int = 100_000) -> Iterator[None]:
+    """The peer's filters with the splitter `words`, as long as this is open; its last `cached` splits are remembered.
+
+    The peer remembers five; C4's lines push a document's words out of those, and they are found again in each filter."""
     shipped = datatrove.utils.word_tokenizers.load_word_tokenizer
     parts = datatrove.utils.text.split_into_parts
     if words != "shipped":
         split = str.split if words == "space" else shipped("eng").word_tokenize
         tokenizer = DefinedTokenizer(split)
         datatrove.utils.word_tokenizers.load_word_tokenizer = lambda language: tokenizer
-    # The peer remembers the words of five texts; C4's lines would push them out, and they would be found once a filter.
-    datatrove.utils.text.split_into_parts = functools.lru_cache(100_000)(parts.__wrapped__)
+    datatrove.utils.text.split_into_parts = functools.lru_cache(cached)(parts.__wrapped__)
     try:
         yield
     finally:
@@ -148,10 +150,14 @@ def main() -> None:
     texts = parquet.read_table(arguments.texts, columns=["text"])["text"].to_pylist()
     configurations = [Configuration(**given) for given in json.loads(arguments.configurations.read_text())]
     assert all(c.filter in CHECKS for c in configurations)
-    pieces = [texts[i : i + 100] for i in range(0, len(texts), 100)]
+    pieces = [texts[i : i + PIECE] for i in range(0, len(texts), PIECE)]
     work = functools.partial(verdicts, configurations=configurations, words=arguments.words)
     with multiprocessing.Pool(arguments.processes) as pool:
-        found = pool.map(work, pieces, chunksize=1)
+        found = []
+        for piece in pool.imap(work, pieces):
+            found.append(piece)
+            print(f"\rpeer: {min(len(found) * PIECE, len(texts)):,} of {len(texts):,} documents", end="", file=sys.stderr, flush=True)
+    print(file=sys.stderr)
     columns = {name: pa.array([value for piece in found for value in piece[name]], pa.large_string()) for name in found[0]}
     parquet.write_table(pa.table(columns), arguments.out)
 

@@ -3,9 +3,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 OUT := out/demo
+DATA ?= ../shared/data/sample ../shared/data/web
 BENCH ?= $(wildcard ../shared/data/bench/*.parquet)
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test lint bench oracle clean
 
 demo: $(STAMP)
 	@$(BIN)/gristmill run examples/demo.yaml; code=$$?; [ $$code -eq 0 ] || [ $$code -eq 3 ] || exit $$code
@@ -23,9 +24,17 @@ bench: $(STAMP)
 	$(BIN)/python -m benchmarks.minhash $(BENCH)
 	$(BIN)/python -m benchmarks.packing $(BENCH)
 
+# The packs beside datatrove's filters, which live in an environment of their own: see docs/parity.md.
+oracle: $(STAMP) .venv-oracle/.installed
+	$(BIN)/python tests/oracle/compare.py $(DATA)
+
 clean:
-	rm -rf $(VENV) out *.egg-info
+	rm -rf $(VENV) .venv-oracle out *.egg-info
 
 $(STAMP): pyproject.toml constraints.txt scripts/install.sh
 	@sh scripts/install.sh $(VENV)
 	@touch $(STAMP)
+
+.venv-oracle/.installed: scripts/oracle.sh
+	@sh scripts/oracle.sh $(BIN)/python .venv-oracle
+	@touch $@

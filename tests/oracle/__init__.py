@@ -1,0 +1,1 @@
+"""The published filters beside gristmill's packs: same texts, same thresholds, verdict against verdict."""

@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from rules.character_counts import CHARACTER_COUNTS, count_characters
 from rules.characters import character_classes
+from rules.dolma_characters import DOLMA_CHARACTER_COUNTS, count_dolma_characters
 from rules.dolma_text import DOLMA_TEXT_COUNTS, count_dolma_text
 from rules.dolma_words import DOLMA_WORD_COUNTS, count_dolma_words
 from rules.kernels import kernel_texts
@@ -31,6 +32,7 @@ TEXT_KERNELS = (
     (count_characters, CHARACTER_COUNTS),
     (count_lines, LINE_COUNTS),
     (count_dolma_text, DOLMA_TEXT_COUNTS),
+    (count_dolma_characters, DOLMA_CHARACTER_COUNTS),
 )
 WORD_KERNELS: tuple = (
     (count_dolma_words, DOLMA_WORD_COUNTS),

@@ -13,11 +13,12 @@ from __future__ import annotations
 import numpy as np
 
 from rules.dolma_ngrams import DUPLICATE_SIZES, TOP_SIZES
-from rules.signal import Signal, number, ratio, ratio_of_difference
+from rules.signal import Signal, number, ratio
 
 GOPHER_TAGGER = "dolma, taggers gopher_v1 and gopher_v2"
 C4_TAGGER = "dolma, taggers c4_v1 and c4_v2"
 LENGTH_TAGGER = "dolma, length taggers"
+PUNCTUATION_TAGGER = "dolma, tagger not_alphanum_paragraph_v1"
 
 MARKS = """\
 # Things to do
@@ -26,11 +27,17 @@ MARKS = """\
 * bake bread…
 """
 SCRIPTS = "Please enable JavaScript to see this page, which says lorem ipsum dolor."
+RULER = "Chapter one\n* * *\nChapter two\n"
 
 
 def _half(found: np.ndarray) -> np.ndarray:
     """Half of the count."""
     return found / 2
+
+
+def _ratio_to_visible(part: np.ndarray, chars: np.ndarray, white: np.ndarray) -> np.ndarray:
+    """part / (chars - white), or / 1 in a text of white space alone, as the tagger has it."""
+    return ratio(part, np.where(chars > 0, np.maximum(chars - white, 1), 0))
 
 
 def _top(n: int) -> Signal:
@@ -57,7 +64,7 @@ DOLMA_SIGNALS = (
     Signal(
         "dolma_dup_line_char_frac", "characters of lines (between line feeds) that occur more than once, the first copy too, white"
         " space counted / characters but white space; can be above 1", "fraction", GOPHER_TAGGER,
-        ("dolma_repeated_row_chars", "chars", "white_chars"), ratio_of_difference,
+        ("dolma_repeated_row_chars", "chars", "white_chars"), _ratio_to_visible,
     ),
     *map(_top, TOP_SIZES),
     *map(_dup, DUPLICATE_SIZES),
@@ -69,4 +76,7 @@ DOLMA_SIGNALS = (
     Signal("dolma_lorem_ipsums", "occurrences of lorem ipsum, in any case", "occurrences", C4_TAGGER, ("dolma_lorem_ipsums",), number, SCRIPTS),
     # lengths
     Signal("dolma_stripped_chars", "characters without white space at either end", "characters", LENGTH_TAGGER, ("dolma_stripped_chars",), number),
+    Signal("dolma_whitespace_tokens", "pieces between runs of word characters and of marks: one more than such runs; none in an empty text", "pieces", LENGTH_TAGGER, ("dolma_whitespace_tokens",), number),
+    # punctuation
+    Signal("dolma_punct_lines", "lines (between line feeds) that are punctuation, symbols and white space alone, and not blank", "lines", PUNCTUATION_TAGGER, ("dolma_punct_rows",), number, RULER),
 )  # fmt: skip

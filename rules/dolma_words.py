@@ -9,7 +9,15 @@ from __future__ import annotations
 import numpy as np
 
 from rules.decode import CASE_BITS, HIGH_BITS, characters_in, eight_at, equal_bytes, every_byte, text_at
-from rules.dolma_ngrams import DUPLICATE_SIZES, TOP_SIZES, hash_scratch, possible_places, repeated_size, size_of, total_size
+from rules.dolma_ngrams import (
+    DUPLICATE_SIZES,
+    TOP_SIZES,
+    hash_scratch,
+    possible_places,
+    repeated_size,
+    size_of,
+    total_size,
+)
 from rules.hash_sets import bytes_hash
 from rules.kernels import inlined, kernel, unowned
 from rules.ngrams import count_top_ngrams, next_places, ngram_scratch

@@ -16,6 +16,8 @@ import pyarrow as pa
 
 from rules.character_counts import CHARACTER_COUNTS, count_characters
 from rules.characters import character_classes
+from rules.datamap_text import DATAMAP_TEXT_COUNTS, count_datamap_text
+from rules.datamap_words import DATAMAP_WORD_COUNTS, count_datamap_words
 from rules.dolma_characters import DOLMA_CHARACTER_COUNTS, count_dolma_characters
 from rules.dolma_text import DOLMA_TEXT_COUNTS, count_dolma_text
 from rules.dolma_words import DOLMA_WORD_COUNTS, count_dolma_words
@@ -33,9 +35,11 @@ TEXT_KERNELS = (
     (count_lines, LINE_COUNTS),
     (count_dolma_text, DOLMA_TEXT_COUNTS),
     (count_dolma_characters, DOLMA_CHARACTER_COUNTS),
+    (count_datamap_text, DATAMAP_TEXT_COUNTS),
 )
 WORD_KERNELS: tuple = (
     (count_dolma_words, DOLMA_WORD_COUNTS),
+    (count_datamap_words, DATAMAP_WORD_COUNTS),
 )
 
 CORE_MEANINGS: dict[str, str] = {**CHARACTER_COUNTS, **LINE_COUNTS, **WORD_COUNTS, **NGRAM_COUNTS}

@@ -32,7 +32,7 @@ def signals(text: str, splitter: str) -> dict[str, float]:
         "dolma_v2_ellipsis_line_frac": fraction(ellipses, len(runs)),
         "dolma_v1_dup_line_frac": fraction(len(repeated(rows)), len(rows)),
         "dolma_v2_dup_line_frac": fraction(len(repeated(runs)), len(runs)),
-        "dolma_dup_line_char_frac": fraction(sum(map(len, repeated(rows))), max(sum(map(len, text.split())), bool(text))),
+        "dolma_dup_line_char_frac": fraction(sum(map(len, repeated(rows))), max(sum(map(len, text.split())), min(len(text), 1))),
         **{f"dolma_top_{n}_gram_char_frac": top_ngram_frac(words, n) for n in (2, 3, 4)},
         **{f"dolma_dup_{n}_gram_char_frac": dup_ngram_frac(words, n) for n in range(5, 11)},
         "dolma_no_end_punct_line_frac": fraction(len(open_rows), len(rows)),

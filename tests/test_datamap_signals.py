@@ -110,3 +110,33 @@ def test_texts_of_next_to_nothing(text):
         assert one(text, words) == pytest.approx(datamap_definitions.signals(text, words), nan_ok=True)
     if not text:
         assert all(value == 0 or math.isnan(value) for value in one(text).values())
+
+
+# What datamap-rs's own code measures of each text, but for zeros: its repetition function was compiled alone and given
+# the words between white space that have a letter or digit, as `space` words give them here.
+DATAMAPS_OWN = {
+    "word": {"mean_word_bytes": 4, "words": 1, "lines": 1, "alnum_chars": 4, "sentences": 1, "paragraphs": 1},
+    "# Bread\n\n* 500 g flour...\n● 300 ml water\r\n- salt…\n * not a bullet\n\n* 500 g flour...\n": {
+        "dup_line_frac": 1 / 3, "dup_line_byte_frac": 2 / 5, "top_2_gram_byte_frac": 9 / 28, "top_3_gram_byte_frac": 3 / 7, "mean_word_bytes": 16 / 5, "symbol_word_ratio": 1 / 5,
+        "bullet_line_frac": 4 / 9, "ellipsis_line_frac": 1 / 2, "lines": 8, "non_alpha_word_frac": 9 / 20, "words": 14, "alnum_chars": 47, "sentences": 6, "paragraphs": 3,
+    },
+    "The end of the road. THE END of the line! Be that as it may...": {
+        "top_2_gram_byte_frac": 5 / 24, "mean_word_bytes": 16 / 5, "symbol_word_ratio": 1 / 15, "ellipsis_line_frac": 1, "words": 15, "lines": 1, "stop_words": 8,
+        "distinct_stop_words": 4, "alnum_chars": 43, "sentences": 5, "paragraphs": 1,
+    },
+    "a b c d e f a b c d e f g a b c d e": {
+        "top_2_gram_byte_frac": 1 / 3, "top_3_gram_byte_frac": 1 / 2, "top_4_gram_byte_frac": 2 / 3, "dup_5_gram_byte_frac": 17 / 18, "dup_6_gram_byte_frac": 2 / 3,
+        "mean_word_bytes": 1, "words": 18, "lines": 1, "alnum_chars": 18, "sentences": 1, "paragraphs": 1,
+    },
+    "Wait . . . what #no … and. . .\r\n\n\nNext. . .\n\nNext. . .": {
+        "dup_line_frac": 2 / 3, "dup_line_byte_frac": 6 / 17, "mean_word_bytes": 37 / 16, "symbol_word_ratio": 3 / 4, "ellipsis_line_frac": 1, "lines": 6,
+        "non_alpha_word_frac": 5 / 8, "words": 6, "alnum_chars": 21, "sentences": 12, "paragraphs": 3,
+    },
+    "Ünïcode wörds, ünïcode wörds: ünïcode wörds": {"mean_word_bytes": 47 / 6, "words": 6, "lines": 1, "alnum_chars": 36, "sentences": 1, "paragraphs": 1},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("text", DATAMAPS_OWN)
+def test_equal_datamaps_own_values(text):
+    found = {name.removeprefix("datamap_"): value for name, value in one(text).items() if value and not math.isnan(value)}
+    assert found == pytest.approx(DATAMAPS_OWN[text], rel=1e-14, abs=0)

@@ -16,6 +16,11 @@ import pyarrow as pa
 
 from rules.character_counts import CHARACTER_COUNTS, count_characters
 from rules.characters import character_classes
+from rules.datamap_text import DATAMAP_TEXT_COUNTS, count_datamap_text
+from rules.datamap_words import DATAMAP_WORD_COUNTS, count_datamap_words
+from rules.dolma_characters import DOLMA_CHARACTER_COUNTS, count_dolma_characters
+from rules.dolma_text import DOLMA_TEXT_COUNTS, count_dolma_text
+from rules.dolma_words import DOLMA_WORD_COUNTS, count_dolma_words
 from rules.kernels import kernel_texts
 from rules.line_counts import LINE_COUNTS, count_lines
 from rules.ngrams import NGRAM_COUNTS
@@ -25,8 +30,17 @@ from rules.words import Splitter, splits_unicode
 # Kernels that read the text, (offsets, data, classes, out), and kernels that read its words, (offsets, data, classes,
 # unicode_words, out), each with the names of the columns that it fills. Gopher's words and n-grams are counted apart,
 # because counting both at once is cheaper.
-TEXT_KERNELS = ((count_characters, CHARACTER_COUNTS), (count_lines, LINE_COUNTS))
-WORD_KERNELS: tuple = ()
+TEXT_KERNELS = (
+    (count_characters, CHARACTER_COUNTS),
+    (count_lines, LINE_COUNTS),
+    (count_dolma_text, DOLMA_TEXT_COUNTS),
+    (count_dolma_characters, DOLMA_CHARACTER_COUNTS),
+    (count_datamap_text, DATAMAP_TEXT_COUNTS),
+)
+WORD_KERNELS: tuple = (
+    (count_dolma_words, DOLMA_WORD_COUNTS),
+    (count_datamap_words, DATAMAP_WORD_COUNTS),
+)
 
 CORE_MEANINGS: dict[str, str] = {**CHARACTER_COUNTS, **LINE_COUNTS, **WORD_COUNTS, **NGRAM_COUNTS}
 MEANINGS: dict[str, str] = CORE_MEANINGS | {name: text for _, group in (*TEXT_KERNELS, *WORD_KERNELS) for name, text in group.items()}

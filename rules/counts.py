@@ -18,6 +18,10 @@ from rules.character_counts import CHARACTER_COUNTS, count_characters
 from rules.characters import character_classes
 from rules.kernels import kernel_texts
 from rules.line_counts import LINE_COUNTS, count_lines
+from rules.nemo_character_counts import NEMO_CHARACTER_COUNTS, count_nemo_characters
+from rules.nemo_line_counts import NEMO_LINE_COUNTS, count_nemo_lines
+from rules.nemo_ngrams import NEMO_NGRAM_COUNTS, count_nemo_ngrams
+from rules.nemo_word_counts import NEMO_WORD_COUNTS, count_nemo_words
 from rules.ngrams import NGRAM_COUNTS
 from rules.word_counts import WORD_COUNTS, count_words
 from rules.words import Splitter, splits_unicode
@@ -25,8 +29,16 @@ from rules.words import Splitter, splits_unicode
 # Kernels that read the text, (offsets, data, classes, out), and kernels that read its words, (offsets, data, classes,
 # unicode_words, out), each with the names of the columns that it fills. Gopher's words and n-grams are counted apart,
 # because counting both at once is cheaper.
-TEXT_KERNELS = ((count_characters, CHARACTER_COUNTS), (count_lines, LINE_COUNTS))
-WORD_KERNELS: tuple = ()
+TEXT_KERNELS = (
+    (count_characters, CHARACTER_COUNTS),
+    (count_lines, LINE_COUNTS),
+    (count_nemo_characters, NEMO_CHARACTER_COUNTS),
+    (count_nemo_lines, NEMO_LINE_COUNTS),
+)
+WORD_KERNELS = (
+    (count_nemo_words, NEMO_WORD_COUNTS),
+    (count_nemo_ngrams, NEMO_NGRAM_COUNTS),
+)
 
 CORE_MEANINGS: dict[str, str] = {**CHARACTER_COUNTS, **LINE_COUNTS, **WORD_COUNTS, **NGRAM_COUNTS}
 MEANINGS: dict[str, str] = CORE_MEANINGS | {name: text for _, group in (*TEXT_KERNELS, *WORD_KERNELS) for name, text in group.items()}

@@ -32,7 +32,7 @@ def _top(n: int) -> Signal:
         f"characters that go if the most frequent {n}-gram of words, joined by single spaces, is deleted wherever the text has"
         f" that string / all characters; 1 if there are fewer than {n} words"
     )
-    return Signal(f"nemo_top_{n}_gram_char_frac", meaning, "fraction", NEMO, (f"nemo_top_{n}_gram_chars", "chars"), ratio, "go on, go on then")
+    return Signal(f"nemo_top_{n}_gram_char_frac", meaning, "fraction", NEMO, (f"nemo_top_{n}_gram_chars", "chars"), ratio, "they go on and on, and they go on and rest")
 
 
 def _dup(n: int) -> Signal:

@@ -16,6 +16,13 @@ import pyarrow as pa
 
 from rules.character_counts import CHARACTER_COUNTS, count_characters
 from rules.characters import character_classes
+from rules.datajuicer_character_counts import (
+    DATAJUICER_CHARACTER_COUNTS,
+    DATAJUICER_REPETITION_COUNTS,
+    count_datajuicer_characters,
+    count_datajuicer_repetition,
+)
+from rules.datajuicer_word_counts import DATAJUICER_WORD_COUNTS, count_datajuicer_words
 from rules.kernels import kernel_texts
 from rules.line_counts import LINE_COUNTS, count_lines
 from rules.nemo_character_counts import NEMO_CHARACTER_COUNTS, count_nemo_characters
@@ -34,6 +41,9 @@ TEXT_KERNELS = (
     (count_lines, LINE_COUNTS),
     (count_nemo_characters, NEMO_CHARACTER_COUNTS),
     (count_nemo_lines, NEMO_LINE_COUNTS),
+    (count_datajuicer_characters, DATAJUICER_CHARACTER_COUNTS),
+    (count_datajuicer_repetition, DATAJUICER_REPETITION_COUNTS),
+    (count_datajuicer_words, DATAJUICER_WORD_COUNTS),
 )
 WORD_KERNELS = (
     (count_nemo_words, NEMO_WORD_COUNTS),

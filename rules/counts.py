@@ -16,6 +16,13 @@ import pyarrow as pa
 
 from rules.character_counts import CHARACTER_COUNTS, count_characters
 from rules.characters import character_classes
+from rules.datajuicer_character_counts import (
+    DATAJUICER_CHARACTER_COUNTS,
+    DATAJUICER_REPETITION_COUNTS,
+    count_datajuicer_characters,
+    count_datajuicer_repetition,
+)
+from rules.datajuicer_word_counts import DATAJUICER_WORD_COUNTS, count_datajuicer_words
 from rules.datamap_text import DATAMAP_TEXT_COUNTS, count_datamap_text
 from rules.datamap_words import DATAMAP_WORD_COUNTS, count_datamap_words
 from rules.dolma_characters import DOLMA_CHARACTER_COUNTS, count_dolma_characters
@@ -23,6 +30,10 @@ from rules.dolma_text import DOLMA_TEXT_COUNTS, count_dolma_text
 from rules.dolma_words import DOLMA_WORD_COUNTS, count_dolma_words
 from rules.kernels import kernel_texts
 from rules.line_counts import LINE_COUNTS, count_lines
+from rules.nemo_character_counts import NEMO_CHARACTER_COUNTS, count_nemo_characters
+from rules.nemo_line_counts import NEMO_LINE_COUNTS, count_nemo_lines
+from rules.nemo_ngrams import NEMO_NGRAM_COUNTS, count_nemo_ngrams
+from rules.nemo_word_counts import NEMO_WORD_COUNTS, count_nemo_words
 from rules.ngrams import NGRAM_COUNTS
 from rules.word_counts import WORD_COUNTS, count_words
 from rules.words import Splitter, splits_unicode
@@ -36,10 +47,17 @@ TEXT_KERNELS = (
     (count_dolma_text, DOLMA_TEXT_COUNTS),
     (count_dolma_characters, DOLMA_CHARACTER_COUNTS),
     (count_datamap_text, DATAMAP_TEXT_COUNTS),
+    (count_nemo_characters, NEMO_CHARACTER_COUNTS),
+    (count_nemo_lines, NEMO_LINE_COUNTS),
+    (count_datajuicer_characters, DATAJUICER_CHARACTER_COUNTS),
+    (count_datajuicer_repetition, DATAJUICER_REPETITION_COUNTS),
+    (count_datajuicer_words, DATAJUICER_WORD_COUNTS),
 )
-WORD_KERNELS: tuple = (
+WORD_KERNELS = (
     (count_dolma_words, DOLMA_WORD_COUNTS),
     (count_datamap_words, DATAMAP_WORD_COUNTS),
+    (count_nemo_words, NEMO_WORD_COUNTS),
+    (count_nemo_ngrams, NEMO_NGRAM_COUNTS),
 )
 
 CORE_MEANINGS: dict[str, str] = {**CHARACTER_COUNTS, **LINE_COUNTS, **WORD_COUNTS, **NGRAM_COUNTS}

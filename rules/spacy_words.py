@@ -1,0 +1,164 @@
+"""Words as spaCy's English tokenizer splits them, which is what datatrove counts in English text.
+
+`spacy_tokens` writes each text anew, its tokens with single spaces between them; what counts words between white space
+then counts tokens. Each distinct chunk between white space goes through spaCy once a process (spacy_tokenizers.py) and
+stays in a memo (chunk_memo.py) of at most MOST_BYTES, which starts anew when it is full. Known chunks take
+a hash and a copy.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from rules.buffers import strings_from
+from rules.characters import character_classes
+from rules.chunk_memo import PADDING, Memo, distinct_unknown, empty_memo, extended, find_entries, joined_offsets, write_words
+from rules.chunks import ONE_SPACE, Chunks, chunks_of
+from rules.kernels import kernel, kernel_texts
+from rules.spacy_tokenizers import CHANGED, FACTS, FLAGS, HEAD, TAIL, Entries, split_chunks, tokenizers
+
+MOST_BYTES = 256 << 20  # of the memo
+BLOCK_BYTES = 4 << 20  # of text that is read at once
+SPLIT_BYTES = 1 << 20  # of chunks that spaCy reads at once
+
+_lock = threading.Lock()  # one thread at a time adds to the memo; spaCy itself is not made for threads
+_memo = empty_memo(FACTS)
+
+
+class Read(NamedTuple):
+    """Chunks of texts and the entry of each in a memo: NOTHING for one that an earlier entry covers, too."""
+
+    chunks: Chunks
+    found: np.ndarray  # uint32 [chunks]
+    memo: Memo
+
+
+def spacy_tokens(texts: pa.Array | pa.ChunkedArray) -> pa.LargeStringArray:
+    """The tokens of each text with single spaces between them. Raises ValueError if spaCy is not installed."""
+    offsets, data = kernel_texts(texts)
+    pieces, ends = [], [np.zeros(1, np.int64)]
+    for block in blocks(offsets):
+        read = read_chunks(block, data)
+        places = joined_offsets(read.chunks.counts, read.found, read.memo.rows)
+        out = np.empty(places[-1] + PADDING, np.uint8)
+        write_words(read.chunks.counts, read.found, read.memo.rows, read.memo.words, places, out)
+        pieces.append(out[: places[-1]])
+        ends.append(places[1:] + ends[-1][-1])
+    return strings_from(np.concatenate(ends), np.concatenate(pieces) if pieces else np.empty(0, np.uint8))
+
+
+def blocks(offsets: np.ndarray) -> list[np.ndarray]:
+    """The offsets of runs of texts of about BLOCK_BYTES."""
+    cuts = [0]
+    while cuts[-1] < len(offsets) - 1:
+        following = int(np.searchsorted(offsets, offsets[cuts[-1]] + BLOCK_BYTES, "right")) - 1
+        cuts.append(max(following, cuts[-1] + 1))
+    return [offsets[begin : end + 1] for begin, end in zip(cuts, cuts[1:])]
+
+
+def read_chunks(offsets: np.ndarray, data: np.ndarray) -> Read:
+    """The chunks of the texts data[offsets[d]:offsets[d + 1]], all of them in the memo."""
+    tokenizers()
+    chunks = chunks_of(offsets, data, character_classes())
+    memo, found = entries_of(_memo, data, chunks.begins, chunks.ends)
+    firsts, lasts = linked_chunks(found, chunks.gaps, memo.facts)
+    if len(firsts):
+        memo, linked = entries_of(memo, data, chunks.begins[firsts], chunks.ends[lasts])
+        cover(found, firsts, lasts, linked)
+    return Read(chunks, found, memo)
+
+
+def entries_of(memo: Memo, data: np.ndarray, begins: np.ndarray, ends: np.ndarray) -> tuple[Memo, np.ndarray]:
+    """The entries (uint32) of data[begins[k]:ends[k]] in `memo` or one that grew out of it."""
+    found = np.empty(len(begins), np.uint32)
+    unknown = find_entries(data, begins, ends, memo.slots, memo.rows, memo.keys, found)
+    if unknown:
+        firsts, kinds = distinct_unknown(data, begins, ends, found, unknown)
+        memo, entries = _learn(memo, data, begins[firsts], ends[firsts])
+        found[found == 0] = entries[kinds]
+    return memo, found
+
+
+def _learn(memo: Memo, data: np.ndarray, begins: np.ndarray, ends: np.ndarray) -> tuple[Memo, np.ndarray]:
+    """`memo` with the distinct chunks data[begins[k]:ends[k]], and their entries.
+
+    It becomes the memo of all threads unless it is too large or theirs is another one by now."""
+    global _memo
+    with _lock:
+        shared = memo.lineage is _memo.lineage
+        memo = _memo if shared else memo
+        found = np.empty(len(begins), np.uint32)
+        if find_entries(data, begins, ends, memo.slots, memo.rows, memo.keys, found):
+            new = found == 0
+            begins, ends = begins[new], ends[new]
+            found[new] = np.arange(memo.entries, memo.entries + len(begins))
+            memo = extended(memo, data, begins, ends, _split(data, begins, ends), copy=not shared)
+            if shared:
+                _memo = memo if memo.bytes <= MOST_BYTES else empty_memo(FACTS)
+        return memo, found
+
+
+def _split(data: np.ndarray, begins: np.ndarray, ends: np.ndarray) -> Entries:
+    """What spaCy makes of each chunk data[begins[k]:ends[k]]."""
+    sizes, parts = np.cumsum(ends - begins), []
+    for begin, end in _portions(sizes):
+        lines = gathered(data, begins[begin:end], ends[begin:end])
+        parts.append(split_chunks(lines.tobytes()))
+    lengths = np.concatenate([np.diff(part.offsets) for part in parts])
+    words = np.concatenate([part.words[: part.offsets[-1]] for part in parts])
+    return Entries(words, np.concatenate([[0], np.cumsum(lengths)]), np.concatenate([part.facts for part in parts]))
+
+
+def _portions(sizes: np.ndarray) -> list[tuple[int, int]]:
+    """Ranges of chunks of about SPLIT_BYTES, given the bytes up to the end of each chunk."""
+    cuts = [0]
+    while cuts[-1] < len(sizes):
+        before = int(sizes[cuts[-1] - 1]) if cuts[-1] else 0
+        cuts.append(max(int(np.searchsorted(sizes, before + SPLIT_BYTES, "right")), cuts[-1] + 1))
+    return list(zip(cuts, cuts[1:]))
+
+
+@kernel
+def gathered(data, begins, ends):
+    """The chunks data[begins[k]:ends[k]] with a line feed between each two."""
+    out, position = np.empty((ends - begins).sum() + begins.size - 1, np.uint8), 0
+    for k in range(begins.size):
+        if k > 0:
+            out[position] = 10
+            position += 1
+        for i in range(begins[k], ends[k]):
+            out[position] = data[i]
+            position += 1
+    return out
+
+
+@kernel
+def linked_chunks(found, gaps, facts):
+    """The first and last chunk of each run of chunks that spaCy may split otherwise together than one by one."""
+    firsts, lasts, runs, start, changed = np.empty(64, np.int64), np.empty(64, np.int64), 0, 0, False
+    before = 0
+    for k in range(found.size + 1):
+        flags = np.int64(facts[found[k], FLAGS]) if k < found.size else 0
+        linked = before & TAIL and flags & HEAD and gaps[k] == ONE_SPACE
+        if not linked:
+            if changed and k - start > 1:
+                if runs == firsts.size:
+                    firsts, lasts = np.concatenate((firsts, np.empty_like(firsts))), np.concatenate((lasts, np.empty_like(lasts)))
+                firsts[runs], lasts[runs] = start, k - 1
+                runs += 1
+            start, changed = k, False
+        changed = changed or flags & CHANGED != 0
+        before = flags
+    return firsts[:runs], lasts[:runs]
+
+
+@kernel
+def cover(found, firsts, lasts, entries):
+    """Put entry entries[r] in the place of the chunks from firsts[r] to lasts[r]."""
+    for r in range(firsts.size):
+        found[firsts[r] : lasts[r] + 1] = 0
+        found[firsts[r]] = entries[r]

@@ -17,7 +17,8 @@ import pyarrow.compute as pc
 
 from rules.languages import normalise
 from rules.line_signals import LINE_SIGNALS
-from rules.places import KEY, KeyPath, Located, Problem, Problems, build, did_you_mean, load
+from rules.places import KEY, KeyPath, Located, Problem, Problems, SettingError, build, did_you_mean, load
+from rules.rewriting import missing_package
 from rules.rule import ENGINE_SIGNALS, Comparison, Condition, Examples, Pack, Rule
 from rules.signals import SIGNALS
 
@@ -73,8 +74,13 @@ class _PackYaml:
     rules: list[Any]
     source: str = ""
     languages: tuple[str, ...] = ()
-    words: Literal["space", "unicode"] = "unicode"
+    words: Literal["space", "unicode", "spacy"] = "unicode"
     line_breaks: Literal["newline", "unicode"] = "newline"
+
+    def __post_init__(self) -> None:
+        message = missing_package(self.words)
+        if message:
+            raise SettingError("words", message)
 
 
 def find_pack(name: str, folder: Path) -> Path:

@@ -80,7 +80,7 @@ class Pack:
     rules: tuple[Rule, ...]
     source: str = ""
     languages: tuple[str, ...] = ()
-    words: Literal["space", "unicode"] = "unicode"
+    words: Literal["space", "unicode", "spacy"] = "unicode"
     line_breaks: Literal["newline", "unicode"] = "newline"
     located: Located | None = field(default=None, compare=False, repr=False)
 

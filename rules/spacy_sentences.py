@@ -17,7 +17,7 @@ from rules.spacy_words import blocks, read_chunks
 
 
 def spacy_sentences(texts: pa.Array | pa.ChunkedArray) -> np.ndarray:
-    """The sentences of each text, int64 [texts]. Raises ValueError if spaCy is not installed."""
+    """The sentences of each text, int64 [texts]."""
     offsets, data = kernel_texts(texts)
     counts = [np.zeros(0, np.int64)]
     for block in blocks(offsets):

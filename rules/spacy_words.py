@@ -16,10 +16,19 @@ import pyarrow as pa
 
 from rules.buffers import strings_from
 from rules.characters import character_classes
-from rules.chunk_memo import PADDING, Memo, distinct_unknown, empty_memo, extended, find_entries, joined_offsets, write_words
+from rules.chunk_memo import (
+    PADDING,
+    Memo,
+    distinct_unknown,
+    empty_memo,
+    extended,
+    find_entries,
+    joined_offsets,
+    write_words,
+)
 from rules.chunks import ONE_SPACE, Chunks, chunks_of
 from rules.kernels import kernel, kernel_texts
-from rules.spacy_tokenizers import CHANGED, FACTS, FLAGS, HEAD, TAIL, Entries, split_chunks, tokenizers
+from rules.spacy_tokenizers import CHANGED, FACTS, FLAGS, HEAD, TAIL, Entries, split_chunks
 
 MOST_BYTES = 256 << 20  # of the memo
 BLOCK_BYTES = 4 << 20  # of text that is read at once
@@ -38,7 +47,7 @@ class Read(NamedTuple):
 
 
 def spacy_tokens(texts: pa.Array | pa.ChunkedArray) -> pa.LargeStringArray:
-    """The tokens of each text with single spaces between them. Raises ValueError if spaCy is not installed."""
+    """The tokens of each text with single spaces between them."""
     offsets, data = kernel_texts(texts)
     pieces, ends = [], [np.zeros(1, np.int64)]
     for block in blocks(offsets):
@@ -62,7 +71,6 @@ def blocks(offsets: np.ndarray) -> list[np.ndarray]:
 
 def read_chunks(offsets: np.ndarray, data: np.ndarray) -> Read:
     """The chunks of the texts data[offsets[d]:offsets[d + 1]], all of them in the memo."""
-    tokenizers()
     chunks = chunks_of(offsets, data, character_classes())
     memo, found = entries_of(_memo, data, chunks.begins, chunks.ends)
     firsts, lasts = linked_chunks(found, chunks.gaps, memo.facts)

@@ -51,6 +51,13 @@ class Entries(NamedTuple):
     facts: np.ndarray  # uint32 [chunks, facts]
 
 
+def joined(parts: list[Entries]) -> Entries:
+    """The chunks of all `parts` as one."""
+    sizes = np.concatenate([np.diff(part.offsets) for part in parts])
+    words = np.concatenate([part.words[: part.offsets[-1]] for part in parts])
+    return Entries(words, np.concatenate([[0], np.cumsum(sizes)]), np.concatenate([part.facts for part in parts]))
+
+
 def empty_memo(facts: int) -> Memo:
     """A memo that knows the empty chunk only, with `facts` numbers for each entry."""
     room = 1024

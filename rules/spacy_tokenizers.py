@@ -32,6 +32,7 @@ class Tokenizers(NamedTuple):
     whole: Callable  # as datatrove calls it
     unmatched: Callable  # the same without the last step
     changing: np.ndarray  # tokens that the last step may have made
+    cases: tuple[str, ...]  # special cases, and tokens that one is made of
     tails: np.ndarray  # tokens that another one follows in a special case
     heads: np.ndarray  # tokens that follow another one in a special case
     ends: np.ndarray  # tokens that end a sentence
@@ -67,6 +68,7 @@ def tokenizers() -> Tokenizers:
         memory_zone=vocab.memory_zone,
         whole=whole,
         unmatched=_without_matcher(whole),
+        cases=tuple(sorted({case for case in whole.rules if not case.isspace()}.union(*cases.values()))),
         changing=numbers(rule[0][ORTH] for rule in changing.values()),
         tails=numbers(token for tokens in cases.values() for token in tokens[:-1]),
         heads=numbers(token for tokens in cases.values() for token in tokens[1:]),
@@ -128,6 +130,30 @@ def split_chunks(chunks: bytes) -> Entries:
     kinds = np.where(np.isin(tokens.orths, made.ends), END, np.where(tokens.punctuation, PUNCTUATION, OTHER)).astype(np.uint8)
     words, offsets, steps = join_tokens(tokens.text, tokens.begins, tokens.ends, kinds, tokens.first)
     return Entries(words, offsets, np.column_stack([flags, steps]))
+
+
+def letter_chunks(data: np.ndarray, begins: np.ndarray, ends: np.ndarray) -> Entries:
+    """What spaCy makes of chunks of letters that are not among `Tokenizers.cases`: one token each.
+
+    No affix rule finds anything in letters alone, of whatever script."""
+    words, sizes = gathered(data, begins, ends, 0), ends - begins
+    facts = np.zeros((len(sizes), FACTS), np.uint32)
+    facts[:, AFTER_END] = sentence_step(np.array([OTHER], np.uint8), 1)
+    return Entries(words, np.concatenate([[0], np.cumsum(sizes)]), facts)
+
+
+@kernel
+def gathered(data, begins, ends, gap):
+    """The chunks data[begins[k]:ends[k]] with `gap` (0 or 1) line feeds between each two."""
+    out, position = np.empty((ends - begins).sum() + gap * (begins.size - 1), np.uint8), 0
+    for k in range(begins.size):
+        if k > 0 and gap:
+            out[position] = 10
+            position += 1
+        for i in range(begins[k], ends[k]):
+            out[position] = data[i]
+            position += 1
+    return out
 
 
 def readable(raw: bytes) -> str:

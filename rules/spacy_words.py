@@ -1,8 +1,8 @@
 """Words as spaCy's English tokenizer splits them, which is what datatrove counts in English text.
 
 `spacy_tokens` writes each text anew, its tokens with single spaces between them; what counts words between white space
-then counts tokens. Each distinct chunk between white space goes through spaCy once a process (spacy_tokenizers.py) and
-stays in a memo (chunk_memo.py) of at most MOST_BYTES, which starts anew when it is full. Known chunks take
+then counts tokens. Each distinct chunk between white space goes through spaCy once a process (spacy_tokenizers.py), but for chunks of letters, which it leaves whole, special cases apart. All
+stay in a memo (chunk_memo.py) of at most MOST_BYTES, which starts anew when it is full. Known chunks take
 a hash and a copy.
 """
 
@@ -15,27 +15,30 @@ import numpy as np
 import pyarrow as pa
 
 from rules.buffers import strings_from
-from rules.characters import character_classes
+from rules.characters import ALPHA, character_classes
 from rules.chunk_memo import (
     PADDING,
+    Entries,
     Memo,
     distinct_unknown,
     empty_memo,
     extended,
     find_entries,
+    joined,
     joined_offsets,
     write_words,
 )
 from rules.chunks import ONE_SPACE, Chunks, chunks_of
+from rules.decode import character_at
 from rules.kernels import kernel, kernel_texts
-from rules.spacy_tokenizers import CHANGED, FACTS, FLAGS, HEAD, TAIL, Entries, split_chunks
+from rules.spacy_tokenizers import CHANGED, FACTS, FLAGS, HEAD, TAIL, gathered, letter_chunks, split_chunks, tokenizers
 
 MOST_BYTES = 256 << 20  # of the memo
 BLOCK_BYTES = 4 << 20  # of text that is read at once
 SPLIT_BYTES = 1 << 20  # of chunks that spaCy reads at once
 
 _lock = threading.Lock()  # one thread at a time adds to the memo; spaCy itself is not made for threads
-_memo = empty_memo(FACTS)
+_memo = empty_memo(FACTS)  # knows nothing, not even the special cases: `_learn` sees to that
 
 
 class Read(NamedTuple):
@@ -97,28 +100,55 @@ def _learn(memo: Memo, data: np.ndarray, begins: np.ndarray, ends: np.ndarray) -
     It becomes the memo of all threads unless it is too large or theirs is another one by now."""
     global _memo
     with _lock:
-        shared = memo.lineage is _memo.lineage
+        if _memo.entries == 1:
+            _memo = _starting_memo()
+        shared = memo.lineage is _memo.lineage or memo.entries == 1
         memo = _memo if shared else memo
         found = np.empty(len(begins), np.uint32)
         if find_entries(data, begins, ends, memo.slots, memo.rows, memo.keys, found):
             new = found == 0
-            begins, ends = begins[new], ends[new]
-            found[new] = np.arange(memo.entries, memo.entries + len(begins))
-            memo = extended(memo, data, begins, ends, _split(data, begins, ends), copy=not shared)
+            order, made = _made(data, begins[new], ends[new])
+            new = np.flatnonzero(new)[order]
+            found[new] = np.arange(memo.entries, memo.entries + len(new))
+            memo = extended(memo, data, begins[new], ends[new], made, copy=not shared)
             if shared:
                 _memo = memo if memo.bytes <= MOST_BYTES else empty_memo(FACTS)
         return memo, found
 
 
-def _split(data: np.ndarray, begins: np.ndarray, ends: np.ndarray) -> Entries:
-    """What spaCy makes of each chunk data[begins[k]:ends[k]]."""
-    sizes, parts = np.cumsum(ends - begins), []
-    for begin, end in _portions(sizes):
-        lines = gathered(data, begins[begin:end], ends[begin:end])
-        parts.append(split_chunks(lines.tobytes()))
-    lengths = np.concatenate([np.diff(part.offsets) for part in parts])
-    words = np.concatenate([part.words[: part.offsets[-1]] for part in parts])
-    return Entries(words, np.concatenate([[0], np.cumsum(lengths)]), np.concatenate([part.facts for part in parts]))
+def _starting_memo() -> Memo:
+    """A memo of spaCy's special cases."""
+    offsets, data = kernel_texts(pa.array(tokenizers().cases))
+    return extended(empty_memo(FACTS), data, offsets[:-1], offsets[1:], joined(_split(data, offsets[:-1], offsets[1:])))
+
+
+def _made(data: np.ndarray, begins: np.ndarray, ends: np.ndarray) -> tuple[np.ndarray, Entries]:
+    """What spaCy makes of new chunks data[begins[k]:ends[k]], and the order in which it is given."""
+    letters = only_letters(data, begins, ends, character_classes())
+    order = np.argsort(~letters, kind="stable")
+    begins, ends, count = begins[order], ends[order], int(letters.sum())
+    whole = letter_chunks(data, begins[:count], ends[:count])
+    return order, joined([whole, *_split(data, begins[count:], ends[count:])])
+
+
+def _split(data: np.ndarray, begins: np.ndarray, ends: np.ndarray) -> list[Entries]:
+    """What spaCy makes of chunks data[begins[k]:ends[k]], a portion at a time."""
+    portions = _portions(np.cumsum(ends - begins))
+    return [split_chunks(gathered(data, begins[i:j], ends[i:j], 1).tobytes()) for i, j in portions]
+
+
+@kernel
+def only_letters(data, begins, ends, classes):
+    """bool [chunks]: whether chunk data[begins[k]:ends[k]] is letters alone (str.isalpha)."""
+    found = np.empty(begins.size, np.bool_)
+    for k in range(begins.size):
+        i, flags = begins[k], ALPHA
+        while i < ends[k] and flags & ALPHA:
+            code, size = character_at(data, i, ends[k])
+            flags = np.int64(classes[np.uint64(code)])
+            i += size
+        found[k] = flags & ALPHA != 0
+    return found
 
 
 def _portions(sizes: np.ndarray) -> list[tuple[int, int]]:
@@ -128,20 +158,6 @@ def _portions(sizes: np.ndarray) -> list[tuple[int, int]]:
         before = int(sizes[cuts[-1] - 1]) if cuts[-1] else 0
         cuts.append(max(int(np.searchsorted(sizes, before + SPLIT_BYTES, "right")), cuts[-1] + 1))
     return list(zip(cuts, cuts[1:]))
-
-
-@kernel
-def gathered(data, begins, ends):
-    """The chunks data[begins[k]:ends[k]] with a line feed between each two."""
-    out, position = np.empty((ends - begins).sum() + begins.size - 1, np.uint8), 0
-    for k in range(begins.size):
-        if k > 0:
-            out[position] = 10
-            position += 1
-        for i in range(begins[k], ends[k]):
-            out[position] = data[i]
-            position += 1
-    return out
 
 
 @kernel

@@ -17,18 +17,22 @@ from rules.hash_sets import bytes_hash, first_slot, slot_bits
 from rules.kernels import inlined, kernel, unowned
 
 NOTHING = 0  # the entry of the empty chunk: no words
-FIRST_EIGHT, KEY_BEGIN, WORDS_BEGIN, SIZES = range(4)  # columns of `rows`; SIZES is bytes of the key | bytes of the words << 32
+# Columns of `rows`. KEY_BEGIN is where the key begins | the first of the entry's facts << MARK_BITS, so that finding
+# a chunk gives that fact without another load; SIZES is bytes of the key | bytes of the words << 32.
+FIRST_EIGHT, KEY_BEGIN, WORDS_BEGIN, SIZES = range(4)
+MARK_BITS = np.uint64(56)
+PLACE_BITS = np.uint64((1 << 56) - 1)
 PADDING = 8  # bytes after what is written: kernels copy eight at a time
 LOW_HALF = np.uint64((1 << 32) - 1)
 
 
 class Memo(NamedTuple):
-    """Entries 0 to `entries` - 1. Entry e is the chunk keys[rows[e, KEY_BEGIN]:], its words words[rows[e, WORDS_BEGIN]:]."""
+    """Entries 0 to `entries` - 1. The arrays may be longer."""
 
     slots: np.ndarray  # uint64 [2**bits]: upper half of the hash | entry; zero where free
     rows: np.ndarray  # uint64 [room, 4]
     hashes: np.ndarray  # uint64 [room]
-    facts: np.ndarray  # uint32 [room, facts]: what the splitter says of the chunk
+    facts: np.ndarray  # uint32 [room, facts]: what the splitter says of the chunk; the first one, below 256, is its mark
     keys: np.ndarray  # uint8
     words: np.ndarray  # uint8: the words of a chunk with single spaces between them
     entries: int
@@ -77,7 +81,7 @@ def extended(memo: Memo, data: np.ndarray, begins: np.ndarray, ends: np.ndarray,
     words = _with_room(memo.words, memo.word_bytes, word_bytes + PADDING, copy)
     words[memo.word_bytes : word_bytes] = made.words[: made.offsets[-1]]
     facts[memo.entries : entries] = made.facts
-    append_rows(data, begins, ends, made.offsets, memo.entries, memo.key_bytes, memo.word_bytes, rows, hashes, keys)
+    append_rows(data, begins, ends, made.offsets, facts, memo.entries, memo.key_bytes, memo.word_bytes, rows, hashes, keys)
     bits = max(slot_bits_of(entries), 11)
     if 1 << bits <= memo.slots.size:
         slots, first = memo.slots.copy(), memo.entries
@@ -106,14 +110,15 @@ def _with_room(array: np.ndarray, used: int, needed: int, copy: bool) -> np.ndar
 
 
 @kernel
-def append_rows(data, begins, ends, offsets, first, key_bytes, word_bytes, rows, hashes, keys):
+def append_rows(data, begins, ends, offsets, facts, first, key_bytes, word_bytes, rows, hashes, keys):
     """Write the keys and rows of new entries, from entry `first` on."""
     for k in range(begins.size):
         i, end = begins[k], ends[k]
         entry, size = first + k, end - i
         hashes[entry] = bytes_hash(data, i, end)
         rows[entry, FIRST_EIGHT] = text_at(data, i, end)
-        rows[entry, KEY_BEGIN], rows[entry, WORDS_BEGIN] = key_bytes, word_bytes + offsets[k]
+        rows[entry, KEY_BEGIN] = np.uint64(key_bytes) | np.uint64(facts[entry, 0]) << MARK_BITS
+        rows[entry, WORDS_BEGIN] = word_bytes + offsets[k]
         rows[entry, SIZES] = np.uint64(size) | np.uint64(offsets[k + 1] - offsets[k]) << np.uint64(32)
         for j in range(size):
             keys[key_bytes + j] = data[i + j]
@@ -145,13 +150,15 @@ def bits_of(slots):
 
 
 @kernel
-def find_entries(data, begins, ends, slots, rows, keys, found):
-    """found[k] (uint32) = the entry of chunk data[begins[k]:ends[k]], NOTHING if unknown; how many are unknown."""
+def find_entries(data, begins, ends, slots, rows, keys, found, marks):
+    """found[k] (uint32) = the entry of chunk data[begins[k]:ends[k]], NOTHING if unknown; how many are unknown.
+
+    marks[k] (uint8) = the mark of the entry."""
     data, slots, rows, keys = unowned(data), unowned(slots), unowned(rows), unowned(keys)
     bits, unknown = bits_of(slots), 0
     for k in range(begins.size):
         entry = find_entry(data, begins[k], ends[k], slots, bits, rows, keys)
-        found[k] = entry
+        found[k], marks[k] = entry, rows[entry, KEY_BEGIN] >> MARK_BITS
         unknown += np.int64(entry == 0)
     return unknown
 
@@ -177,7 +184,7 @@ def is_key(data, i, end, rows, keys, entry):
     size = end - i
     if rows[entry, FIRST_EIGHT] != text_at(data, i, end) or rows[entry, SIZES] & LOW_HALF != np.uint64(size):
         return False
-    return size <= 8 or same_bytes(data, i, keys, np.int64(rows[entry, KEY_BEGIN]), size)
+    return size <= 8 or same_bytes(data, i, keys, np.int64(rows[entry, KEY_BEGIN] & PLACE_BITS), size)
 
 
 @inlined

@@ -30,7 +30,7 @@ from rules.chunk_memo import (
 )
 from rules.chunks import ONE_SPACE, Chunks, chunks_of
 from rules.decode import character_at
-from rules.kernels import kernel, kernel_texts
+from rules.kernels import inlined, kernel, kernel_texts
 from rules.spacy_tokenizers import CHANGED, FACTS, FLAGS, HEAD, TAIL, gathered, letter_chunks, split_chunks, tokenizers
 
 MOST_BYTES = 256 << 20  # of the memo
@@ -75,23 +75,25 @@ def blocks(offsets: np.ndarray) -> list[np.ndarray]:
 def read_chunks(offsets: np.ndarray, data: np.ndarray) -> Read:
     """The chunks of the texts data[offsets[d]:offsets[d + 1]], all of them in the memo."""
     chunks = chunks_of(offsets, data, character_classes())
-    memo, found = entries_of(_memo, data, chunks.begins, chunks.ends)
-    firsts, lasts = linked_chunks(found, chunks.gaps, memo.facts)
+    memo, found, marks = entries_of(_memo, data, chunks.begins, chunks.ends)
+    firsts, lasts = linked_chunks(marks, chunks.gaps)
     if len(firsts):
-        memo, linked = entries_of(memo, data, chunks.begins[firsts], chunks.ends[lasts])
+        memo, linked, _ = entries_of(memo, data, chunks.begins[firsts], chunks.ends[lasts])
         cover(found, firsts, lasts, linked)
     return Read(chunks, found, memo)
 
 
-def entries_of(memo: Memo, data: np.ndarray, begins: np.ndarray, ends: np.ndarray) -> tuple[Memo, np.ndarray]:
-    """The entries (uint32) of data[begins[k]:ends[k]] in `memo` or one that grew out of it."""
-    found = np.empty(len(begins), np.uint32)
-    unknown = find_entries(data, begins, ends, memo.slots, memo.rows, memo.keys, found)
+def entries_of(memo: Memo, data: np.ndarray, begins: np.ndarray, ends: np.ndarray) -> tuple[Memo, np.ndarray, np.ndarray]:
+    """The entries (uint32) and marks (uint8) of data[begins[k]:ends[k]] in `memo` or one that grew out of it."""
+    found, marks = np.empty(len(begins), np.uint32), np.empty(len(begins), np.uint8)
+    unknown = find_entries(data, begins, ends, memo.slots, memo.rows, memo.keys, found, marks)
     if unknown:
         firsts, kinds = distinct_unknown(data, begins, ends, found, unknown)
         memo, entries = _learn(memo, data, begins[firsts], ends[firsts])
-        found[found == 0] = entries[kinds]
-    return memo, found
+        new = found == 0
+        found[new] = entries[kinds]
+        marks[new] = memo.facts[found[new], FLAGS]
+    return memo, found, marks
 
 
 def _learn(memo: Memo, data: np.ndarray, begins: np.ndarray, ends: np.ndarray) -> tuple[Memo, np.ndarray]:
@@ -104,8 +106,8 @@ def _learn(memo: Memo, data: np.ndarray, begins: np.ndarray, ends: np.ndarray) -
             _memo = _starting_memo()
         shared = memo.lineage is _memo.lineage or memo.entries == 1
         memo = _memo if shared else memo
-        found = np.empty(len(begins), np.uint32)
-        if find_entries(data, begins, ends, memo.slots, memo.rows, memo.keys, found):
+        found, marks = np.empty(len(begins), np.uint32), np.empty(len(begins), np.uint8)
+        if find_entries(data, begins, ends, memo.slots, memo.rows, memo.keys, found, marks):
             new = found == 0
             order, made = _made(data, begins[new], ends[new])
             new = np.flatnonzero(new)[order]
@@ -161,23 +163,29 @@ def _portions(sizes: np.ndarray) -> list[tuple[int, int]]:
 
 
 @kernel
-def linked_chunks(found, gaps, facts):
+def linked_chunks(marks, gaps):
     """The first and last chunk of each run of chunks that spaCy may split otherwise together than one by one."""
-    firsts, lasts, runs, start, changed = np.empty(64, np.int64), np.empty(64, np.int64), 0, 0, False
-    before = 0
-    for k in range(found.size + 1):
-        flags = np.int64(facts[found[k], FLAGS]) if k < found.size else 0
-        linked = before & TAIL and flags & HEAD and gaps[k] == ONE_SPACE
-        if not linked:
-            if changed and k - start > 1:
+    firsts, lasts, runs, free = np.empty(64, np.int64), np.empty(64, np.int64), 0, 0
+    for k in range(marks.size):
+        if marks[k] & CHANGED and k >= free:
+            first = last = k
+            while are_linked(marks, gaps, first):
+                first -= 1
+            while are_linked(marks, gaps, last + 1):
+                last += 1
+            free = last + 1
+            if first < last:
                 if runs == firsts.size:
                     firsts, lasts = np.concatenate((firsts, np.empty_like(firsts))), np.concatenate((lasts, np.empty_like(lasts)))
-                firsts[runs], lasts[runs] = start, k - 1
+                firsts[runs], lasts[runs] = first, last
                 runs += 1
-            start, changed = k, False
-        changed = changed or flags & CHANGED != 0
-        before = flags
     return firsts[:runs], lasts[:runs]
+
+
+@inlined
+def are_linked(marks, gaps, k):
+    """May a special case go on from chunk k - 1 to chunk k?"""
+    return 0 < k < marks.size and gaps[k] == ONE_SPACE and marks[k - 1] & TAIL != 0 and marks[k] & HEAD != 0
 
 
 @kernel

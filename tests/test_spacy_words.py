@@ -218,9 +218,9 @@ def test_a_memo_finds_what_it_was_given_and_nothing_else(groups, copy):
         memo = extended(memo, data, begins, ends, Entries(data, np.concatenate([[0], ends]), np.full((len(new), 1), 7, np.uint32)), copy=copy)
         assert before.entries + len(new) == memo.entries
     data, begins, ends = _column([*known, b"never given: \x00"])
-    found = np.empty(len(begins), np.uint32)
-    assert find_entries(data, begins, ends, memo.slots, memo.rows, memo.keys, found) == 1
-    assert found.tolist() == [*known.values(), 0]
+    found, marks = np.empty(len(begins), np.uint32), np.empty(len(begins), np.uint8)
+    assert find_entries(data, begins, ends, memo.slots, memo.rows, memo.keys, found, marks) == 1
+    assert found.tolist() == [*known.values(), 0] and marks.tolist() == [7] * len(known) + [0]
 
 
 def _column(chunks: list[bytes]):

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rules.kernels import inlined, kernel
+from rules.kernels import inlined, kernel, unowned
 from rules.line_breaks import next_break
 from rules.words import span, span_scratch, take_spans
 
@@ -38,16 +38,24 @@ def scan_chunks(offsets, data, classes):
     counts, found = np.empty(texts, np.int64), 0
     edges, spans = span_scratch()
     for d in range(texts):
-        i, end, before, first = offsets[d], offsets[d + 1], np.int64(-1), found
-        while i < end:
-            filled, i = take_spans(data, i, end, classes, False, edges, spans)
-            for k in range(filled):
-                begin, stop, _ = span(spans, k)
-                begins[found], ends[found], gaps[found] = begin, stop, gap_between(data, before, begin)
-                before = stop
-                found += 1
-        counts[d] = found - first
+        counts[d] = scan_text(data, offsets[d], offsets[d + 1], classes, edges, spans, begins[found:], ends[found:], gaps[found:])
+        found += counts[d]
     return begins[:found], ends[:found], gaps[:found], counts
+
+
+@kernel
+def scan_text(data, i, end, classes, edges, spans, begins, ends, gaps):
+    """Write the chunks of the text data[i:end]: how many."""
+    data, classes, edges, spans = unowned(data), unowned(classes), unowned(edges), unowned(spans)
+    before, found = np.int64(-1), 0
+    while i < end:
+        filled, i = take_spans(data, i, end, classes, False, edges, spans)
+        for k in range(filled):
+            begin, stop, _ = span(spans, k)
+            begins[found], ends[found], gaps[found] = begin, stop, gap_between(data, before, begin)
+            before = stop
+            found += 1
+    return found
 
 
 @inlined

@@ -76,7 +76,7 @@ def read_chunks(offsets: np.ndarray, data: np.ndarray) -> Read:
     """The chunks of the texts data[offsets[d]:offsets[d + 1]], all of them in the memo."""
     chunks = chunks_of(offsets, data, character_classes())
     memo, found, marks = entries_of(_memo, data, chunks.begins, chunks.ends)
-    firsts, lasts = linked_chunks(marks, chunks.gaps)
+    firsts, lasts = linked_chunks(np.flatnonzero(marks & CHANGED), marks, chunks.gaps)
     if len(firsts):
         memo, linked, _ = entries_of(memo, data, chunks.begins[firsts], chunks.ends[lasts])
         cover(found, firsts, lasts, linked)
@@ -163,22 +163,21 @@ def _portions(sizes: np.ndarray) -> list[tuple[int, int]]:
 
 
 @kernel
-def linked_chunks(marks, gaps):
-    """The first and last chunk of each run of chunks that spaCy may split otherwise together than one by one."""
-    firsts, lasts, runs, free = np.empty(64, np.int64), np.empty(64, np.int64), 0, 0
-    for k in range(marks.size):
-        if marks[k] & CHANGED and k >= free:
+def linked_chunks(changed, marks, gaps):
+    """The first and last chunk of each run of chunks that spaCy may split otherwise together than one by one.
+
+    `changed` are the chunks marked CHANGED."""
+    firsts, lasts, runs, free = np.empty(changed.size, np.int64), np.empty(changed.size, np.int64), 0, 0
+    for k in changed:
+        if k >= free:
             first = last = k
             while are_linked(marks, gaps, first):
                 first -= 1
             while are_linked(marks, gaps, last + 1):
                 last += 1
             free = last + 1
-            if first < last:
-                if runs == firsts.size:
-                    firsts, lasts = np.concatenate((firsts, np.empty_like(firsts))), np.concatenate((lasts, np.empty_like(lasts)))
-                firsts[runs], lasts[runs] = first, last
-                runs += 1
+            firsts[runs], lasts[runs] = first, last
+            runs += np.int64(first < last)
     return firsts[:runs], lasts[:runs]
 
 

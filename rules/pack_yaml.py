@@ -9,6 +9,8 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_type_hints
 
+from rules.places import SettingError
+from rules.rewriting import missing_package
 from rules.words import Splitter
 
 
@@ -106,6 +108,11 @@ class PackYaml:
     words: Splitter = key("what a word is: between white space; letters apart from punctuation; or spaCy's tokens", "unicode")
     line_breaks: Literal["newline", "unicode"] = key("what ends a line: line feeds, or all breaks that Unicode knows", "newline")
     lists: dict[str, str | list[str] | ListYaml] = key("word lists, for signals such as listed_words(name)", dict)
+
+    def __post_init__(self) -> None:
+        message = missing_package(self.words)
+        if message:
+            raise SettingError("words", message)
 
 
 def _optional(fields: tuple[dataclasses.Field, ...]) -> list[tuple]:

@@ -21,6 +21,7 @@ import pyarrow.compute as pc
 from rules.characters import character_classes
 from rules.kernels import kernel_texts
 from rules.list_counts import COVERED, DISTINCT, FOUND, WORDS, build_table, count_listed
+from rules.rewriting import rewritten
 from rules.words import Splitter, split_words, splits_unicode
 
 LIST_SIGNALS = {
@@ -78,7 +79,7 @@ def measure_list(texts: pa.LargeStringArray, words: WordList, splitter: Splitter
 
 
 def _counts(texts: pa.LargeStringArray, words: WordList, splitter: Splitter) -> tuple[np.ndarray, ...]:
-    offsets, data = kernel_texts(texts)
+    offsets, data = kernel_texts(rewritten(texts, splitter))
     out = np.zeros((len(texts), 4), np.int64)
     count_listed(offsets, data, character_classes(), splits_unicode(splitter), *words.table(splitter), out)
     return out[:, FOUND], out[:, COVERED], out[:, DISTINCT], out[:, WORDS]

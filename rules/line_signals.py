@@ -50,13 +50,18 @@ def measure_lines(offsets: np.ndarray, data: np.ndarray, names: Sequence[str]) -
 
     Raises ValueError for an unknown name.
     """
+    offsets, data = kernel_bytes(offsets, data)
+    return measure_spans(data, offsets[:-1], offsets[1:], names)
+
+
+def measure_spans(data: np.ndarray, starts: np.ndarray, ends: np.ndarray, names: Sequence[str]) -> dict[str, np.ndarray]:
+    """As `measure_lines`, of lines data[starts[i]:ends[i]]; `data` as rules.kernels.kernel_bytes makes it."""
     unknown = [name for name in names if name not in LINE_SIGNALS]
     if unknown:
         raise ValueError(f"unknown line signals: {', '.join(unknown)}; there are {', '.join(LINE_SIGNALS)}")
-    offsets, data = kernel_bytes(offsets, data)
-    table = np.zeros((len(LINE_SIGNALS), len(offsets) - 1), np.int64)
+    table = np.zeros((len(LINE_SIGNALS), len(starts)), np.int64)
     needs_words = any(name != "line_chars" for name in names)
-    count_in_lines(offsets, data, character_classes(), needs_words, table)
+    count_in_lines(data, starts, ends, character_classes(), needs_words, "line_chars" in names, table)
     return {name: row for name, row in zip(LINE_SIGNALS, table) if name in names}
 
 
@@ -96,13 +101,14 @@ def lines_of(data, begin, end, unicode_breaks, starts, ends, found):
 
 
 @kernel
-def count_in_lines(offsets, data, classes, needs_words, table):
-    """Fill `table` (int64 [LINE_SIGNALS, lines], zeros); only the characters unless `needs_words`."""
+def count_in_lines(data, starts, ends, classes, needs_words, needs_chars, table):
+    """Fill `table` (int64 [LINE_SIGNALS, lines], zeros) as far as it is needed."""
     edges, spans = span_scratch()
-    for k in range(offsets.size - 1):
+    for k in range(starts.size):
         if needs_words:
-            count_in_line(data, offsets[k], offsets[k + 1], classes, edges, spans, table, k)
-        table[LINE_CHARS, k] = characters_in(data, offsets[k], offsets[k + 1])
+            count_in_line(data, starts[k], ends[k], classes, edges, spans, table, k)
+        if needs_chars:
+            table[LINE_CHARS, k] = characters_in(data, starts[k], ends[k])
 
 
 @kernel

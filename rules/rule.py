@@ -65,6 +65,7 @@ class Rule:
     match: str | None = None
     with_: str = ""
     when: tuple[Condition, ...] = ()
+    within: tuple[str, int] | None = None  # ("first", n) or ("last", n): acts only on so many lines of a document
     false_positives: tuple[str, ...] = ()
     examples: Examples = Examples()
     except_languages: tuple[str, ...] = ()  # languages for which `by_language` says something else
@@ -88,7 +89,7 @@ class Pack:
     def sha256(self) -> str:
         """Hash of everything that can change a verdict or a text."""
         rules = [
-            [r.id, r.action, r.languages, r.except_languages, _plain(r.drop_when), r.lines, r.match, r.with_, _plain(r.when)]
+            [r.id, r.action, r.languages, r.except_languages, _plain(r.drop_when), r.lines, r.match, r.with_, _plain(r.when), r.within]
             for r in self.rules
             if r.action != "off"
         ]

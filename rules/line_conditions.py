@@ -9,27 +9,20 @@ from __future__ import annotations
 import functools
 from dataclasses import dataclass
 
-import numpy as np
-
-from rules.characters import CJK, LETTER, MARK, character_classes
-from rules.pattern_classes import EVERYTHING, Ranges, union
-from rules.pattern_literals import LONGEST, Strings, chances, edge_chances, found_in, front, required, shortened, window
+from rules.first_words import first_words
+from rules.pattern_literals import Strings, chances, edge_chances, fewest, found_in, required, window
 from rules.pattern_syntax import Chars, Edge, Either, Node, NotUnderstood, Repeat, Sequence, parse
 
 LINE_BYTES = 50  # of a usual line, for choosing between conditions
-HEAD_SHARE = 0.01  # looking at one place of a line costs that much less than looking at all
-MOST_HEADS = 1024
+FEW_LINES = 0.05  # a share of lines small enough to look for nothing better
 MOST_LINES = 0.6  # a condition that more lines meet is not worth looking for
 WIDEST_TAIL = 64
-
-ANYTHING = Repeat(Chars(EVERYTHING), 0, None)
-
 
 @dataclass(frozen=True)
 class Plan:
     """A line matches only if it meets one of the conditions: all strings are blurred (rules/pattern_literals.py)."""
 
-    heads: Strings = frozenset()  # its first letter or digit begins one of these
+    heads: Strings = frozenset()  # it starts with one of these, after characters that are no letters
     strings: Strings = frozenset()  # it holds one of these
     first: Strings = frozenset()  # its first byte
     last: Strings = frozenset()  # its last byte
@@ -63,88 +56,26 @@ def _flat(tree: Node) -> tuple[Node, ...]:
 
 def _cheapest(parts: tuple[Node, ...]) -> tuple[float, Plan] | None:
     """The condition that fewest lines meet, and about what share of them; None if there is none."""
+    heads = first_words(parts[1:]) if parts and parts[0] == Edge("begin") else None
+    if heads is not None and chances(heads) < FEW_LINES:
+        return chances(heads), Plan(heads=heads)
     found, known = found_in(Sequence(parts)), []
     within = required(found)
     if within is not None:
-        strings = frozenset(map(window, within))
+        strings = fewest(map(window, within))
         known.append((LINE_BYTES * chances(strings), Plan(strings=strings)))
+    if heads is not None:
+        known.append((chances(heads), Plan(heads=heads)))
     if parts and parts[0] == Edge("begin"):
-        heads = first_words(parts[1:])
-        if heads is not None:
-            known.append((HEAD_SHARE * chances(heads), Plan(heads=heads)))
-        first = shortened(found.starts, lambda text, _: text[:1])
-        known += [(edge_chances(first), Plan(first=first))] if b"" not in first else []
+        known.append(_edge("first", frozenset(text[:1] for text in found.starts)))
     if parts and parts[-1] == Edge("end"):
-        last = shortened(found.ends, lambda text, _: text[-1:])
-        known += [(edge_chances(last), Plan(last=last))] if b"" not in last else []
+        known.append(_edge("last", frozenset(text[-1:] for text in found.ends)))
     return min(known, key=lambda one: one[0], default=None)
 
 
-# ---- the first word of a line
-
-
-@functools.cache
-def skipped_characters() -> np.ndarray:
-    """Which code points (bool [0x110000]) may stand before the first word: all but letters, digits and marks."""
-    return character_classes() & (LETTER | CJK | MARK) == 0
-
-
-def first_words(parts: tuple[Node, ...]) -> Strings | None:
-    """What a text that the parts match starts with after its skipped characters; None if too little is known."""
-    try:
-        heads = _first_words(parts)
-    except NotUnderstood:
-        return None
-    heads = frozenset(text[:LONGEST] for text in heads)
-    return None if b"" in heads else heads
-
-
-def _first_words(parts: tuple[Node, ...]) -> Strings:
-    """As `first_words`; raises NotUnderstood where it has none."""
-    if not parts or parts[0] == ANYTHING:
-        raise NotUnderstood("anything may come first")
-    head, rest = parts[0], parts[1:]
-    if isinstance(head, Edge):
-        return _first_words(rest)
-    if isinstance(head, Sequence):
-        return _first_words(head.parts + rest)
-    if isinstance(head, Either):
-        return _joined(*(_first_words((option, *rest)) for option in head.options))
-    if isinstance(head, Repeat):
-        return _first_repeated(head, rest)
-    skipped, words = _divided(head.ranges)
-    starts = found_in(Sequence((Chars(words), *rest))).starts if words else frozenset()
-    return _joined(starts, _first_words(rest)) if skipped else starts
-
-
-def _first_repeated(head: Repeat, rest: tuple[Node, ...]) -> Strings:
-    if isinstance(head.part, Chars) and not _divided(head.part.ranges)[1]:
-        return _first_words(rest)
-    if head.least == head.most == 1 or (head.least, head.most) == (0, 1):
-        once = _first_words((head.part, *rest))
-        return _joined(once, _first_words(rest)) if head.least == 0 else once
-    if head.least == 0:
-        return _joined(_first_words((head.part, ANYTHING)), _first_words(rest))
-    return _first_words((head.part,) * min(head.least, 4) + (ANYTHING,))
-
-
-def _joined(*sets: Strings) -> Strings:
-    joined = frozenset().union(*sets)
-    if len(joined) > MOST_HEADS:
-        joined = shortened(joined, front)
-    return joined
-
-
-@functools.cache
-def _divided(ranges: Ranges) -> tuple[Ranges, Ranges]:
-    """The characters of a class that are skipped, and the others."""
-    table = skipped_characters()
-    parts: tuple[list, list] = ([], [])
-    for low, high in ranges:
-        cuts = np.flatnonzero(np.diff(table[low : high + 1])) + low + 1
-        for start, stop in zip([low, *cuts.tolist()], [*cuts.tolist(), high + 1]):
-            parts[0 if table[start] else 1].append((start, stop - 1))
-    return union(parts[0]), union(parts[1])
+def _edge(side: str, lone_bytes: Strings) -> tuple[float, Plan]:
+    """The condition that a line starts or ends with one of these bytes."""
+    return (1.0, Plan(every_line=True)) if b"" in lone_bytes else (edge_chances(lone_bytes), Plan(**{side: lone_bytes}))
 
 
 # ---- the tail of a line

@@ -29,21 +29,24 @@ def edit_table(lines: Lines) -> pa.Table:
 
 def _after(lines: Lines, numbers: np.ndarray, versions: np.ndarray) -> pa.LargeStringArray:
     """The texts of versions; null for lines that went."""
-    gone = versions == GONE
-    if gone.all():
-        return pa.nulls(len(numbers), pa.large_string())
-    kept = np.flatnonzero(~gone)
-    texts = lines.texts_of(numbers[kept], versions[kept])
-    return texts.take(pa.array(np.cumsum(~gone) - 1, mask=gone))
+    texts = lines.texts_of(numbers, versions)
+    there = pa.py_buffer(np.packbits(versions != GONE, bitorder="little"))
+    return pa.Array.from_buffers(pa.large_string(), len(numbers), [there, *texts.buffers()[1:]])
+
+
+def edited_documents(lines: Lines) -> np.ndarray:
+    """bool [documents]: has it an edit?"""
+    edited = np.zeros(len(lines.first_line) - 1, bool)
+    for edits in lines.edits:
+        edited[lines.document[edits.lines]] = True
+    return edited
 
 
 def joined_texts(lines: Lines, texts: pa.LargeStringArray) -> pa.LargeStringArray:
     """The texts after the edits; the same array if there were none."""
     if not lines.edits:
         return texts
-    edited = np.zeros(len(texts), bool)
-    for edits in lines.edits:
-        edited[lines.document[edits.lines]] = True
+    edited = edited_documents(lines)
     offsets, data = kernel_bytes(*string_buffers(texts))
     new_offsets, new_data = kernel_bytes(*string_buffers(lines.rewritten))
     places = (offsets, edited, lines.first_line, lines.starts, lines.ends, lines.alive, lines.version, new_offsets)
@@ -102,12 +105,17 @@ def joined_size(first, last, document_end, starts, ends, alive, version, new_off
 def joined_bytes(offsets, edited, first_line, starts, ends, alive, version, new_offsets, data, new_data, out_offsets):
     """The bytes of the texts after the edits."""
     out = np.empty(out_offsets[-1], np.uint8)
-    for d in range(offsets.size - 1):
-        at = out_offsets[d]
-        if edited[d]:
-            join(at, first_line[d], first_line[d + 1], offsets[d + 1], starts, ends, alive, version, new_offsets, data, new_data, out)
+    d = 0
+    while d < edited.size:
+        at, same = out_offsets[d], d
+        while same < edited.size and not edited[same]:
+            same += 1
+        if same > d:  # documents that nothing changed are copied together
+            copy_bytes(data, offsets[d], offsets[same] - offsets[d], out, at)
+            d = same
         else:
-            copy_bytes(data, offsets[d], offsets[d + 1] - offsets[d], out, at)
+            join(at, first_line[d], first_line[d + 1], offsets[d + 1], starts, ends, alive, version, new_offsets, data, new_data, out)
+            d += 1
     return out
 
 

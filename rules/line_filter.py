@@ -13,8 +13,9 @@ from typing import NamedTuple
 import numpy as np
 
 from rules.decode import CASE_BITS, character_at, eight_at, load_eight
+from rules.first_words import skipped_characters
 from rules.kernels import inlined, kernel, unowned
-from rules.line_conditions import Plan, plan, skipped_characters
+from rules.line_conditions import Plan, plan
 
 HASH_BITS = 17
 HASH_SHIFT = np.uint64(32 - HASH_BITS)

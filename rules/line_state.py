@@ -39,9 +39,10 @@ class Lines:
     document: np.ndarray  # int64 [lines]
     alive: np.ndarray  # bool [lines]
     version: np.ndarray  # int64 [lines]: ORIGINAL, or which of `rewritten`
+    signal_names: tuple[str, ...]  # the line signals that rules of the pack look at
     rewritten: pa.LargeStringArray = field(default_factory=lambda: pa.array([], pa.large_string()))
     edits: list[Edits] = field(default_factory=list)
-    measured: dict[str, np.ndarray] = field(default_factory=dict)  # line signals of all lines as they were
+    measured: dict[str, np.ndarray] = field(default_factory=dict)  # signals of all lines as they were, once asked for
 
     def texts(self, numbers: np.ndarray, tail_bytes: int = 0) -> pa.LargeStringArray:
         """Lines `numbers` as they are now; only their last bytes if `tail_bytes` is not 0."""
@@ -66,10 +67,9 @@ class Lines:
             self.version[numbers] = versions
 
     def signals(self, names: list[str], numbers: np.ndarray) -> dict[str, np.ndarray]:
-        """Line signals of lines `numbers` as they are now (float64 [numbers] each)."""
-        missing = [name for name in names if name not in self.measured]
-        if missing:
-            self.measured |= measure_spans(self.data, self.starts, self.ends, missing)
+        """Line signals of lines `numbers` as they are now (float64 [numbers] each); `names` are of `signal_names`."""
+        if not self.measured:
+            self.measured = measure_spans(self.data, self.starts, self.ends, self.signal_names)
         values = {name: self.measured[name][numbers].astype(np.float64) for name in names}
         changed = np.flatnonzero(self.version[numbers] != ORIGINAL)
         if len(changed):
@@ -91,6 +91,8 @@ def places(starts, ends, numbers, versions, new_offsets, tail_bytes):
         begin, end = starts[numbers[k]], ends[numbers[k]]
         if version >= 0:
             begin, end = new_offsets[version], new_offsets[version + 1]
+        elif version == GONE:
+            end = begin
         if 0 < tail_bytes < end - begin:
             begin = end - tail_bytes
         begins[k] = begin

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from rules.buffers import string_buffers
 from rules.kernels import kernel_bytes, kernel_texts
 from rules.line_edits import EDIT_ROWS as EDIT_ROWS  # part of this file's interface
-from rules.line_edits import edit_table, joined_texts
+from rules.line_edits import edit_table, edited_documents, joined_texts
 from rules.line_filter import LineFilter, line_filter
 from rules.line_signals import split_lines
 from rules.line_state import ORIGINAL, Lines
@@ -47,7 +47,8 @@ class _Candidates:
         for i, fresh in enumerate(self.finder.candidates(data, offsets[:-1], offsets[1:])):
             known = self.lines[i]
             if known is not None and fresh is not None and len(fresh):
-                self.lines[i] = np.union1d(known, numbers[fresh])
+                both = np.sort(np.concatenate([known, numbers[fresh]]), kind="stable")
+                self.lines[i] = both[np.concatenate([[True], both[1:] != both[:-1]])]
 
 
 def has_line_rules(pack: Pack) -> bool:
@@ -80,8 +81,9 @@ def apply_line_rules(pack: Pack, texts: pa.LargeStringArray, in_scope: dict[int,
 def _open_lines(texts: pa.LargeStringArray, pack: Pack) -> Lines:
     starts, ends, first_line = split_lines(texts, pack.line_breaks)
     document = np.repeat(np.arange(len(texts)), np.diff(first_line))
-    data = kernel_texts(texts)[1]
-    return Lines(data, starts, ends, first_line, document, np.ones(len(starts), bool), np.full(len(starts), ORIGINAL))
+    alive, version = np.ones(len(starts), bool), np.full(len(starts), ORIGINAL)
+    names = dict.fromkeys(condition.signal for rule in pack.rules for condition in rule.when)
+    return Lines(kernel_texts(texts)[1], starts, ends, first_line, document, alive, version, tuple(names))
 
 
 def _find_candidates(lines: Lines, pack: Pack) -> _Candidates:
@@ -140,8 +142,15 @@ def _rewrite(lines: Lines, candidates: _Candidates, number: int, rule: Rule, hit
 def _removed(lines: Lines, before: pa.LargeStringArray, after: pa.LargeStringArray) -> dict[str, np.ndarray]:
     """The engine's own signals (rules/rule.py)."""
     gone = np.bincount(lines.document[~lines.alive], minlength=len(before))
+    edited = edited_documents(lines)
     chars = np.zeros(len(before))
-    if before is not after:
-        was, now = (pc.utf8_length(a).to_numpy(zero_copy_only=False).astype(np.float64) for a in (before, after))
-        chars = (was - now) / np.maximum(was, 1)
+    if edited.any():
+        was, now = (_characters(texts, edited) for texts in (before, after))
+        chars[edited] = (was - now) / np.maximum(was, 1)
     return {"removed_line_frac": gone / np.maximum(np.diff(lines.first_line), 1), "removed_char_frac": chars}
+
+
+def _characters(texts: pa.LargeStringArray, wanted: np.ndarray) -> np.ndarray:
+    """Code points of the wanted documents (bool [n])."""
+    few = texts if wanted.all() else texts.filter(pa.array(wanted))
+    return pc.utf8_length(few).to_numpy(zero_copy_only=False).astype(np.float64)

@@ -16,8 +16,9 @@ Ranges = tuple[tuple[int, int], ...]  # first and last code point, ascending, ap
 LAST = 0x10FFFF
 EVERYTHING: Ranges = ((0, LAST),)
 ASKED = 0x20000  # code points from here on have no case, and go into a named class all together
+PRIVATE: Ranges = ((0xE000, 0xF8FF), (0xF0000, 0xFFFFD), (0x100000, 0x10FFFD))  # \p{Co}, which Unicode never changes
 SURROGATES = range(0xD800, 0xE000)
-MOST_FOLDED = 512  # characters of a class whose other cases are looked up; a larger class becomes everything
+MOST_FOLDED = 200  # ranges of a class whose other cases are looked up; one of more becomes everything
 
 _DIGITS, _UPPER, _LOWER = (48, 57), (65, 90), (97, 122)
 _PERL: dict[str, Ranges] = {"d": (_DIGITS,), "s": ((9, 10), (12, 13), (32, 32)), "w": (_DIGITS, _UPPER, (95, 95), _LOWER)}
@@ -60,7 +61,9 @@ def posix_class(name: str) -> Ranges | None:
 
 @functools.cache
 def named_class(name: str) -> Ranges:
-    """All that \\p{name} matches; everything from ASKED on if it matches anything there."""
+    """All that \\p{name} matches, and everything from ASKED on if it matches anything there."""
+    if name == "Co":
+        return PRIVATE
     codes, texts = _characters()
     beyond = ((ASKED, LAST),) if _matching(_beyond(), f"\\p{{{name}}}")[0] else ()
     return union(_ranges(codes[_matching(texts, f"\\p{{{name}}}")]), beyond)
@@ -69,9 +72,11 @@ def named_class(name: str) -> Ranges:
 @functools.cache
 def folded(ranges: Ranges) -> Ranges:
     """All that (?i) makes of a class: its characters and their other cases, as RE2 folds them."""
-    if size(ranges) > MOST_FOLDED:
+    if len(ranges) > MOST_FOLDED:
         return EVERYTHING
     codes, texts = _cased()
+    if all(np.searchsorted(codes, low) == np.searchsorted(codes, high, "right") for low, high in ranges):
+        return ranges
     inside = "".join(f"\\x{{{low:x}}}-\\x{{{high:x}}}" for low, high in ranges)
     return union(ranges, _ranges(codes[_matching(texts, f"(?i)[{inside}]")]))
 

@@ -8,7 +8,7 @@ than the pattern does, so a line without any of the strings cannot match.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from rules.pattern_classes import EVERYTHING, Ranges, size
@@ -40,7 +40,7 @@ def blurred(text: bytes) -> bytes:
 # ---- how often a string is met
 
 _FREQUENT = b" etaoinsrhldcumfpgwybvk"
-_CHANCES = {byte: 0.2 / (rank + 1.5) for rank, byte in enumerate(_FREQUENT)} | {byte: 0.008 for byte in b"0123456789.,-/()'"}
+_CHANCES = {byte: 0.2 / (rank + 1.5) for rank, byte in enumerate(_FREQUENT)} | {byte: 0.02 for byte in b"0123456789.,-/()'"}
 
 
 @functools.cache
@@ -74,6 +74,15 @@ def window(text: bytes) -> bytes:
 
 
 # ---- sets
+
+
+def fewest(texts: Iterable[bytes]) -> Strings:
+    """The texts as a set, without those that hold another one."""
+    few: list[bytes] = []
+    for text in sorted(set(texts), key=len):
+        if not any(one in text for one in few):
+            few.append(text)
+    return frozenset(few)
 
 
 def crossed(left: Strings, right: Strings) -> Strings | None:

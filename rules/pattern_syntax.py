@@ -6,13 +6,14 @@ The trees may allow more than the pattern does (a class that is not followed clo
 
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import dataclass
 from typing import Literal
 
 from rules.pattern_classes import EVERYTHING, Ranges, complement, folded, named_class, perl_class, posix_class, union
 
-DEEPEST, WIDEST_REPEAT = 200, 1000  # groups within groups; RE2 allows {1000}
+DEEPEST = 200  # groups within groups
 
 
 class NotUnderstood(ValueError):
@@ -53,7 +54,7 @@ class Edge:
 
 
 Node = Chars | Sequence | Either | Repeat | Edge
-NOTHING = Sequence(())
+EDGES = {"^": Edge("begin"), "$": Edge("end"), "\\A": Edge("begin"), "\\z": Edge("end"), "\\b": Edge("inside"), "\\B": Edge("inside")}
 
 _COUNTS = re.compile(r"\{(\d{1,4})(,(\d{1,4})?)?\}")
 _FLAGS = re.compile(r"\(\?([is]*)(?:-([is]+))?([:)])")
@@ -71,6 +72,12 @@ def parse(pattern: str) -> Node:
     if reader.at != len(pattern):
         raise NotUnderstood("a bracket that nothing opened")
     return tree
+
+
+@functools.cache
+def _literal(code: int, ignore_case: bool) -> Chars:
+    ranges: Ranges = ((code, code),)
+    return Chars(folded(ranges) if ignore_case else ranges)
 
 
 class _Reader:
@@ -112,12 +119,13 @@ class _Reader:
 
     def piece(self, depth: int) -> list[Node]:
         """One atom with its count; several for a quotation."""
-        if self.sees("\\Q"):
+        first = self.pattern[self.at]
+        if first == "\\" and self.sees("\\Q"):
             return self.quotation()
-        atom = self.atom(depth)
+        atom = self.atom(first, depth)
         if atom is None:
             return []
-        counts = self.counts()
+        counts = self.counts() if self.pattern[self.at : self.at + 1] in ("*", "+", "?", "{") else None
         if counts is None:
             return [atom]
         if isinstance(atom, Edge) or self.counts() is not None:
@@ -136,26 +144,18 @@ class _Reader:
             self.at += 1  # as few as possible: the same lines match
         return least, most
 
-    def atom(self, depth: int) -> Node | None:
-        """None for flags, which are no atom."""
-        if self.sees("("):
+    def atom(self, first: str, depth: int) -> Node | None:
+        """What begins with `first`; None for flags, which are no atom."""
+        if first == "(":
             return self.group(depth)
-        if self.sees("["):
+        if first == "[":
             return self.char_class()
-        if self.sees("\\"):
+        if first == "\\":
             return self.escape()
-        character = self.character()
-        if character == "^":
-            return Edge("begin")
-        if character == "$":
-            return Edge("end")
-        if character == ".":
-            return Chars(EVERYTHING)
-        return self.literal(ord(character))
-
-    def literal(self, code: int) -> Chars:
-        ranges: Ranges = ((code, code),)
-        return Chars(folded(ranges) if self.ignore_case else ranges)
+        self.at += 1
+        if first in EDGES:
+            return EDGES[first]
+        return Chars(EVERYTHING) if first == "." else _literal(ord(first), self.ignore_case)
 
     def group(self, depth: int) -> Node | None:
         before = self.ignore_case
@@ -182,31 +182,33 @@ class _Reader:
         if end < 0 or self.pattern[end + 2 : end + 3] in tuple("*+?{"):
             raise NotUnderstood("a quotation without an end, or counted")
         text, self.at = self.pattern[self.at + 2 : end], end + 2
-        return [self.literal(ord(character)) for character in text]
+        return [_literal(ord(character), self.ignore_case) for character in text]
 
     def escape(self) -> Node:
-        following = self.pattern[self.at + 1 : self.at + 2]
-        edges: dict[str, Literal["begin", "end", "inside"]] = {"A": "begin", "z": "end", "b": "inside", "B": "inside"}
-        if following in edges:
+        edge = EDGES.get(self.pattern[self.at : self.at + 2])
+        if edge:
             self.at += 2
-            return Edge(edges[following])
-        found = self.escaped_class()
-        if found is not None:
-            return Chars(found[0])
-        return self.literal(self.escaped_code())
+            return edge
+        found = self.escaped_class(False)
+        return Chars(found[0]) if found is not None else _literal(self.escaped_code(), self.ignore_case)
 
-    def escaped_class(self) -> tuple[Ranges, bool] | None:
-        """A class such as \\d or \\p{L}, larger than RE2's perhaps, and whether it is exactly RE2's."""
+    def escaped_class(self, in_negated: bool) -> tuple[Ranges, bool] | None:
+        """A class such as \\d or \\p{L}, larger than RE2's perhaps, and whether it is exactly RE2's.
+
+        Within a negated class only one that is exactly RE2's is of use."""
         if found := self.take(_PROPERTY):
-            negated = (found[1] == "P") != bool(found[2])
+            if in_negated or (found[1] == "P") != bool(found[2]):
+                return EVERYTHING, False
             ranges = named_class(found[3] or found[4])
-            return (EVERYTHING, False) if negated else (folded(ranges) if self.ignore_case else ranges, False)
+            return folded(ranges) if self.ignore_case else ranges, False
         ranges = perl_class(self.pattern[self.at + 1 : self.at + 2])
         if ranges is None:
             return None
         negated = self.pattern[self.at + 1].isupper()
         self.at += 2
-        return (complement(ranges) if negated else folded(ranges), False) if self.ignore_case else (complement(ranges) if negated else ranges, True)
+        if negated:
+            return complement(ranges), not self.ignore_case
+        return folded(ranges) if self.ignore_case else ranges, not self.ignore_case
 
     def escaped_code(self) -> int:
         if found := self.take(_CODE):
@@ -223,24 +225,25 @@ class _Reader:
         self.at += 1
         negated = self.sees("^")
         self.at += negated
-        ranges: Ranges = ()
+        pieces: Ranges = ()
         exact, first = True, True
         while first or not self.sees("]"):
-            part, part_exact = self.class_part()
-            ranges, exact, first = union(ranges, part), exact and part_exact, False
+            part, part_exact = self.class_part(negated)
+            pieces, exact, first = pieces + part, exact and part_exact, False
         self.at += 1
+        ranges = union(pieces)
         if negated:  # without case folding the class is smaller, so what is left is larger
             return Chars(complement(ranges) if exact else EVERYTHING)
         return Chars(folded(ranges) if self.ignore_case else ranges)
 
-    def class_part(self) -> tuple[Ranges, bool]:
+    def class_part(self, negated: bool) -> tuple[Ranges, bool]:
         if found := self.take(_POSIX):
             ranges = posix_class(found[2])
             if ranges is None:
                 raise NotUnderstood("an unknown class")
             return (complement(ranges) if found[1] else ranges), True
         if self.sees("\\"):
-            found = self.escaped_class()
+            found = self.escaped_class(negated)
             if found is not None:
                 return found
         low = self.class_code()

@@ -41,16 +41,26 @@ def _rule_problems(pack: Pack, rule: Rule) -> Iterator[tuple[KeyPath, str]]:
         return
     if not (examples.keep and (examples.drop or examples.change)):
         yield (), "needs at least one example that it acts on and one that it leaves alone"
-    alone = _alone(pack, rule)
-    for side in ("drop", "keep"):
-        for i, example in enumerate(getattr(examples, side)):
-            message = _disagrees(alone, example, side == "drop")
-            if message:
-                yield (side, i), message
-    for before, after in examples.change.items():
-        result = _run(alone, before)
-        if result.texts[0].as_py() != after:
-            yield ("change", before), f"becomes {result.texts[0].as_py()!r}, not {after!r}"
+    sides = [(side, i, example) for side in ("drop", "keep") for i, example in enumerate(getattr(examples, side))]
+    for side, i, example in sides:
+        if isinstance(example, dict) and (message := _values_disagree(rule, example, side == "drop")):
+            yield (side, i), message
+    texts = [example for _, _, example in sides if isinstance(example, str)] + list(examples.change)
+    if texts:
+        yield from _texts_disagree(rule, _run(_alone(pack, rule), texts), sides)
+
+
+def _texts_disagree(rule: Rule, applied: Applied, sides: list[tuple]) -> Iterator[tuple[KeyPath, str]]:
+    """All examples that are texts are run together: `applied` has a row for each of `sides`, then for each `change`."""
+    edited = set(applied.edits["row"].to_pylist())
+    places = [(side, i) for side, i, example in sides if isinstance(example, str)]
+    for row, (side, i) in enumerate(places):
+        acted = row in edited if rule.lines else bool(applied.dropped[row])
+        if acted != (side == "drop"):
+            yield (side, i), _disagreement(rule, applied, row, side == "drop")
+    for row, (before, after) in enumerate(rule.examples.change.items(), len(places)):
+        if applied.texts[row].as_py() != after:
+            yield ("change", before), f"becomes {applied.texts[row].as_py()!r}, not {after!r}"
 
 
 def _alone(pack: Pack, rule: Rule) -> Pack:
@@ -61,15 +71,8 @@ def _alone(pack: Pack, rule: Rule) -> Pack:
     return dataclasses.replace(pack, languages=(), rules=(rule, *editors))
 
 
-def _disagrees(alone: Pack, example: str | dict[str, float], expected: bool) -> str | None:
-    rule = alone.rules[0]
-    if isinstance(example, dict):
-        return _values_disagree(rule, example, expected)
-    applied = _run(alone, example) if rule.url is None or rule.drop_when else _run(alone, "", example)
-    acted = len(applied.edits) > 0 if rule.lines else bool(applied.dropped[0])
-    if acted == expected:
-        return None
-    measured = "".join(f"; {name.partition('.')[2]} is {column[0].as_py():g}" for name, column in _columns(applied))
+def _disagreement(rule: Rule, applied: Applied, row: int, expected: bool) -> str:
+    measured = "".join(f"; {name.partition('.')[2]} is {column[row].as_py():g}" for name, column in _columns(applied))
     verb = ("be changed", "is left alone") if rule.lines else ("be dropped", "is kept")
     return f"this example should {verb[0]} but {verb[1]}{measured}" if expected else f"this example should be left alone but is acted on{measured}"
 
@@ -93,6 +96,9 @@ def _columns(applied: Applied) -> Iterator[tuple[str, pa.ChunkedArray]]:
             yield name, applied.signals[name]
 
 
-def _run(alone: Pack, text: str, url: str | None = None) -> Applied:
-    urls = None if url is None else pa.array([url], pa.string())
-    return apply([alone], pa.array([text], pa.large_string()), urls=urls)
+def _run(alone: Pack, examples: list[str]) -> Applied:
+    """Examples of a rule about URLs alone are URLs, all others texts."""
+    rule = alone.rules[0]
+    if rule.url is not None and not rule.drop_when:
+        return apply([alone], pa.array([""] * len(examples), pa.large_string()), urls=pa.array(examples, pa.string()))
+    return apply([alone], pa.array(examples, pa.large_string()))

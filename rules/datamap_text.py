@@ -11,11 +11,11 @@ import numpy as np
 
 from rules.characters import CJK, LETTER
 from rules.decode import character_at, eight_at, equal_bytes, every_byte
-from rules.dolma_text import copy_scratch, new_copies
+from rules.dolma_text import copy_scratch, full_rows_in, new_copies
 from rules.hash_sets import bytes_hash, slot_bits
 from rules.kernels import inlined, kernel, unowned
 from rules.line_breaks import next_line_feed
-from rules.line_counts import first_visible, line_feeds_in
+from rules.line_counts import first_visible
 
 DATAMAP_TEXT_COUNTS = {
     "datamap_bullet_rows": "rows that start with ●, •, * or -",
@@ -51,7 +51,7 @@ def count_datamap_text(offsets, data, classes, out):
     keys, copies = copy_scratch(1024)
     for d in range(offsets.size - 1):
         begin, end = offsets[d], offsets[d + 1]
-        rows = line_feeds_in(data, begin, end) + 1
+        rows = full_rows_in(data, begin, end) + 1  # there may be one block more than such rows, a line feed at the end
         if 1 << slot_bits(rows) > keys.size:
             keys, copies = copy_scratch(2 * rows)
         count_document(data, begin, end, classes, rows, keys, copies, out[d])
@@ -59,7 +59,7 @@ def count_datamap_text(offsets, data, classes, out):
 
 @kernel
 def count_document(data, begin, end, classes, rows, keys, copies, out):
-    """Fill `out` (int64 [DATAMAP_TEXT_COUNTS]) for the text data[begin:end] of `rows` rows."""
+    """Fill `out` (int64 [DATAMAP_TEXT_COUNTS]) for the text data[begin:end], with room for `rows` pieces."""
     data, classes, keys, copies, out = unowned(data), unowned(classes), unowned(keys), unowned(copies), unowned(out)
     out[:] = 0
     if begin < end:

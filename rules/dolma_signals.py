@@ -1,11 +1,11 @@
 """The signals of dolma's taggers that no other signal equals. With `words: space` each is the tagger's own number.
 
 Those that others equal (with `words: space`): word_count is `words`, character_count and char_length_v1 `chars`,
-fraction_of_words_with_alpha_character `alpha_word_frac`, has_curly_brace `curly_brackets` above zero, line_count `rows`
-(not a signal), bytes_length_v1 `bytes`. Of its lines, the first gopher tagger (v1) takes all, the second (v2) leaves out
-empty ones. A tagger gives zero, or nothing at all, where a signal here is NaN: no threshold is met by either, but
-"below" thresholds on zero. Word lists (has_naughty_word), tokens of a tokenizer, and repeated characters, which take a
-pattern with back-references, are not signals.
+fraction_of_words_with_alpha_character `alpha_word_frac`, has_curly_brace `curly_brackets` above zero, bytes_length_v1
+`bytes`. Of the lines of a text, the first gopher tagger (v1) takes all, the second (v2) leaves out empty ones. Where a
+signal here is NaN, a tagger gives zero or nothing at all, and zero meets thresholds from below. Not signals are word
+lists (has_naughty_word), tokens of a tokenizer, words of Unicode's annex 29 (`words` with `words: unicode` comes near),
+and repetitions_v1, a pattern with back-references whose time grows with the square of a line.
 """
 
 from __future__ import annotations
@@ -69,6 +69,7 @@ DOLMA_SIGNALS = (
     *map(_top, TOP_SIZES),
     *map(_dup, DUPLICATE_SIZES),
     # c4
+    Signal("dolma_lines", "lines (between line feeds, empty ones too)", "lines", C4_TAGGER, ("rows",), number),
     Signal("dolma_no_end_punct_line_frac", 'lines (between line feeds, empty ones too) that do not end in . ? ! or ", white space aside / such lines', "fraction", C4_TAGGER, ("dolma_open_rows", "rows"), ratio),
     Signal("dolma_few_word_line_frac", "lines (between line feeds, empty ones too) with fewer than three words / such lines", "fraction", C4_TAGGER, ("dolma_few_word_rows", "rows"), ratio),
     Signal("dolma_v1_javascripts", "words that are javascript, in any case", "words", C4_TAGGER, ("dolma_javascript_words",), number, SCRIPTS),

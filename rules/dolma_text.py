@@ -12,7 +12,7 @@ from rules.decode import CASE_BITS, bytes_before, character_before, characters_i
 from rules.hash_sets import bytes_hash, find_slot, slot_bits
 from rules.kernels import inlined, kernel, unowned
 from rules.line_breaks import next_line_feed
-from rules.line_counts import first_visible, line_feeds_in, visible_end
+from rules.line_counts import first_visible, visible_end
 
 DOLMA_TEXT_COUNTS = {
     "dolma_bullet_rows": "rows that start with * or -",
@@ -44,7 +44,7 @@ def count_dolma_text(offsets, data, classes, out):
     keys, copies = copy_scratch(1024)
     for d in range(offsets.size - 1):
         begin, end = offsets[d], offsets[d + 1]
-        rows = line_feeds_in(data, begin, end) + 1
+        rows = full_rows_in(data, begin, end)
         if 1 << slot_bits(rows) > keys.size:
             keys, copies = copy_scratch(2 * rows)
         count_document(data, begin, end, classes, rows, keys, copies, out[d])
@@ -59,7 +59,7 @@ def copy_scratch(rows):
 
 @kernel
 def count_document(data, begin, end, classes, rows, keys, copies, out):
-    """Fill `out` (int64 [DOLMA_TEXT_COUNTS]) for the text data[begin:end] of `rows` rows."""
+    """Fill `out` (int64 [DOLMA_TEXT_COUNTS]) for the text data[begin:end], in which `rows` rows are not empty."""
     data, classes, keys, copies, out = unowned(data), unowned(classes), unowned(keys), unowned(copies), unowned(out)
     out[:] = 0
     if begin < end:
@@ -70,6 +70,17 @@ def count_document(data, begin, end, classes, rows, keys, copies, out):
 
 
 # ---- rows
+
+
+@inlined
+def full_rows_in(data, begin, end):
+    """How many rows of data[begin:end] are not empty."""
+    found, before = 0, True
+    for i in range(begin, end):
+        feed = data[np.uint64(i)] == LINE_FEED
+        found += np.int64(before and not feed)
+        before = feed
+    return found
 
 
 @inlined

@@ -35,6 +35,7 @@ def signals(text: str, splitter: str) -> dict[str, float]:
         "dolma_dup_line_char_frac": fraction(sum(map(len, repeated(rows))), max(sum(map(len, text.split())), min(len(text), 1))),
         **{f"dolma_top_{n}_gram_char_frac": top_ngram_frac(words, n) for n in (2, 3, 4)},
         **{f"dolma_dup_{n}_gram_char_frac": dup_ngram_frac(words, n) for n in range(5, 11)},
+        "dolma_lines": len(rows),
         "dolma_no_end_punct_line_frac": fraction(len(open_rows), len(rows)),
         "dolma_few_word_line_frac": fraction(sum(len(split_words(row, splitter)) < 3 for row in rows), len(rows)),
         "dolma_v1_javascripts": sum(word.lower() == "javascript" for word in words),

@@ -7,6 +7,7 @@ says what differs, rule by rule and field by field.
 
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -124,10 +125,20 @@ def _parents(data: dict, located: Located, path: Path, above: tuple[Path, ...], 
         if file.resolve() in chain:
             problems.append(located.problem(at, "R109", f"a pack cannot extend itself: {' -> '.join([*(p.stem for p in chain), file.stem])}"))
             continue
-        parent = _read(file, chain, problems)
+        parent = _read_shipped(file) if file.is_relative_to(SHIPPED) else _read(file, chain, problems)
         if parent is not None:
             parents.append(parent)
     return parents
+
+
+@functools.cache
+def _read_shipped(path: Path) -> _PackDraft | None:
+    """A shipped pack that others extend: read once."""
+    problems: list[Problem] = []
+    draft = _read(path, (), problems)
+    if problems:
+        raise Problems(problems)
+    return draft
 
 
 def _inherited(data: dict, parents: list[_PackDraft], located: Located, problems: list[Problem]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import functools
 import re
 import types
 import typing
@@ -80,20 +81,51 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 # --- reading -------------------------------------------------------------------------------------
 
 
-class _Loader(yaml.SafeLoader):
-    """Safe YAML with the booleans of YAML 1.2."""
+_BOOL, _FLOAT = "tag:yaml.org,2002:bool", "tag:yaml.org,2002:float"
 
 
-_BOOL = "tag:yaml.org,2002:bool"
-_Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag not in (_BOOL, "tag:yaml.org,2002:timestamp")]
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
-_Loader.add_implicit_resolver(_BOOL, re.compile(r"^(?:true|false)$"), list("tf"))
-# YAML 1.2 numbers: 1e-3 is a number (YAML 1.1 asks for a dot before the exponent).
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"^[-+]?(?:\d+\.?\d*|\.\d+)[eE][-+]?\d+$"), list("-+0123456789.")
-)
+def _with_yaml_1_2(loader: type) -> type:
+    """`loader` with the booleans and numbers of YAML 1.2: 1e-3 is one (YAML 1.1 asks for a dot before the exponent)."""
+    loader.yaml_implicit_resolvers = {
+        first: [(tag, pattern) for tag, pattern in resolvers if tag not in (_BOOL, "tag:yaml.org,2002:timestamp")]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+    loader.add_implicit_resolver(_BOOL, re.compile(r"^(?:true|false)$"), list("tf"))
+    loader.add_implicit_resolver(_FLOAT, re.compile(r"^[-+]?(?:\d+\.?\d*|\.\d+)[eE][-+]?\d+$"), list("-+0123456789."))
+    return loader
+
+
+class _PlainLoader(yaml.SafeLoader):
+    """Safe YAML in Python: any nesting ends in an exception."""
+
+
+class _FastLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
+    """Safe YAML through libyaml, ten times faster; its recursion is C's, so only texts without deep nesting get it."""
+
+
+_with_yaml_1_2(_PlainLoader)
+_with_yaml_1_2(_FastLoader)
+_FAST_BRACKETS = 200  # how deep brackets may be nested for the fast loader; block nesting is bounded by its indentation
+_FAST_INDENT = 1000
+
+
+def _composed(text: str) -> tuple[yaml.SafeLoader, yaml.Node | None]:
+    """The nodes of a text; mistakes in it are left to the loader in Python, which says better where they are."""
+    try:
+        loader = _loader(text)
+        return loader, loader.get_single_node()
+    except yaml.YAMLError:
+        loader = _PlainLoader(text)
+        return loader, loader.get_single_node()
+
+
+def _loader(text: str) -> yaml.SafeLoader:
+    depth = deepest = 0
+    for bracket in re.findall(r"[\[{}\]]", text):
+        depth += 1 if bracket in "[{" else -1
+        deepest = max(deepest, depth, -depth)
+    indent = max(map(len, re.findall(r"(?m)^[ \-?:]*", text)), default=0)
+    return (_FastLoader if deepest <= _FAST_BRACKETS and indent <= _FAST_INDENT else _PlainLoader)(text)
 
 
 def load(path: str | Path) -> Located:
@@ -109,8 +141,7 @@ def load(path: str | Path) -> Located:
 def loads(text: str, path: str = "<text>") -> Located:
     """Read YAML from `text`; `path` is the name used in messages."""
     try:
-        loader = _Loader(text)
-        node = loader.get_single_node()
+        loader, node = _composed(text)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line, col = (mark.line + 1, mark.column + 1) if mark else (1, 1)
@@ -228,13 +259,18 @@ def _build(kind: Any, data: Any, located: Located, at: KeyPath, problems: list[P
     return _build_scalar(kind, data, located, at, problems)
 
 
+@functools.cache
+def _type_hints(cls: Any) -> dict[str, Any]:
+    return get_type_hints(cls)
+
+
 def _build_dataclass(cls: Any, data: Any, located: Located, at: KeyPath, problems: list[Problem]) -> Any:
     if data is None and all(_has_default(f) for f in dataclasses.fields(cls)):
         data = {}
     if not isinstance(data, dict):
         problems.append(located.problem(at, "R103", f"expected a mapping of settings, got {_shown(data)}"))
         return None
-    hints = get_type_hints(cls)
+    hints = _type_hints(cls)
     fields = {yaml_key(f): f for f in dataclasses.fields(cls) if f.init and not f.metadata.get("internal")}
     for key in data:
         if key not in fields:

@@ -32,8 +32,9 @@ from rules.ngrams import NGRAM_COUNTS
 from rules.pack import load_pack
 from rules.places import Problems
 from rules.signals import measure
+from rules.spacy_facts import CHANGED, END, FACTS, FLAGS, OTHER, PUNCTUATION, sentence_step
 from rules.spacy_sentences import spacy_sentences
-from rules.spacy_tokenizers import CHANGED, END, FACTS, FLAGS, OTHER, PUNCTUATION, sentence_step, tokenizers
+from rules.spacy_tokenizers import tokenizers
 from rules.spacy_words import spacy_tokens
 from rules.word_counts import WORD_COUNTS
 from rules.words import split_words

@@ -21,6 +21,8 @@ from rules.kernels import kernel
 from rules.spacy_affixes import KIND_BITS, affix_table
 from rules.spacy_facts import CHANGED, END, HEAD, OTHER, PUNCTUATION, TAIL, sentence_step
 
+LONGEST_SUFFIX = 64  # characters; those of spaCy 3.8 have five at most
+
 
 class Tokenizers(NamedTuple):
     """spaCy's English tokenizer, and what its special cases are made of (as numbers of spaCy's string store)."""
@@ -58,6 +60,7 @@ def tokenizers() -> Tokenizers:
     original, getters = pipeline.tokenizer, pipeline.vocab.lex_attr_getters
     vocab = Vocab(lex_attr_getters={name: getters[name] for name in (IS_PUNCT, IS_SPACE)})  # all else takes half the time
     whole, strings = type(original)(vocab, rules=original.rules, **_parts(original)), vocab.strings
+    whole.suffix_search = near_end(original.suffix_search)
     vocab["IS_ALPHA"]  # spaCy's first symbol: as a word first seen in a memory zone it fails in the next one
     cases = _matched_cases(whole)
     changing = {case: rule for case, rule in whole.rules.items() if case in cases and [token[ORTH] for token in rule] != cases[case]}
@@ -81,6 +84,18 @@ def tokenizers() -> Tokenizers:
         heads=numbers(heads),
         ends=numbers(ends),
     )
+
+
+def near_end(search: Callable) -> Callable:
+    """`search` for a suffix that looks no further back than it must, so that a long chunk does not take time squared.
+
+    Suffixes are a few characters long, but for dots; what stands before them may be anything."""
+
+    def search_end(text: str) -> object:
+        begin = len(text) - LONGEST_SUFFIX
+        return search(text) if begin <= 0 else search(text, min(begin, len(text.rstrip("."))))
+
+    return search_end
 
 
 def _numbers(add: Callable[[str], int], tokens: Iterable[str]) -> np.ndarray:

@@ -123,6 +123,15 @@ def test_words_with_marks():
     assert_equal_spacy(marked_texts(1, 2500))
 
 
+def test_long_chunks():
+    """Longer than what is searched for a suffix."""
+    ends = [case for case in PIPELINE.tokenizer.rules if not case.isspace()] + ["10km", "3°C.", "x.", "AB.", "Ab.", "5+", "5€", "٪", "...", "." * 90, ")" * 90]
+    chance = random.Random(3)
+    texts = ["".join(chance.choice(ends) for _ in range(chance.randint(5, 40))) + chance.choice(["", " x"]) for _ in range(600)]
+    assert max(map(len, texts)) > 200
+    assert_equal_spacy(texts)
+
+
 def test_what_needs_no_spacy(monkeypatch):
     """Letters with at most one mark on either side, if neither they nor what a rule leaves of the chunk is a special case."""
     monkeypatch.setattr(spacy_words, "_memo", empty_memo(FACTS))

@@ -82,11 +82,11 @@ def extended(memo: Memo, data: np.ndarray, begins: np.ndarray, ends: np.ndarray,
     words[memo.word_bytes : word_bytes] = made.words[: made.offsets[-1]]
     facts[memo.entries : entries] = made.facts
     append_rows(data, begins, ends, made.offsets, facts, memo.entries, memo.key_bytes, memo.word_bytes, rows, hashes, keys)
-    bits = max(slot_bits_of(entries), 11)
-    if 1 << bits <= memo.slots.size:
+    size = max(1 << slot_bits_of(entries), memo.slots.size)
+    if size == memo.slots.size:
         slots, first = memo.slots.copy(), memo.entries
     else:
-        slots, first = np.zeros(1 << (bits + 1), np.uint64), 1
+        slots, first = np.zeros(size, np.uint64), 1
     fill_slots(slots, hashes, first, entries)
     lineage = object() if copy else memo.lineage
     return Memo(slots, rows, hashes, facts, keys, words, entries, key_bytes, word_bytes, lineage)

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from rules.chunks import NEW_LINE, WIDER_SPACE
 from rules.kernels import kernel, kernel_texts
-from rules.spacy_tokenizers import AFTER_OPEN
+from rules.spacy_facts import AFTER_OPEN
 from rules.spacy_words import blocks, read_chunks
 
 

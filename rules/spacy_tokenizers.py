@@ -18,11 +18,10 @@ import numpy as np
 
 from rules.chunk_memo import Entries
 from rules.kernels import kernel
+from rules.spacy_affixes import KIND_BITS, affix_table
+from rules.spacy_facts import CHANGED, END, HEAD, OTHER, PUNCTUATION, TAIL, sentence_step
 
-CHANGED, TAIL, HEAD = 1, 2, 4  # flags of a chunk
-FLAGS, AFTER_OPEN, AFTER_END = range(3)  # facts of a chunk: flags, and `sentence_step` for each state before it
-FACTS = 3
-OTHER, PUNCTUATION, END = range(3)  # what a token is to sentences
+LONGEST_SUFFIX = 64  # characters; those of spaCy 3.8 have five at most
 
 
 class Tokenizers(NamedTuple):
@@ -32,6 +31,7 @@ class Tokenizers(NamedTuple):
     whole: Callable  # as datatrove calls it
     unmatched: Callable  # the same without the last step
     changing: np.ndarray  # tokens that the last step may have made
+    affixes: np.ndarray  # of chunks that need no spaCy: `affix_table`
     cases: tuple[str, ...]  # special cases, and tokens that one is made of
     tails: np.ndarray  # tokens that another one follows in a special case
     heads: np.ndarray  # tokens that follow another one in a special case
@@ -60,20 +60,42 @@ def tokenizers() -> Tokenizers:
     original, getters = pipeline.tokenizer, pipeline.vocab.lex_attr_getters
     vocab = Vocab(lex_attr_getters={name: getters[name] for name in (IS_PUNCT, IS_SPACE)})  # all else takes half the time
     whole, strings = type(original)(vocab, rules=original.rules, **_parts(original)), vocab.strings
+    whole.suffix_search = near_end(original.suffix_search)
     vocab["IS_ALPHA"]  # spaCy's first symbol: as a word first seen in a memory zone it fails in the next one
     cases = _matched_cases(whole)
     changing = {case: rule for case, rule in whole.rules.items() if case in cases and [token[ORTH] for token in rule] != cases[case]}
     numbers = functools.partial(_numbers, strings.add)
+    tails = {token for tokens in cases.values() for token in tokens[:-1]}
+    heads = {token for tokens in cases.values() for token in tokens[1:]}
+    ends = pipeline.add_pipe("sentencizer").punct_chars
+
+    def facts(mark: str) -> int:
+        kind = END if mark in ends else PUNCTUATION if vocab[mark].is_punct else OTHER
+        return kind << KIND_BITS | (HEAD if mark in heads else 0) | (TAIL if mark in tails else 0)
+
     return Tokenizers(
         memory_zone=vocab.memory_zone,
         whole=whole,
         unmatched=_without_matcher(whole),
+        affixes=affix_table(original.prefix_search, original.suffix_search, facts),
         cases=tuple(sorted({case for case in whole.rules if not case.isspace()}.union(*cases.values()))),
         changing=numbers(rule[0][ORTH] for rule in changing.values()),
-        tails=numbers(token for tokens in cases.values() for token in tokens[:-1]),
-        heads=numbers(token for tokens in cases.values() for token in tokens[1:]),
-        ends=numbers(pipeline.add_pipe("sentencizer").punct_chars),
+        tails=numbers(tails),
+        heads=numbers(heads),
+        ends=numbers(ends),
     )
+
+
+def near_end(search: Callable) -> Callable:
+    """`search` for a suffix that looks no further back than it must, so that a long chunk does not take time squared.
+
+    Suffixes are a few characters long, but for dots; what stands before them may be anything."""
+
+    def search_end(text: str) -> object:
+        begin = len(text) - LONGEST_SUFFIX
+        return search(text) if begin <= 0 else search(text, min(begin, len(text.rstrip("."))))
+
+    return search_end
 
 
 def _numbers(add: Callable[[str], int], tokens: Iterable[str]) -> np.ndarray:
@@ -132,22 +154,12 @@ def split_chunks(chunks: bytes) -> Entries:
     return Entries(words, offsets, np.column_stack([flags, steps]))
 
 
-def letter_chunks(data: np.ndarray, begins: np.ndarray, ends: np.ndarray) -> Entries:
-    """What spaCy makes of chunks of letters that are not among `Tokenizers.cases`: one token each.
-
-    No affix rule finds anything in letters alone, of whatever script."""
-    words, sizes = gathered(data, begins, ends, 0), ends - begins
-    facts = np.zeros((len(sizes), FACTS), np.uint32)
-    facts[:, AFTER_END] = sentence_step(np.array([OTHER], np.uint8), 1)
-    return Entries(words, np.concatenate([[0], np.cumsum(sizes)]), facts)
-
-
 @kernel
-def gathered(data, begins, ends, gap):
-    """The chunks data[begins[k]:ends[k]] with `gap` (0 or 1) line feeds between each two."""
-    out, position = np.empty((ends - begins).sum() + gap * (begins.size - 1), np.uint8), 0
+def gathered(data, begins, ends):
+    """The chunks data[begins[k]:ends[k]] with a line feed between each two."""
+    out, position = np.empty((ends - begins).sum() + begins.size - 1, np.uint8), 0
     for k in range(begins.size):
-        if k > 0 and gap:
+        if k > 0:
             out[position] = 10
             position += 1
         for i in range(begins[k], ends[k]):
@@ -202,18 +214,3 @@ def join_tokens(text, begins, ends, kinds, first):
         for state in range(2):
             steps[k, state] = sentence_step(kinds[first[k] : first[k + 1]], state)
     return out, offsets, steps
-
-
-@kernel
-def sentence_step(kinds, ended):
-    """Sentences that begin at tokens of these kinds << 1 | whether one has ended after them, if one had before them.
-
-    A sentence begins at the first token after a sentence mark that is neither such a mark nor punctuation."""
-    begun = 0
-    for kind in kinds:
-        if ended and kind == OTHER:
-            begun += 1
-            ended = 0
-        elif kind == END:
-            ended = 1
-    return begun << 1 | ended

@@ -1,7 +1,7 @@
 """Words as spaCy's English tokenizer splits them, which is what datatrove counts in English text.
 
 `spacy_tokens` writes each text anew, its tokens with single spaces between them; what counts words between white space
-then counts tokens. Each distinct chunk between white space goes through spaCy once a process (spacy_tokenizers.py), but for chunks of letters, which it leaves whole, special cases apart. All
+then counts tokens. Each distinct chunk between white space goes through spaCy once a process (spacy_tokenizers.py), but for plain ones (spacy_affixes.py). All
 stay in a memo (chunk_memo.py) of at most MOST_BYTES, which starts anew when it is full. Known chunks take
 a hash and a copy.
 """
@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from rules.buffers import strings_from
-from rules.characters import ALPHA, character_classes
+from rules.characters import character_classes
 from rules.chunk_memo import (
     PADDING,
     Entries,
@@ -29,9 +29,10 @@ from rules.chunk_memo import (
     write_words,
 )
 from rules.chunks import ONE_SPACE, Chunks, chunks_of
-from rules.decode import character_at
 from rules.kernels import inlined, kernel, kernel_texts
-from rules.spacy_tokenizers import CHANGED, FACTS, FLAGS, HEAD, TAIL, gathered, letter_chunks, split_chunks, tokenizers
+from rules.spacy_affixes import plain_chunks, split_plain
+from rules.spacy_facts import CHANGED, FACTS, FLAGS, HEAD, TAIL
+from rules.spacy_tokenizers import gathered, split_chunks, tokenizers
 
 MOST_BYTES = 256 << 20  # of the memo
 BLOCK_BYTES = 4 << 20  # of text that is read at once
@@ -109,7 +110,7 @@ def _learn(memo: Memo, data: np.ndarray, begins: np.ndarray, ends: np.ndarray) -
         found, marks = np.empty(len(begins), np.uint32), np.empty(len(begins), np.uint8)
         if find_entries(data, begins, ends, memo.slots, memo.rows, memo.keys, found, marks):
             new = found == 0
-            order, made = _made(data, begins[new], ends[new])
+            order, made = _made(memo, data, begins[new], ends[new])
             new = np.flatnonzero(new)[order]
             found[new] = np.arange(memo.entries, memo.entries + len(new))
             memo = extended(memo, data, begins[new], ends[new], made, copy=not shared)
@@ -124,33 +125,21 @@ def _starting_memo() -> Memo:
     return extended(empty_memo(FACTS), data, offsets[:-1], offsets[1:], joined(_split(data, offsets[:-1], offsets[1:])))
 
 
-def _made(data: np.ndarray, begins: np.ndarray, ends: np.ndarray) -> tuple[np.ndarray, Entries]:
-    """What spaCy makes of new chunks data[begins[k]:ends[k]], and the order in which it is given."""
-    letters = only_letters(data, begins, ends, character_classes())
-    order = np.argsort(~letters, kind="stable")
-    begins, ends, count = begins[order], ends[order], int(letters.sum())
-    whole = letter_chunks(data, begins[:count], ends[:count])
-    return order, joined([whole, *_split(data, begins[count:], ends[count:])])
+def _made(memo: Memo, data: np.ndarray, begins: np.ndarray, ends: np.ndarray) -> tuple[np.ndarray, Entries]:
+    """What spaCy makes of chunks data[begins[k]:ends[k]], new to `memo`, and the order in which it is given."""
+    table, cases = tokenizers().affixes, len(tokenizers().cases) + 1
+    cores = plain_chunks(data, begins, ends, table, memo, cases)
+    plain = cores[:, 0] < cores[:, 1]
+    order, count = np.argsort(~plain, kind="stable"), int(plain.sum())
+    begins, ends = begins[order], ends[order]
+    first = split_plain(data, begins[:count], ends[:count], cores[order[:count]], table)
+    return order, joined([first, *_split(data, begins[count:], ends[count:])])
 
 
 def _split(data: np.ndarray, begins: np.ndarray, ends: np.ndarray) -> list[Entries]:
     """What spaCy makes of chunks data[begins[k]:ends[k]], a portion at a time."""
     portions = _portions(np.cumsum(ends - begins))
-    return [split_chunks(gathered(data, begins[i:j], ends[i:j], 1).tobytes()) for i, j in portions]
-
-
-@kernel
-def only_letters(data, begins, ends, classes):
-    """bool [chunks]: whether chunk data[begins[k]:ends[k]] is letters alone (str.isalpha)."""
-    found = np.empty(begins.size, np.bool_)
-    for k in range(begins.size):
-        i, flags = begins[k], ALPHA
-        while i < ends[k] and flags & ALPHA:
-            code, size = character_at(data, i, ends[k])
-            flags = np.int64(classes[np.uint64(code)])
-            i += size
-        found[k] = flags & ALPHA != 0
-    return found
+    return [split_chunks(gathered(data, begins[i:j], ends[i:j]).tobytes()) for i, j in portions]
 
 
 def _portions(sizes: np.ndarray) -> list[tuple[int, int]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import string
 import subprocess
 import sys
 import threading
@@ -32,8 +33,9 @@ from rules.ngrams import NGRAM_COUNTS
 from rules.pack import load_pack
 from rules.places import Problems
 from rules.signals import measure
+from rules.spacy_facts import CHANGED, END, FACTS, FLAGS, OTHER, PUNCTUATION, sentence_step
 from rules.spacy_sentences import spacy_sentences
-from rules.spacy_tokenizers import CHANGED, END, FACTS, FLAGS, OTHER, PUNCTUATION, sentence_step, tokenizers
+from rules.spacy_tokenizers import split_chunks, tokenizers
 from rules.spacy_words import spacy_tokens
 from rules.word_counts import WORD_COUNTS
 from rules.words import split_words
@@ -105,6 +107,41 @@ def test_examples(text):
 @pytest.mark.parametrize("seed", range(4))
 def test_special_cases_in_any_neighbourhood(seed):
     assert_equal_spacy(hostile_texts(seed, 1500))
+
+
+def marked_texts(seed: int, number: int) -> list[str]:
+    """Texts of words, such as special cases are made of, with marks before and after them."""
+    chance = random.Random(seed)
+    cores = [case.strip(string.punctuation + "’") for case in PIPELINE.tokenizer.rules if not case.isspace()]
+    cores += ["ж", "Жук", "漢字", "é", "ab", "AB", "aB", "x", "D", "O", "3", "10", "ª", "ß", "İ", "kg", "km", "नमस्ते"] * 20
+    before, after, gaps = ["", "", "", *string.punctuation], ["", "", *string.punctuation], [" ", " ", " ", "  ", "\n", "\u00a0"]
+    pieces = (before, cores, after, after, gaps)
+    return ["".join(chance.choice(kind) for _ in range(chance.randint(1, 8)) for kind in pieces) for _ in range(number)]
+
+
+def test_words_with_marks():
+    assert_equal_spacy(marked_texts(1, 2500))
+
+
+def test_long_chunks():
+    """Longer than what is searched for a suffix."""
+    ends = [case for case in PIPELINE.tokenizer.rules if not case.isspace()] + ["10km", "3°C.", "x.", "AB.", "Ab.", "5+", "5€", "٪", "...", "." * 90, ")" * 90]
+    chance = random.Random(3)
+    texts = ["".join(chance.choice(ends) for _ in range(chance.randint(5, 40))) + chance.choice(["", " x"]) for _ in range(600)]
+    assert max(map(len, texts)) > 200
+    assert_equal_spacy(texts)
+
+
+def test_what_needs_no_spacy(monkeypatch):
+    """Letters with at most one mark on either side, if neither they nor what a rule leaves of the chunk is a special case."""
+    monkeypatch.setattr(spacy_words, "_memo", empty_memo(FACTS))
+    spacy_tokens(pa.array(["x" * 50]))
+    seen: list[str] = []
+    monkeypatch.setattr(spacy_words, "split_chunks", lambda chunks: seen.extend(chunks.decode().split("\n")) or split_chunks(chunks))
+    plain = "zebra (Zebra Zebra, (zebra) zebra. \"ぜぶら\" Жук! *zebra* #zebra"
+    special = "ZEBRA. (dont ((zebra) zebra's z3bra Corp) ze-bra Жук. (he’s"
+    assert spacy_tokens(pa.array([f"{plain} {special}"])).to_pylist() == [" ".join(spacy_words_of(f"{plain} {special}"))]
+    assert sorted(seen) == sorted(special.split())
 
 
 @settings(max_examples=300, deadline=None)

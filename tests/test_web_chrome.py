@@ -14,7 +14,7 @@ from rules.engine import apply
 from rules.pack import load_pack, shipped_packs
 from rules.rule import Pack, Rule
 
-LANGUAGES = ("en", "de", "fr", "es", "ru", "ja", "zh", "pt", "it", "nl", "pl", "tr")
+LANGUAGES = ("en", "de", "fr", "es", "ru", "ja", "zh", "pt", "it", "nl", "pl", "tr", "id")
 KINDS = ("cookie-notice", "skip-link", "share-bar", "login-prompt", "newsletter-box", "pagination", "below-article", "site-links")
 LABEL_KINDS = ("skip-link", "pagination", "site-links")  # rules that know only labels, no beginnings of banners
 

@@ -42,7 +42,7 @@ def test_every_kind_has_a_rule_in_every_language():
 
 @pytest.mark.parametrize("rule", line_rules(), ids=lambda rule: rule.id)
 def test_examples_of_every_rule_say_where_it_stops(rule):
-    """A rule that drops lines has a near miss, a false positive in words, and no mark of an unfinished thought."""
+    """A rule that drops lines shows a near miss, names a false positive in words, and says where it comes from."""
     assert rule.examples.keep and rule.false_positives and rule.source
 
 

@@ -14,7 +14,7 @@ from rules.engine import apply
 from rules.pack import load_pack, shipped_packs
 from rules.rule import Pack, Rule
 
-LANGUAGES = ("en", "de", "fr", "es", "ru", "ja", "zh", "pt", "it", "nl", "pl", "tr")
+LANGUAGES = ("en", "de", "fr", "es", "ru", "ja", "zh", "pt", "it", "nl", "pl", "tr", "id")
 KINDS = ("cookie-notice", "skip-link", "share-bar", "login-prompt", "newsletter-box", "pagination", "below-article", "site-links")
 LABEL_KINDS = ("skip-link", "pagination", "site-links")  # rules that know only labels, no beginnings of banners
 
@@ -42,7 +42,7 @@ def test_every_kind_has_a_rule_in_every_language():
 
 @pytest.mark.parametrize("rule", line_rules(), ids=lambda rule: rule.id)
 def test_examples_of_every_rule_say_where_it_stops(rule):
-    """A rule that drops lines has a near miss, a false positive in words, and no mark of an unfinished thought."""
+    """A rule that drops lines shows a near miss, names a false positive in words, and says where it comes from."""
     assert rule.examples.keep and rule.false_positives and rule.source
 
 

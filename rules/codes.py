@@ -12,7 +12,7 @@ CODES = {
     "R104": "A pattern that RE2 does not take, or a replacement that does not fit it. RE2 has no look-around and no back-references: anchor the pattern, or take the context along in a group and put it back with \\1.",
     "R105": "Two rules, or two packs, with one name. Names are how removed documents say why they went, so they must be unique.",
     "R106": "An example that the rule does not do what it says to. Either the rule is wrong or the example is; both are worth a second look.",
-    "R107": "\\w, \\d, \\s and \\b know ASCII only in RE2: `^\\w+$` does not match 'été'. In rules that see other languages write \\p{L}, \\p{Nd}, [\\s\\p{Z}], or limit the rule with languages: [en]. A warning, not a mistake.",
+    "R107": "\\w, \\d, \\s and \\b know ASCII only in RE2: `^\\w+$` does not match 'été'. In rules that see other languages write \\p{L}, \\p{Nd}, [\\s\\p{Z}], limit the rule with languages: [en], or, where ASCII is meant (codes, numbers), say ascii: true. A warning, not a mistake.",
     "R108": "A rule needs an example that it acts on and one that it leaves alone: they are its tests.",
     "R109": "A pack that is not there, that extends itself, or packs that cannot be extended together.",
     "R110": "A change to a rule that does not exist, or that cannot be made: rules are named by id in a job's `set`, by pack/id or id in a pack that extends another.",

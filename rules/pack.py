@@ -244,10 +244,10 @@ def pattern_warnings(pack: Pack) -> list[Problem]:
     found = []
     for rule in pack.rules:
         languages = rule.languages or pack.languages
-        if rule.action == "off" or not rule.match or rule.place is None or languages and set(languages) <= {normalise("en")}:
+        if rule.action == "off" or not rule.match or rule.ascii or rule.place is None or languages and set(languages) <= {normalise("en")}:
             continue
         for name, instead in ascii_only(rule.match).items():
             at = (*rule.place.at, *(("by_language", rule.languages[0]) if rule.variant else ()), "match")
-            message = f"{name} knows ASCII only in RE2, and this rule sees other languages; write {instead}"
+            message = f"{name} knows ASCII only in RE2, and this rule sees other languages; write {instead}, or say ascii: true"
             found.append(rule.place.located.problem(at, "R107", message))
     return found

@@ -87,6 +87,7 @@ class RuleYaml:
     match: str | None = key("RE2 pattern over one line; without `lines` a matching line drops the document", None)
     with_: str = key("what the match becomes; \\1 is the first group", "", yaml="with")
     when: dict[str, str | list[str]] = key("line rule: line signal: comparison", dict)
+    ascii: bool = key("\\w \\d \\s \\b know ASCII only, and that is meant: no warning", False)
     within: WithinYaml | None = key("line rule: only the first or last lines of the text", None)
     by_language: dict[str, Literal["off"] | OverrideYaml] = key("language: off, or the fields that differ", dict)
     false_positives: tuple[str, ...] = key("what it is known to hit wrongly, in words", ())

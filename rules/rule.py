@@ -89,6 +89,7 @@ class Rule:
     match: str | None = None
     with_: str = ""
     when: tuple[Condition, ...] = ()
+    ascii: bool = False  # classes that know ASCII only are meant; for the warning, changes nothing
     within: tuple[str, int] | None = None  # ("first", n) or ("last", n): only these lines of the text
     false_positives: tuple[str, ...] = ()
     formerly: tuple[str, ...] = ()  # ids it had before

@@ -1,0 +1,67 @@
+"""Write the pages of docs/ that are made from the code: signals.md and packs.md. A test fails when they are stale."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+from rules.catalogue import OTHERS  # noqa: E402
+from rules.pack import load_pack, shipped_packs  # noqa: E402
+from rules.rule import Rule  # noqa: E402
+from rules.signals import SIGNALS  # noqa: E402
+
+
+def cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")
+
+
+def table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> list[str]:
+    return ["| " + " | ".join(map(cell, row)) + " |" for row in (header, ("---",) * len(header), *rows)]
+
+
+def signals_page() -> str:
+    """Every signal by source."""
+    lines = ["# Signals", "", "What rules can compare with thresholds. `gristmill signals NAME` measures an example of each. Words are the pack's (`words:`)."]
+    for source in dict.fromkeys(signal.source for signal in SIGNALS.values()):
+        rows = [(f"`{s.name}`", s.meaning, s.unit) for s in SIGNALS.values() if s.source == source]
+        lines += ["", f"## {source}", "", *table(("signal", "meaning", "unit"), rows)]
+    for title, others in OTHERS.items():
+        lines += ["", f"## Signals {title}", "", *table(("signal", "meaning"), [(f"`{n}`", m) for n, m in others.items()])]
+    return "\n".join([*lines, ""])
+
+
+def packs_page() -> str:
+    """Every shipped pack with its rules; of FineWeb-2's languages only the names."""
+    names = shipped_packs()
+    languages = [name for name in names if name.startswith("fineweb2/") and name != "fineweb2/base"]
+    lines = ["# Shipped packs", "", "`packs: [NAME]` in a job uses one; `gristmill check` runs their examples."]
+    for name in (n for n in names if n not in languages):
+        pack = load_pack(name)
+        scope = f" Languages: {', '.join(pack.languages)}." if pack.languages else ""
+        rows = [(f"`{r.id}`", what(r), r.why) for r in pack.rules if not r.variant]
+        lines += ["", f"## {name}", "", f"{pack.about} Source: {pack.source or 'gristmill'}. Words: {pack.words}.{scope}", "", *table(("rule", "does", "why"), rows)]
+        if name == "fineweb2/base":
+            lines += ["", f"Languages: {', '.join(n.removeprefix('fineweb2/') for n in languages)}, each as `fineweb2/CODE`, with its own thresholds and stop words."]
+    return "\n".join([*lines, ""])
+
+
+def what(rule: Rule) -> str:
+    """What a rule does, in a few words."""
+    if rule.action == "off":
+        return "off"
+    if rule.lines:
+        return f"{rule.lines} lines"
+    if rule.drop_when:
+        conditions = " and ".join(f"{c.signal} {' or '.join(map(str, c.any_of))}" for c in rule.drop_when)
+        return f"{rule.action}: {conditions}"
+    return f"{rule.action}: {'URL' if rule.url else 'a line matches'}"
+
+
+PAGES = {"docs/signals.md": signals_page, "docs/packs.md": packs_page}
+
+if __name__ == "__main__":
+    for path, page in PAGES.items():
+        (ROOT / path).write_text(page(), encoding="utf-8")
+        print(path)

@@ -33,15 +33,19 @@ class Plan:
 @functools.cache
 def plan(pattern: str) -> Plan:
     """The conditions for `pattern`, which RE2 must accept."""
-    try:
-        options = [_flat(option) for option in _options(parse(pattern))]
-    except (NotUnderstood, RecursionError):
-        return Plan(every_line=True)
-    chosen = [_cheapest(option) for option in options]
-    if any(one is None for one in chosen) or sum(share for share, _ in filter(None, chosen)) > MOST_LINES:
-        return Plan(every_line=True, tail_bytes=_tail_bytes(options))
+    chosen = [_cheapest(option) for option in alternatives(pattern)]
+    if not chosen or any(one is None for one in chosen) or sum(share for share, _ in filter(None, chosen)) > MOST_LINES:
+        return Plan(every_line=True, tail_bytes=tail_bytes(pattern))
     parts = [part for _, part in filter(None, chosen)]
     return Plan(*(frozenset().union(*(getattr(part, kind) for part in parts)) for kind in ("heads", "strings", "first", "last")))
+
+
+def alternatives(pattern: str) -> list[tuple[Node, ...]]:
+    """The outermost alternatives, each as its parts; none if the pattern is not understood."""
+    try:
+        return [_flat(option) for option in _options(parse(pattern))]
+    except (NotUnderstood, RecursionError):
+        return []
 
 
 def _options(tree: Node) -> list[Node]:
@@ -81,16 +85,16 @@ def _edge(side: str, lone_bytes: Strings) -> tuple[float, Plan]:
 # ---- the tail of a line
 
 
-def _tail_bytes(options: list[tuple[Node, ...]]) -> int:
-    """How many last bytes of a line say whether one of the options matches; 0 if no number does.
+def tail_bytes(pattern: str) -> int:
+    """How many last bytes of a line say whether the pattern matches it; 0 if no number does.
 
-    Each must end at the end of the line and have a greatest width. One byte more than that: at its start, neither the
-    beginning of a line nor the edge of a word is taken for one where the line goes on before it."""
+    Each alternative must end at the end of the line and have a greatest width. One byte more than that: at its start,
+    neither the beginning of a line nor the edge of a word is taken for one where the line goes on before it."""
+    options = alternatives(pattern)
     widths = [_width(Sequence(option)) if option and option[-1] == Edge("end") else None for option in options]
-    if any(width is None for width in widths):
-        return 0
-    widest = max(width for width in widths if width is not None) + 1
-    return widest if widest <= WIDEST_TAIL else 0
+    known = [width for width in widths if width is not None]
+    widest = max(known, default=0) + 1
+    return widest if known and len(known) == len(widths) and widest <= WIDEST_TAIL else 0
 
 
 def _width(tree: Node) -> int | None:

@@ -15,7 +15,7 @@ from rules.pattern_syntax import Chars, Edge, Either, Node, NotUnderstood, Repea
 
 LINE_BYTES = 50  # of a usual line, for choosing between conditions
 FEW_LINES = 0.05  # a share of lines small enough to look for nothing better
-MOST_LINES = 0.6  # a condition that more lines meet is not worth looking for
+MOST_LINES = 1.0  # about; a condition that more lines meet is not worth looking for
 WIDEST_TAIL = 64
 
 @dataclass(frozen=True)
@@ -28,6 +28,7 @@ class Plan:
     last: Strings = frozenset()  # its last byte
     every_line: bool = False  # nothing of this kind is known
     tail_bytes: int = 0  # if not 0: only so many last bytes of a line decide
+    least_bytes: int = 0  # shorter lines cannot match, whatever else they have
 
 
 @functools.cache
@@ -35,7 +36,7 @@ def plan(pattern: str) -> Plan:
     """The conditions for `pattern`, which RE2 must accept."""
     chosen = [_cheapest(option) for option in alternatives(pattern)]
     if not chosen or any(one is None for one in chosen) or sum(share for share, _ in filter(None, chosen)) > MOST_LINES:
-        return Plan(every_line=True, tail_bytes=tail_bytes(pattern))
+        return Plan(every_line=True, tail_bytes=tail_bytes(pattern), least_bytes=least_bytes(pattern))
     parts = [part for _, part in filter(None, chosen)]
     return Plan(*(frozenset().union(*(getattr(part, kind) for part in parts)) for kind in ("heads", "strings", "first", "last")))
 
@@ -111,3 +112,22 @@ def _width(tree: Node) -> int | None:
         return None
     known = [width for width in widths if width is not None]
     return sum(known) if isinstance(tree, Sequence) else max(known)
+
+
+# ---- the shortest line
+
+
+def least_bytes(pattern: str) -> int:
+    """How many bytes every line has that the pattern matches."""
+    return min((_least_bytes(Sequence(option)) for option in alternatives(pattern)), default=0)
+
+
+def _least_bytes(tree: Node) -> int:
+    if isinstance(tree, Edge):
+        return 0
+    if isinstance(tree, Chars):
+        return len(chr(tree.ranges[0][0]).encode(errors="surrogatepass")) if tree.ranges else 0
+    if isinstance(tree, Repeat):
+        return tree.least * _least_bytes(tree.part)
+    sizes = [_least_bytes(part) for part in (tree.parts if isinstance(tree, Sequence) else tree.options)]
+    return sum(sizes) if isinstance(tree, Sequence) else min(sizes)

@@ -18,11 +18,12 @@ from rules.kernels import inlined, kernel, unowned
 from rules.line_conditions import Plan, plan
 from rules.pattern_literals import blurred, is_blurred
 
-HASH_BITS = 17
+HASH_BITS, BUCKET_BITS = 20, 16  # of the table of bits (128 KiB), and of the strings' places
 HASH_SHIFT = np.uint64(32 - HASH_BITS)
 HASH_FACTOR = np.uint64(0x9E3779B1)
 LOW_32, LOW_16 = np.uint64(0xFFFFFFFF), np.uint64(0xFFFF)
 WORD_BITS, IN_WORD, ONE = np.uint64(6), np.uint64(63), np.uint64(1)
+IN_BUCKET = np.uint64(HASH_BITS - BUCKET_BITS)
 FIRST, LAST = 0, 1
 
 
@@ -31,8 +32,8 @@ class Strings(NamedTuple):
 
     long_bits: np.ndarray  # uint64: bit h is set where some string's first four bytes have hash h
     short_bits: np.ndarray  # uint64: bit b where the first two bytes of some shorter string are b
-    long_from: np.ndarray  # int64 [2 ** HASH_BITS + 1]: the strings of hash h are long_from[h]:long_from[h + 1]
-    short_from: np.ndarray  # int64 [2 ** 16 + 1]: likewise the shorter strings of b; one of a single byte stands at 256 places
+    long_from: np.ndarray  # int32 [2 ** 16 + 1]: strings from long_from[h >> 4] to long_from[(h >> 4) + 1] include those of h
+    short_from: np.ndarray  # int32 [2 ** 16 + 1]: likewise the shorter strings of b; one of a single byte stands at 256 places
     values: np.ndarray  # uint64 [strings]: the bytes, at most eight
     masks: np.ndarray  # uint64 [strings]: their bits that must be equal
     sizes: np.ndarray  # int64 [strings]
@@ -84,14 +85,15 @@ def _strings(sets: Iterable[frozenset[bytes]]) -> Strings:
     pairs = [(text, pattern) for pattern, texts in enumerate(sets) for text in sorted(texts)]
     long_places = sorted((_hash(text), text, pattern) for text, pattern in pairs if len(text) >= 4)
     short_places = sorted((two, text, pattern) for text, pattern in pairs if len(text) < 4 for two in _first_two(text))
-    long_from = np.searchsorted([h for h, _, _ in long_places], np.arange((1 << HASH_BITS) + 1))
+    buckets = [h >> HASH_BITS - BUCKET_BITS for h, _, _ in long_places]
+    long_from = np.searchsorted(buckets, np.arange((1 << BUCKET_BITS) + 1))
     short_from = np.searchsorted([b for b, _, _ in short_places], np.arange((1 << 16) + 1)) + len(long_places)
     texts = [text for _, text, _ in long_places + short_places]
     return Strings(
         long_bits=_bits([h for h, _, _ in long_places], 1 << HASH_BITS),
         short_bits=_bits([b for b, _, _ in short_places], 1 << 16),
-        long_from=long_from,
-        short_from=short_from,
+        long_from=long_from.astype(np.int32),
+        short_from=short_from.astype(np.int32),
         values=np.array([int.from_bytes(text, "little") for text in texts], np.uint64),
         masks=np.array([int.from_bytes(_mask(text), "little") for text in texts], np.uint64),
         sizes=np.array([len(text) for text in texts], np.int64),
@@ -208,7 +210,7 @@ def compare(eight, left, strings, line, seen, pairs, filled):
     values, masks, sizes, patterns = unowned(strings.values), unowned(strings.masks), unowned(strings.sizes), unowned(strings.patterns)
     long_from, short_from, seen, pairs = unowned(strings.long_from), unowned(strings.short_from), unowned(seen), unowned(pairs)
     soft = eight | CASE_BITS
-    h, b = hash_of(soft), soft & LOW_16
+    h, b = hash_of(soft) >> IN_BUCKET, soft & LOW_16
     for k in range(long_from[h], long_from[h + ONE]):
         if sizes[k] <= left and (eight ^ values[k]) & masks[k] == 0:
             filled = note(patterns[k], line, seen, pairs, filled)

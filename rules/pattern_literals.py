@@ -8,7 +8,7 @@ than the pattern does, so a line without any of the strings cannot match.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from rules.pattern_classes import EVERYTHING, Ranges, size
@@ -49,7 +49,7 @@ _BLURRED = bytes(byte | 0x20 if is_blurred(byte) else byte for byte in range(256
 
 _FREQUENT = b" etaoinsrhldcumfpgwybvk"
 _CHANCES = {byte: 0.2 / (rank + 1.5) for rank, byte in enumerate(_FREQUENT)}
-_CHANCES |= dict.fromkeys(b"0123456789:/()'", 0.006) | dict.fromkeys(b".,-", 0.02) | dict.fromkeys(b"{}[]@#$%^&~`|\\+*=<>", 0.0005)
+_CHANCES |= dict.fromkeys(b"0123456789:/()'", 0.004) | dict.fromkeys(b".,-", 0.02) | dict.fromkeys(b"{}[]@#$%^&~`|\\+*=<>", 0.0005)
 
 
 @functools.cache
@@ -86,12 +86,16 @@ def window(text: bytes) -> bytes:
 
 
 def fewest(texts: Iterable[bytes]) -> Strings:
-    """The texts as a set, without those that hold another one."""
-    few: list[bytes] = []
-    for text in sorted(set(texts), key=len):
-        if not any(one in text for one in few):
-            few.append(text)
-    return frozenset(few)
+    """The texts (of at most LONGEST bytes) as a set, without those that hold another one."""
+    whole = frozenset(texts)
+    return frozenset(text for text in whole if not any(part in whole for part in _parts(text)))
+
+
+def _parts(text: bytes) -> Iterator[bytes]:
+    """All that stands in a text but itself."""
+    for size in range(1, len(text)):
+        for start in range(len(text) - size + 1):
+            yield text[start : start + size]
 
 
 def crossed(left: Strings, right: Strings) -> Strings | None:

@@ -72,15 +72,15 @@ def _cheapest(parts: tuple[Node, ...]) -> tuple[float, Plan] | None:
     if heads is not None:
         known.append((chances(heads), Plan(heads=heads)))
     if parts and parts[0] == Edge("begin"):
-        known.append(_edge("first", frozenset(text[:1] for text in found.starts)))
+        known += _edge("first", frozenset(text[:1] for text in found.starts))
     if parts and parts[-1] == Edge("end"):
-        known.append(_edge("last", frozenset(text[-1:] for text in found.ends)))
+        known += _edge("last", frozenset(text[-1:] for text in found.ends))
     return min(known, key=lambda one: one[0], default=None)
 
 
-def _edge(side: str, lone_bytes: Strings) -> tuple[float, Plan]:
-    """The condition that a line starts or ends with one of these bytes."""
-    return (1.0, Plan(every_line=True)) if b"" in lone_bytes else (edge_chances(lone_bytes), Plan(**{side: lone_bytes}))
+def _edge(side: str, lone_bytes: Strings) -> list[tuple[float, Plan]]:
+    """The condition that a line starts or ends with one of these bytes, if that says anything."""
+    return [] if b"" in lone_bytes else [(edge_chances(lone_bytes), Plan(**{side: lone_bytes}))]
 
 
 # ---- the tail of a line

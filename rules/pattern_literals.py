@@ -93,9 +93,9 @@ def fewest(texts: Iterable[bytes]) -> Strings:
 
 def _parts(text: bytes) -> Iterator[bytes]:
     """All that stands in a text but itself."""
-    for size in range(1, len(text)):
-        for start in range(len(text) - size + 1):
-            yield text[start : start + size]
+    for length in range(1, len(text)):
+        for start in range(len(text) - length + 1):
+            yield text[start : start + length]
 
 
 def crossed(left: Strings, right: Strings) -> Strings | None:

@@ -48,6 +48,8 @@ def candidates(patterns: list[str], lines: pa.Array) -> list[np.ndarray]:
 @example(("(?i)[^s]x", ["ſx", "Sx", "sx", "ax"]))
 @example(("(?i)\\Wx", ["ſx", "Kx", "éx"]))
 @example(("^$|^ $", ["", " "]))
+@example(("^", ["", "a"]))
+@example(("$", ["", "a"]))
 @example(("^(?:©|x)y", ["©y", "xy", " ©y"]))
 def test_no_match_is_missed(case):
     pattern, texts = case

@@ -15,7 +15,7 @@ from rules.pattern_syntax import Chars, Edge, Either, Node, NotUnderstood, Repea
 
 LINE_BYTES = 50  # of a usual line, for choosing between conditions
 FEW_LINES = 0.05  # a share of lines small enough to look for nothing better
-MOST_LINES = 0.6  # a condition that more lines meet is not worth looking for
+MOST_LINES = 1.0  # about; a condition that more lines meet is not worth looking for
 WIDEST_TAIL = 64
 
 @dataclass(frozen=True)
@@ -28,20 +28,25 @@ class Plan:
     last: Strings = frozenset()  # its last byte
     every_line: bool = False  # nothing of this kind is known
     tail_bytes: int = 0  # if not 0: only so many last bytes of a line decide
+    least_bytes: int = 0  # shorter lines cannot match, whatever else they have
 
 
 @functools.cache
 def plan(pattern: str) -> Plan:
     """The conditions for `pattern`, which RE2 must accept."""
-    try:
-        options = [_flat(option) for option in _options(parse(pattern))]
-    except (NotUnderstood, RecursionError):
-        return Plan(every_line=True)
-    chosen = [_cheapest(option) for option in options]
-    if any(one is None for one in chosen) or sum(share for share, _ in filter(None, chosen)) > MOST_LINES:
-        return Plan(every_line=True, tail_bytes=_tail_bytes(options))
+    chosen = [_cheapest(option) for option in alternatives(pattern)]
+    if not chosen or any(one is None for one in chosen) or sum(share for share, _ in filter(None, chosen)) > MOST_LINES:
+        return Plan(every_line=True, tail_bytes=tail_bytes(pattern), least_bytes=least_bytes(pattern))
     parts = [part for _, part in filter(None, chosen)]
     return Plan(*(frozenset().union(*(getattr(part, kind) for part in parts)) for kind in ("heads", "strings", "first", "last")))
+
+
+def alternatives(pattern: str) -> list[tuple[Node, ...]]:
+    """The outermost alternatives, each as its parts; none if the pattern is not understood."""
+    try:
+        return [_flat(option) for option in _options(parse(pattern))]
+    except (NotUnderstood, RecursionError):
+        return []
 
 
 def _options(tree: Node) -> list[Node]:
@@ -67,30 +72,30 @@ def _cheapest(parts: tuple[Node, ...]) -> tuple[float, Plan] | None:
     if heads is not None:
         known.append((chances(heads), Plan(heads=heads)))
     if parts and parts[0] == Edge("begin"):
-        known.append(_edge("first", frozenset(text[:1] for text in found.starts)))
+        known += _edge("first", frozenset(text[:1] for text in found.starts))
     if parts and parts[-1] == Edge("end"):
-        known.append(_edge("last", frozenset(text[-1:] for text in found.ends)))
+        known += _edge("last", frozenset(text[-1:] for text in found.ends))
     return min(known, key=lambda one: one[0], default=None)
 
 
-def _edge(side: str, lone_bytes: Strings) -> tuple[float, Plan]:
-    """The condition that a line starts or ends with one of these bytes."""
-    return (1.0, Plan(every_line=True)) if b"" in lone_bytes else (edge_chances(lone_bytes), Plan(**{side: lone_bytes}))
+def _edge(side: str, lone_bytes: Strings) -> list[tuple[float, Plan]]:
+    """The condition that a line starts or ends with one of these bytes, if that says anything."""
+    return [] if b"" in lone_bytes else [(edge_chances(lone_bytes), Plan(**{side: lone_bytes}))]
 
 
 # ---- the tail of a line
 
 
-def _tail_bytes(options: list[tuple[Node, ...]]) -> int:
-    """How many last bytes of a line say whether one of the options matches; 0 if no number does.
+def tail_bytes(pattern: str) -> int:
+    """How many last bytes of a line say whether the pattern matches it; 0 if no number does.
 
-    Each must end at the end of the line and have a greatest width. One byte more than that: at its start, neither the
-    beginning of a line nor the edge of a word is taken for one where the line goes on before it."""
+    Each alternative must end at the end of the line and have a greatest width. One byte more than that: at its start,
+    neither the beginning of a line nor the edge of a word is taken for one where the line goes on before it."""
+    options = alternatives(pattern)
     widths = [_width(Sequence(option)) if option and option[-1] == Edge("end") else None for option in options]
-    if any(width is None for width in widths):
-        return 0
-    widest = max(width for width in widths if width is not None) + 1
-    return widest if widest <= WIDEST_TAIL else 0
+    known = [width for width in widths if width is not None]
+    widest = max(known, default=0) + 1
+    return widest if known and len(known) == len(widths) and widest <= WIDEST_TAIL else 0
 
 
 def _width(tree: Node) -> int | None:
@@ -107,3 +112,22 @@ def _width(tree: Node) -> int | None:
         return None
     known = [width for width in widths if width is not None]
     return sum(known) if isinstance(tree, Sequence) else max(known)
+
+
+# ---- the shortest line
+
+
+def least_bytes(pattern: str) -> int:
+    """How many bytes every line has that the pattern matches."""
+    return min((_least_bytes(Sequence(option)) for option in alternatives(pattern)), default=0)
+
+
+def _least_bytes(tree: Node) -> int:
+    if isinstance(tree, Edge):
+        return 0
+    if isinstance(tree, Chars):
+        return len(chr(tree.ranges[0][0]).encode(errors="surrogatepass")) if tree.ranges else 0
+    if isinstance(tree, Repeat):
+        return tree.least * _least_bytes(tree.part)
+    sizes = [_least_bytes(part) for part in (tree.parts if isinstance(tree, Sequence) else tree.options)]
+    return sum(sizes) if isinstance(tree, Sequence) else min(sizes)

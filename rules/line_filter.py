@@ -16,23 +16,26 @@ from rules.decode import CASE_BITS, character_at, eight_at, load_eight
 from rules.first_words import skipped_characters
 from rules.kernels import inlined, kernel, unowned
 from rules.line_conditions import Plan, plan
+from rules.pattern_literals import blurred, is_blurred
 
-HASH_BITS = 17
+HASH_BITS, BUCKET_BITS = 20, 16  # of the table of bits (128 KiB), and of the strings' places
 HASH_SHIFT = np.uint64(32 - HASH_BITS)
 HASH_FACTOR = np.uint64(0x9E3779B1)
-LOW_32, LOW_16, LOW_8 = np.uint64(0xFFFFFFFF), np.uint64(0xFFFF), np.uint64(0xFF)
+LOW_32, LOW_16 = np.uint64(0xFFFFFFFF), np.uint64(0xFFFF)
 WORD_BITS, IN_WORD, ONE = np.uint64(6), np.uint64(63), np.uint64(1)
+IN_BUCKET = np.uint64(HASH_BITS - BUCKET_BITS)
 FIRST, LAST = 0, 1
 
 
 class Strings(NamedTuple):
-    """Blurred strings to look for, in order of their first four bytes; shorter ones by their first byte, after them."""
+    """Blurred strings to look for. The scan sees bytes with bit 0x20 set: h is the hash of four, b the number of two."""
 
     long_bits: np.ndarray  # uint64: bit h is set where some string's first four bytes have hash h
     short_bits: np.ndarray  # uint64: bit b where the first two bytes of some shorter string are b
-    long_from: np.ndarray  # int64 [2 ** HASH_BITS + 1]: the strings of hash h are long_from[h]:long_from[h + 1]
-    short_from: np.ndarray  # int64 [257]: likewise of a first byte
+    long_from: np.ndarray  # int32 [2 ** 16 + 1]: strings from long_from[h >> 4] to long_from[(h >> 4) + 1] include those of h
+    short_from: np.ndarray  # int32 [2 ** 16 + 1]: likewise the shorter strings of b; one of a single byte stands at 256 places
     values: np.ndarray  # uint64 [strings]: the bytes, at most eight
+    masks: np.ndarray  # uint64 [strings]: their bits that must be equal
     sizes: np.ndarray  # int64 [strings]
     patterns: np.ndarray  # int64 [strings]: whose string it is
 
@@ -80,25 +83,40 @@ def line_filter(patterns: tuple[str, ...]) -> LineFilter:
 def _strings(sets: Iterable[frozenset[bytes]]) -> Strings:
     """The table of the strings of each pattern."""
     pairs = [(text, pattern) for pattern, texts in enumerate(sets) for text in sorted(texts)]
-    long_pairs = sorted((pair for pair in pairs if len(pair[0]) >= 4), key=lambda pair: _hash(pair[0]))
-    short_pairs = sorted((pair for pair in pairs if len(pair[0]) < 4), key=lambda pair: pair[0][0])
-    ordered = long_pairs + short_pairs
-    long_from = np.searchsorted([_hash(text) for text, _ in long_pairs], np.arange((1 << HASH_BITS) + 1))
-    short_from = np.searchsorted([text[0] for text, _ in short_pairs], np.arange(257)) + len(long_pairs)
-    firsts = [first for text, _ in short_pairs for first in _first_two(text)]
-    values = np.array([int.from_bytes(text, "little") for text, _ in ordered], np.uint64)
-    numbers = [np.array([f(pair) for pair in ordered], np.int64) for f in (lambda pair: len(pair[0]), lambda pair: pair[1])]
+    long_places = sorted((_hash(text), text, pattern) for text, pattern in pairs if len(text) >= 4)
+    short_places = sorted((two, text, pattern) for text, pattern in pairs if len(text) < 4 for two in _first_two(text))
+    buckets = [h >> HASH_BITS - BUCKET_BITS for h, _, _ in long_places]
+    long_from = np.searchsorted(buckets, np.arange((1 << BUCKET_BITS) + 1))
+    short_from = np.searchsorted([b for b, _, _ in short_places], np.arange((1 << 16) + 1)) + len(long_places)
+    texts = [text for _, text, _ in long_places + short_places]
     return Strings(
-        _bits([_hash(text) for text, _ in long_pairs], 1 << HASH_BITS), _bits(firsts, 1 << 16), long_from, short_from, values, *numbers
-    )  # fmt: skip
+        long_bits=_bits([h for h, _, _ in long_places], 1 << HASH_BITS),
+        short_bits=_bits([b for b, _, _ in short_places], 1 << 16),
+        long_from=long_from.astype(np.int32),
+        short_from=short_from.astype(np.int32),
+        values=np.array([int.from_bytes(text, "little") for text in texts], np.uint64),
+        masks=np.array([int.from_bytes(_mask(text), "little") for text in texts], np.uint64),
+        sizes=np.array([len(text) for text in texts], np.int64),
+        patterns=np.array([pattern for _, _, pattern in long_places + short_places], np.int64),
+    )
 
 
 def _hash(text: bytes) -> int:
-    return (int.from_bytes(text[:4], "little") * int(HASH_FACTOR) & 0xFFFFFFFF) >> int(HASH_SHIFT)
+    return (int.from_bytes(_soft(text[:4]), "little") * int(HASH_FACTOR) & 0xFFFFFFFF) >> int(HASH_SHIFT)
+
+
+def _soft(text: bytes) -> bytes:
+    """As the scan sees a text."""
+    return bytes(byte | 0x20 for byte in text)
+
+
+def _mask(text: bytes) -> bytes:
+    return bytes(0xDF if is_blurred(byte) else 0xFF for byte in text)
 
 
 def _first_two(text: bytes) -> list[int]:
     """The numbers that the first two bytes may make; of one byte with any after it."""
+    text = _soft(text)
     seconds = [text[1]] if len(text) > 1 else range(256)
     return [text[0] | second << 8 for second in seconds]
 
@@ -115,7 +133,7 @@ def _edges(plans: list[Plan]) -> tuple[np.ndarray, np.ndarray]:
     table = np.zeros((len(patterns), 2, 256), bool)
     for row, number in enumerate(patterns):
         for side, texts in ((FIRST, plans[number].first), (LAST, plans[number].last)):
-            table[row, side, [text[0] for text in texts]] = True
+            table[row, side, [byte for byte in range(256) if blurred(bytes([byte])) in texts]] = True
     return np.array(patterns, np.int64), table
 
 
@@ -144,7 +162,7 @@ def find_candidates(data, starts, ends, line, skipped, heads, strings, edge_patt
 def check_edges(data, start, end, edge_patterns, edge_bytes, line, seen, pairs, filled):
     """Note the patterns that the first or the last byte of the line allows."""
     data, edge_patterns, edge_bytes, seen, pairs = unowned(data), unowned(edge_patterns), unowned(edge_bytes), unowned(seen), unowned(pairs)
-    first, last = data[np.uint64(start)] | 0x20, data[np.uint64(end - 1)] | 0x20
+    first, last = data[np.uint64(start)], data[np.uint64(end - 1)]
     for k in range(edge_patterns.size):
         if edge_bytes[k, FIRST, first] or edge_bytes[k, LAST, last]:
             filled = note(edge_patterns[k], line, seen, pairs, filled)
@@ -158,7 +176,7 @@ def check_head(data, start, end, skipped, heads, line, seen, pairs, filled):
     while start < end:
         code, size = character_at(data, start, end)
         if not skipped[code]:
-            return compare(eight_at(data, start, end) | CASE_BITS, end - start, heads, line, seen, pairs, filled)
+            return compare(eight_at(data, start, end), end - start, heads, line, seen, pairs, filled)
         start += size
     return filled
 
@@ -169,8 +187,9 @@ def check_strings(data, start, end, strings, line, seen, pairs, filled):
     data, long_bits, short_bits = unowned(data), unowned(strings.long_bits), unowned(strings.short_bits)
     whole = min(end, data.size - 7)  # from here on eight bytes would reach past the data
     for i in range(start, end):
-        eight = (load_eight(data, i) if i < whole else eight_at(data, i, end)) | CASE_BITS
-        if is_set(long_bits, hash_of(eight)) or is_set(short_bits, eight & LOW_16):
+        eight = load_eight(data, i) if i < whole else eight_at(data, i, end)
+        soft = eight | CASE_BITS
+        if is_set(long_bits, hash_of(soft)) or is_set(short_bits, soft & LOW_16):
             filled = compare(eight, end - i, strings, line, seen, pairs, filled)
     return filled
 
@@ -188,22 +207,17 @@ def is_set(bits, place):
 @kernel
 def compare(eight, left, strings, line, seen, pairs, filled):
     """Note the patterns of the strings that `eight`, with `left` bytes to the end of the line, begins with."""
-    values, sizes, patterns = unowned(strings.values), unowned(strings.sizes), unowned(strings.patterns)
+    values, masks, sizes, patterns = unowned(strings.values), unowned(strings.masks), unowned(strings.sizes), unowned(strings.patterns)
     long_from, short_from, seen, pairs = unowned(strings.long_from), unowned(strings.short_from), unowned(seen), unowned(pairs)
-    h, b = hash_of(eight), eight & LOW_8
+    soft = eight | CASE_BITS
+    h, b = hash_of(soft) >> IN_BUCKET, soft & LOW_16
     for k in range(long_from[h], long_from[h + ONE]):
-        if begins(eight, left, values[k], sizes[k]):
+        if sizes[k] <= left and (eight ^ values[k]) & masks[k] == 0:
             filled = note(patterns[k], line, seen, pairs, filled)
     for k in range(short_from[b], short_from[b + ONE]):
-        if begins(eight, left, values[k], sizes[k]):
+        if sizes[k] <= left and (eight ^ values[k]) & masks[k] == 0:
             filled = note(patterns[k], line, seen, pairs, filled)
     return filled
-
-
-@inlined
-def begins(eight, left, value, size):
-    """Is `value` (of `size` bytes) what `eight` begins with, before the line ends?"""
-    return size <= left and (eight ^ value) << np.uint64(64 - 8 * size) == 0
 
 
 @inlined

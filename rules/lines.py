@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from rules.buffers import string_buffers
 from rules.kernels import kernel_bytes, kernel_texts
+from rules.line_conditions import Plan
 from rules.line_edits import EDIT_ROWS as EDIT_ROWS  # part of this file's interface
 from rules.line_edits import edit_table, edited_documents, joined_texts
 from rules.line_filter import LineFilter, line_filter
@@ -21,6 +22,8 @@ from rules.line_signals import split_lines
 from rules.line_state import ORIGINAL, Lines
 from rules.rule import Pack, Rule
 from rules.thresholds import conditions_hold
+
+ANY_LINE = Plan(every_line=True)
 
 
 @dataclass
@@ -40,6 +43,12 @@ class _Candidates:
     finder: LineFilter
     position: dict[str, int]  # pattern -> number in the finder
     lines: list[np.ndarray | None]  # ascending; None: all
+
+    def of(self, pattern: str) -> np.ndarray | None:
+        return self.lines[self.position[pattern]]
+
+    def plan(self, pattern: str) -> Plan:
+        return self.finder.plans[self.position[pattern]]
 
     def update(self, lines: Lines, numbers: np.ndarray) -> None:
         """Lines `numbers` (ascending) were rewritten. What they no longer have is not taken out: RE2 looks again."""
@@ -95,18 +104,17 @@ def _find_candidates(lines: Lines, pack: Pack) -> _Candidates:
 
 def _matching(lines: Lines, candidates: _Candidates, rule: Rule, scope: np.ndarray) -> np.ndarray:
     """Numbers of the living lines that meet the rule, of documents in scope (bool [n]); ascending."""
-    position = candidates.position[rule.match] if rule.match else None
-    numbers = candidates.lines[position] if position is not None else None
+    plan = candidates.plan(rule.match) if rule.match else ANY_LINE
+    numbers = candidates.of(rule.match) if rule.match else None
     if numbers is None:
-        numbers = np.flatnonzero(lines.alive)
+        numbers = np.flatnonzero(lines.alive & _long_enough(lines, plan.least_bytes))
     else:
         numbers = numbers[lines.alive[numbers]]
     if not scope.all():
         numbers = numbers[scope[lines.document[numbers]]]
     numbers = _within(lines, rule, numbers)
-    if rule.match and position is not None and len(numbers):
-        tail_bytes = candidates.finder.plans[position].tail_bytes
-        numbers = numbers[_match(lines.texts(numbers, tail_bytes), rule.match)]
+    if rule.match and len(numbers):
+        numbers = numbers[_match(lines.texts(numbers, plan.tail_bytes), rule.match)]
     if rule.when and len(numbers):
         names = [condition.signal for condition in rule.when]
         numbers = numbers[conditions_hold(rule.when, lines.signals(names, numbers))]
@@ -121,6 +129,11 @@ def _within(lines: Lines, rule: Rule, numbers: np.ndarray) -> np.ndarray:
     document = lines.document[numbers]
     place = numbers - lines.first_line[document] if side == "first" else lines.first_line[document + 1] - 1 - numbers
     return numbers[place < count]
+
+
+def _long_enough(lines: Lines, least_bytes: int) -> np.ndarray | bool:
+    """Which lines have so many bytes, or were rewritten."""
+    return (lines.ends - lines.starts >= least_bytes) | (lines.version != ORIGINAL) if least_bytes else True
 
 
 def _match(texts: pa.LargeStringArray, pattern: str) -> np.ndarray:

@@ -1,14 +1,14 @@
 """Byte strings of which a line must hold at least one where a pattern matches.
 
-All strings are `blurred`: bit 0x20 of every byte is set, so that ASCII letters, and most letters of two bytes, have one
-case. A set of strings says that one of them is there; a set with the empty string says nothing. Sets only ever say less
+All strings are `blurred`: bit 0x20 of every letter, and of every byte beyond ASCII, is set, so that ASCII letters, and
+most letters of two bytes, have one case. A set of strings says that one of them is there; a set with the empty string says nothing. Sets only ever say less
 than the pattern does, so a line without any of the strings cannot match.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from rules.pattern_classes import EVERYTHING, Ranges, size
@@ -17,7 +17,7 @@ from rules.pattern_syntax import Chars, Either, Node, Repeat, Sequence
 Strings = frozenset[bytes]
 
 LONGEST = 8  # bytes of a string that a kernel compares at once
-MOST = 256  # strings in one set; a set that grows beyond it is shortened or given up
+MOST = 1024  # strings in one set; a set that grows beyond it is shortened or given up
 MOST_CHARACTERS = 64  # of a class, to be strings
 COPIES = 4  # of a repeated part that are looked at
 EMPTY: Strings = frozenset([b""])
@@ -33,14 +33,23 @@ class Found:
     within: Strings | None  # it holds one of these
 
 
+def is_blurred(byte: int) -> bool:
+    """Does bit 0x20 of this byte count for nothing?"""
+    return byte >= 0x80 or bytes([byte]).isalpha()
+
+
 def blurred(text: bytes) -> bytes:
-    return bytes(byte | 0x20 for byte in text)
+    return text.translate(_BLURRED)
+
+
+_BLURRED = bytes(byte | 0x20 if is_blurred(byte) else byte for byte in range(256))
 
 
 # ---- how often a string is met
 
 _FREQUENT = b" etaoinsrhldcumfpgwybvk"
-_CHANCES = {byte: 0.2 / (rank + 1.5) for rank, byte in enumerate(_FREQUENT)} | {byte: 0.02 for byte in b"0123456789.,-/()'"}
+_CHANCES = {byte: 0.2 / (rank + 1.5) for rank, byte in enumerate(_FREQUENT)}
+_CHANCES |= dict.fromkeys(b"0123456789:/()'", 0.004) | dict.fromkeys(b".,-", 0.02) | dict.fromkeys(b"{}[]@#$%^&~`|\\+*=<>", 0.0005)
 
 
 @functools.cache
@@ -77,12 +86,16 @@ def window(text: bytes) -> bytes:
 
 
 def fewest(texts: Iterable[bytes]) -> Strings:
-    """The texts as a set, without those that hold another one."""
-    few: list[bytes] = []
-    for text in sorted(set(texts), key=len):
-        if not any(one in text for one in few):
-            few.append(text)
-    return frozenset(few)
+    """The texts (of at most LONGEST bytes) as a set, without those that hold another one."""
+    whole = frozenset(texts)
+    return frozenset(text for text in whole if not any(part in whole for part in _parts(text)))
+
+
+def _parts(text: bytes) -> Iterator[bytes]:
+    """All that stands in a text but itself."""
+    for length in range(1, len(text)):
+        for start in range(len(text) - length + 1):
+            yield text[start : start + length]
 
 
 def crossed(left: Strings, right: Strings) -> Strings | None:

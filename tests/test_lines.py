@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import re
-
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from line_rules_plain import plain
+from random_patterns import patterns_and_lines
 
 from rules.lines import apply_line_rules
 from rules.rule import Comparison, Condition, Pack, Rule
@@ -23,77 +24,75 @@ RULES = [
 ]
 
 
-def split(text: str, breaks: str) -> list[tuple[str, str]]:
-    """(line, separator) pairs, by the definition of str.split or str.splitlines."""
-    if breaks == "unicode":
-        return [(line, whole[len(line) :]) for line, whole in zip(text.splitlines(), text.splitlines(keepends=True))]
-    parts = text.split("\n")
-    return [(line, "\n") for line in parts[:-1]] + [(parts[-1], "")]
-
-
-def measured(name: str, line: str) -> int:
-    return {"line_words": len(line.split()), "line_chars": len(line)}[name]
-
-
-def compare(value: float, comparison: Comparison) -> bool:
-    return {"<": value < comparison.threshold, ">": value > comparison.threshold}[comparison.operator]
-
-
-def plain(rules: list[Rule], text: str, breaks: str) -> tuple[str, list[tuple], dict[int, int]]:
-    """The definition: rules one after the other, each over the lines that are left."""
-    lines = [[number, line, separator] for number, (line, separator) in enumerate(split(text, breaks), 1)]
-    total, last = len(lines), lines[-1][0] if lines else 0
-    edits, matches = [], {}
-    for index, rule in enumerate(rules):
-        kept = []
-        for entry in lines:
-            hit = bool(re.search(rule.match, entry[1])) if rule.match else True
-            for condition in rule.when:
-                hit = hit and any(compare(measured(condition.signal, entry[1]), c) for c in condition.any_of)
-            if rule.lines is None:
-                matches[index] = matches.get(index, 0) + hit
-            elif hit and rule.lines == "drop":
-                edits.append((entry[0], index, entry[1], None))
-                continue
-            elif hit:
-                after = re.sub(rule.match, rule.with_, entry[1])
-                if after != entry[1]:
-                    edits.append((entry[0], index, entry[1], after))
-                    entry[1] = after
-            kept.append(entry)
-        lines = kept
-    if edits and lines and lines[-1][0] != last:
-        lines[-1][2] = ""
-    out = "".join(line + separator for _, line, separator in lines) if edits else text
-    return out, sorted(edits, key=lambda e: (e[0], e[1])), {k: matches.get(k, 0) for k, r in enumerate(rules) if r.lines is None} | {-1: total}
-
-
 texts = st.lists(
     st.sampled_from(["home", "news", "", "a", "a b c", "Read more", "12 eggs", "{x}", "a {1}", "é a", "🙂 b", "x" * 40, "\r", "\u2028", "a\x85b", "\x00"]),
     max_size=8,
 ).map("\n".join) | st.text("ab \n\r\u2028{1é", max_size=20)  # fmt: skip
 
 
-def run(rules: list[Rule], documents: list[str], breaks: str):
+def run(rules: list[Rule], documents: list[str], breaks: str, scopes: dict[int, np.ndarray] | None = None):
     pack = Pack("p", "", tuple(rules), line_breaks=breaks)
-    scopes = {i: np.ones(len(documents), bool) for i in range(len(rules))}
-    return apply_line_rules(pack, pa.array(documents, pa.large_string()), scopes)
+    everywhere = {i: np.ones(len(documents), bool) for i in range(len(rules))}
+    return apply_line_rules(pack, pa.array(documents, pa.large_string()), scopes or everywhere)
 
 
-@settings(max_examples=300, deadline=None)
-@given(st.lists(texts, max_size=5), st.sampled_from(["newline", "unicode"]), st.permutations(RULES), st.integers(1, len(RULES)))
-def test_equals_the_plain_loop(documents, breaks, order, count):
-    rules = order[:count]
-    result = run(rules, documents, breaks)
+def check(rules: list[Rule], documents: list[str], breaks: str, scopes: dict[int, np.ndarray] | None = None) -> None:
+    """The rules do to each document what the plain loop does."""
+    result = run(rules, documents, breaks, scopes)
+    result.texts.validate(full=True)
     got = result.edits.to_pylist()
+    assert got == sorted(got, key=lambda e: (e["row"], e["line"], e["rule"]))
     for row, text in enumerate(documents):
-        after, edits, matches = plain(rules, text, breaks)
+        after, edits, matches, total = plain(rules, text, breaks, [scopes is None or bool(scopes[i][row]) for i in range(len(rules))])
         assert result.texts[row].as_py() == after
         assert [(e["line"], e["rule"], e["before"], e["after"]) for e in got if e["row"] == row] == edits
         gone = sum(e[3] is None for e in edits)
-        assert result.signals["removed_line_frac"][row] == pytest.approx(gone / max(matches.pop(-1), 1))
+        assert result.signals["removed_line_frac"][row] == pytest.approx(gone / max(total, 1))
         assert result.signals["removed_char_frac"][row] == pytest.approx((len(text) - len(after)) / max(len(text), 1))
         assert {k: v[row] for k, v in result.matches.items()} == matches
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(texts, max_size=5), st.sampled_from(["newline", "unicode"]), st.permutations(RULES), st.integers(1, len(RULES)))
+def test_equals_the_plain_loop(documents, breaks, order, count):
+    check(order[:count], documents, breaks)
+
+
+conditions = st.builds(
+    lambda signal, operator, threshold: Condition(signal, (Comparison(operator, threshold),)),
+    st.sampled_from(["line_words", "line_chars", "line_longest_word_chars"]), st.sampled_from("<>"), st.integers(0, 8),
+)  # fmt: skip
+withins = st.none() | st.tuples(st.sampled_from(["first", "last"]), st.integers(0, 3))
+
+
+@st.composite
+def random_rules(draw: st.DrawFn) -> tuple[Rule, list[str]]:
+    """A rule of any kind, and lines that it may act on."""
+    lines = draw(st.sampled_from(["drop", "drop", "trim", "replace", None]))
+    pattern, near = draw(patterns_and_lines())
+    if draw(st.booleans()):
+        pattern = draw(st.sampled_from([r"[^.?!]$|\.\.\.$|^$", r"^[\s\p{Z}]+|[\s\p{Z}]+$", "a", "(?i)^home|x$", r"\d+", "^.{3,6}$", "[aé]+"]))
+    try:
+        pc.match_substring_regex(pa.array([""]), pattern)
+    except pa.ArrowInvalid:
+        pattern = "a"
+    when = draw(st.lists(conditions, max_size=1))
+    bare = lines == "drop" and bool(when) and draw(st.booleans())
+    replacement = draw(st.sampled_from(["", "#", "home", " x "])) if lines == "replace" else ""
+    return Rule("r", "w", lines=lines, match=None if bare else pattern, with_=replacement, when=tuple(when), within=draw(withins)), near
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.data())
+def test_random_packs_equal_the_plain_loop(data):
+    """Any rules in any order, each in the scope of some documents, on lines near what they match."""
+    drawn = data.draw(st.lists(random_rules(), min_size=1, max_size=5))
+    pool = [line for _, near in drawn for line in near] + ["", "", "a", "home x", "a sentence that ends.", "12 eggs  ", "\u2028", "x\x85"]
+    document = st.lists(st.sampled_from(pool), max_size=8).map("\n".join)
+    documents = data.draw(st.lists(document, min_size=1, max_size=4))
+    flags = data.draw(st.lists(st.lists(st.booleans(), min_size=len(documents), max_size=len(documents)), min_size=len(drawn), max_size=len(drawn)))
+    scopes = {i: np.array(one) for i, one in enumerate(flags)} if data.draw(st.booleans()) else None
+    check([rule for rule, _ in drawn], documents, data.draw(st.sampled_from(["newline", "unicode"])), scopes)
 
 
 def test_only_documents_in_scope_are_touched():
@@ -126,3 +125,24 @@ def test_a_line_of_50_mb():
     rules = [Rule("menu", "w", lines="drop", match="^home$"), Rule("tail", "w", lines="trim", match=" end$")]
     result = run(rules, ["home\n" + long + "end", "home"], "newline")
     assert result.texts[0].as_py() == long[:-1] and result.texts[1].as_py() == ""
+
+
+@pytest.mark.parametrize(("within", "text", "expected"), [
+    (("first", 2), "y\nx\nx\n\nx", "x\n\nx"), (("last", 2), "x\n\nx\nx\ny", "x\n\nx"), (("first", 2), "\n\nx\nx", "x\nx"),
+    (("last", 1), "x\n\nx\nx", "x\n\nx"), (("first", 9), "x\n\nx", ""), (("first", 0), "x\n\nx", "x\n\nx"),
+])  # fmt: skip
+def test_within_counts_the_lines_that_the_pack_began_with(within, text, expected):
+    """Blank lines count, and lines that an earlier rule dropped still do."""
+    rules = [Rule("y", "w", lines="drop", match="^y"), Rule("x", "w", lines="drop", match="^x?$", within=within)]
+    assert run(rules, [text], "newline").texts.to_pylist() == [expected]
+    check(rules, [text, "y\n" + text], "newline")
+
+
+def test_within_without_lines_counts_matches_there():
+    rules = [Rule("m", "w", match="x", within=("first", 2))]
+    assert run(rules, ["a\nx\nx", "x\nx\nx", "a\na\nx"], "newline").matches[0].tolist() == [1, 2, 0]
+
+
+def test_a_line_that_a_rule_changed_may_match_what_it_did_not():
+    rules = [Rule("r", "w", lines="replace", match="^tsrif", with_="first"), Rule("d", "w", lines="drop", match="^first$")]
+    assert run(rules, ["tsrif\nstay\nfirst"], "newline").texts.to_pylist() == ["stay"]

@@ -40,6 +40,7 @@ from rules.signals import measure  # noqa: E402
 from rules.words import Splitter  # noqa: E402
 
 PEER = ROOT / "tests" / "oracle" / "peer.py"
+PEER_WORDS = {"space": "space", "spacy": "shipped"}
 QUANTILES = (0.25, 0.5, 0.75)
 
 
@@ -154,7 +155,7 @@ def compare(table: pa.Table, words: str, arguments: argparse.Namespace) -> int:
     theirs = run_peer(texts, wanted, words, arguments)
     found = ours.verdicts(texts, wanted, words)
     as_strings = texts.to_pylist()
-    wrong = sum([show(c, as_strings, theirs, found) for c in wanted])
+    wrong = sum([show(c, words, as_strings, theirs, found) for c in wanted])
     return wrong
 
 
@@ -167,18 +168,17 @@ def run_peer(texts: pa.Array, wanted: list[Configuration], words: str, arguments
         parquet.write_table(pa.table({"text": texts}), folder / "texts.parquet")
         (folder / "configurations.json").write_text(json.dumps([dataclasses.asdict(c) for c in wanted]))
         files = [str(folder / file) for file in ("texts.parquet", "configurations.json", "verdicts.parquet")]
-        how = {"spacy": "shipped"}.get(words, words)
-        subprocess.run([python, PEER, *files, "--words", how, "--processes", str(arguments.processes)], check=True)
+        subprocess.run([python, PEER, *files, "--words", PEER_WORDS[words], "--processes", str(arguments.processes)], check=True)
         table = parquet.read_table(folder / "verdicts.parquet")
     return {name: table[name].to_pylist() for name in table.column_names}
 
 
-def show(configuration: Configuration, texts: list[str], theirs: dict[str, list], found: dict[str, list]) -> int:
+def show(configuration: Configuration, words: str, texts: list[str], theirs: dict[str, list], found: dict[str, list]) -> int:
     """One line on a configuration, and three unexplained differences at most; returns how many there are."""
     name, wrong, explained = configuration.name, [], {}
     for row, (text, peer, our) in enumerate(zip(texts, theirs[name], found[name])):
         if peer != our:
-            exception = exception_for(configuration, text, peer, our)
+            exception = exception_for(configuration, words, text, peer, our)
             explained[exception] = explained.get(exception, 0) + 1
             if not exception:
                 wrong.append(f"    document {row}: peer {peer}, gristmill {our}: {text[:200]!r}")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+from importlib.util import find_spec
+from typing import get_args
 
 import pyarrow as pa
 import pyarrow.parquet as parquet
@@ -12,8 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracle import exceptions, ours, peer
 from oracle.checks import CHECKS, DEFAULTS, Configuration
-from oracle.compare import configurations
+from oracle.compare import PEER_WORDS, configurations
 from oracle.exceptions import exception_for, same_text
+
+from rules.words import Splitter
 
 C4_PIECES = ["JavaScript", "lorem ipsum", "Lorem Ipsum", "privacy policy", "uses cookies", "[edit]", "[12]", "[]", "[٣]", "[citation needed]", "{", "A few words more."]
 SENTENCES = [
@@ -23,6 +27,9 @@ SENTENCES = [
     "x" * 40, "a b c d e f.", "... ... #tag #tag", "Terms of Use apply to this site.", "",
 ]  # fmt: skip
 BREAKS = ["\n", "\n\n", "\n\n", "\n\n", " ", " ", "\r\n", "\n \n", "\u2028"]
+
+
+needs_spacy = pytest.mark.skipif("spacy" not in get_args(Splitter) or not find_spec("spacy"), reason="needs words of spaCy")
 
 
 def made_up_texts(count: int) -> list[str]:
@@ -35,14 +42,14 @@ def made_up_texts(count: int) -> list[str]:
     return texts
 
 
-def differences(texts: list[str], wanted: list[Configuration], theirs: peer.Verdicts | None = None) -> list[tuple]:
+def differences(texts: list[str], wanted: list[Configuration], theirs: peer.Verdicts | None = None, words: str = "space") -> list[tuple]:
     """(configuration, text, peer, ours) where no named exception explains them."""
-    theirs = theirs or peer.verdicts(texts, wanted, "space")
-    found = ours.verdicts(pa.array(texts, pa.large_string()), wanted, "space")
+    theirs = theirs or peer.verdicts(texts, wanted, PEER_WORDS[words])
+    found = ours.verdicts(pa.array(texts, pa.large_string()), wanted, words)
     wrong = []
     for c in wanted:
         pairs = zip(texts, theirs[c.name], found[c.name])
-        wrong += [(c.name, text, a, b) for text, a, b in pairs if a != b and not exception_for(c, text, a, b)]
+        wrong += [(c.name, text, a, b) for text, a, b in pairs if a != b and not exception_for(c, words, text, a, b)]
         edited = zip(texts, theirs.get(f"{c.name} text", []), found.get(f"{c.name} text", []))
         wrong += [(c.name, text, a, b) for text, a, b in edited if None not in (a, b) and not same_text(a, b)]
     return wrong
@@ -76,6 +83,12 @@ def test_real_texts(shared_data):
     assert differences(table["text"].to_pylist()[::8], EXACT) == []
 
 
+@needs_spacy
+def test_made_up_texts_with_words_of_spacy():
+    texts = made_up_texts(100)
+    assert differences(texts, EXACT, words="spacy") == []
+
+
 # ---- the named exceptions of docs/parity.md: each is shown by a text, so that none outlives its cause
 
 
@@ -97,4 +110,13 @@ def test_real_texts(shared_data):
 def test_named_exceptions(name, configuration, text, theirs, found):
     assert peer.verdicts([text], [configuration], "space")[configuration.name] == [theirs]
     assert ours.verdicts(pa.array([text], pa.large_string()), [configuration], "space")[configuration.name] == [found]
-    assert exception_for(configuration, text, theirs, found) == name
+    assert exception_for(configuration, "space", text, theirs, found) == name
+
+
+@needs_spacy
+def test_named_exception_of_spacy():
+    few = Configuration("q", "gopher_quality", {"min_doc_words": 4, "min_stop_words": None})
+    texts = ["One two three IS_ALPHA", "Four five six IS_ALPHA"]
+    assert peer.verdicts(texts, [few], "shipped")["q"] == [None, "gopher_short_doc"]
+    assert ours.verdicts(pa.array(texts, pa.large_string()), [few], "spacy")["q"] == [None, None]
+    assert exception_for(few, "spacy", texts[1], "gopher_short_doc", None) == exceptions.IS_ALPHA

@@ -7,10 +7,9 @@ quarter, a half and three quarters of the documents (of those where it is not ze
 such place with all others as they ship, and off. Thresholds are values that documents have, so that `>` and `>=` differ. Words:
 
     space  all documents; words between white space on both sides
-    spacy  documents that are English or of unknown language; the peer's words as it ships
+    spacy  documents that are English or of unknown language; the peer as it ships
 
-Sentences are those of tests/definitions.py on both sides; how often spaCy's would decide differently is printed too.
-Prints every configuration, writes each difference that no named exception explains, and exits 1 if there is one.
+With `space` words sentences are those of tests/definitions.py on both sides, with `spacy` words those of spaCy. Prints every configuration, writes each difference that no named exception explains, and exits 1 if there is one.
 """
 
 from __future__ import annotations
@@ -41,6 +40,7 @@ from rules.signals import measure  # noqa: E402
 from rules.words import Splitter  # noqa: E402
 
 PEER = ROOT / "tests" / "oracle" / "peer.py"
+PEER_WORDS = {"space": "space", "spacy": "shipped"}
 QUANTILES = (0.25, 0.5, 0.75)
 
 
@@ -155,9 +155,7 @@ def compare(table: pa.Table, words: str, arguments: argparse.Namespace) -> int:
     theirs = run_peer(texts, wanted, words, arguments)
     found = ours.verdicts(texts, wanted, words)
     as_strings = texts.to_pylist()
-    wrong = sum([show(c, as_strings, theirs, found) for c in wanted])
-    if words == "spacy":
-        show_shipped_sentences(texts, wanted, theirs, arguments)
+    wrong = sum([show(c, words, as_strings, theirs, found) for c in wanted])
     return wrong
 
 
@@ -170,17 +168,17 @@ def run_peer(texts: pa.Array, wanted: list[Configuration], words: str, arguments
         parquet.write_table(pa.table({"text": texts}), folder / "texts.parquet")
         (folder / "configurations.json").write_text(json.dumps([dataclasses.asdict(c) for c in wanted]))
         files = [str(folder / file) for file in ("texts.parquet", "configurations.json", "verdicts.parquet")]
-        subprocess.run([python, PEER, *files, "--words", words, "--processes", str(arguments.processes)], check=True)
+        subprocess.run([python, PEER, *files, "--words", PEER_WORDS[words], "--processes", str(arguments.processes)], check=True)
         table = parquet.read_table(folder / "verdicts.parquet")
     return {name: table[name].to_pylist() for name in table.column_names}
 
 
-def show(configuration: Configuration, texts: list[str], theirs: dict[str, list], found: dict[str, list]) -> int:
+def show(configuration: Configuration, words: str, texts: list[str], theirs: dict[str, list], found: dict[str, list]) -> int:
     """One line on a configuration, and three unexplained differences at most; returns how many there are."""
     name, wrong, explained = configuration.name, [], {}
     for row, (text, peer, our) in enumerate(zip(texts, theirs[name], found[name])):
         if peer != our:
-            exception = exception_for(configuration, text, peer, our)
+            exception = exception_for(configuration, words, text, peer, our)
             explained[exception] = explained.get(exception, 0) + 1
             if not exception:
                 wrong.append(f"    document {row}: peer {peer}, gristmill {our}: {text[:200]!r}")
@@ -199,15 +197,6 @@ def _compare_texts(name: str, theirs: dict[str, list], found: dict[str, list], w
     alike = sum(a != b and same_text(a, b) for _, a, b in pairs)
     wrong += [f"    document {row}: peer's text {a[:200]!r}, gristmill's {b[:200]!r}" for row, a, b in pairs if a != b and not same_text(a, b)]
     return f"; texts: {equal:,} equal, {alike:,} but for line breaks and blank ends, {len(pairs) - equal - alike} different"
-
-
-def show_shipped_sentences(texts: pa.Array, wanted: list[Configuration], theirs: dict[str, list], arguments: argparse.Namespace) -> None:
-    """How many verdicts of C4 spaCy's sentences change."""
-    c4 = [c for c in wanted if c.name in ("c4: defaults", "c4 as FineWeb: defaults")]
-    shipped = run_peer(texts, c4, "shipped", arguments)
-    for c in c4:
-        differ = sum(a != b for a, b in zip(shipped[c.name], theirs[c.name]))
-        print(f"{c.name}: spaCy's sentences decide differently for {differ:,} of {len(texts):,} documents")
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@
 This runs where datatrove is installed; it needs nothing of gristmill's but the plain definitions of the tests. Words:
 
     shipped  the filters as they come: spaCy's words, and spaCy's sentences in C4
-    spacy    spaCy's words; sentences as tests/definitions.py defines them
     space    words as str.split() gives them; sentences as tests/definitions.py defines them
 """
 
@@ -55,10 +54,9 @@ Verdicts = dict[str, list[str | None]]  # configuration -> reasons; "configurati
 
 
 class DefinedTokenizer:
-    """Words as `split` gives them, sentences as the tests define them, in the form that datatrove asks for."""
+    """Words as str.split() gives them, sentences as the tests define them, in the form that datatrove asks for."""
 
-    def __init__(self, split):
-        self.word_tokenize = split
+    word_tokenize = staticmethod(str.split)
 
     @staticmethod
     @functools.lru_cache(500_000)
@@ -76,10 +74,8 @@ def using_words(words: str, cached: int = 100_000) -> Iterator[None]:
     The peer remembers five; C4's lines push a document's words out of those, and they are found again in each filter."""
     shipped = datatrove.utils.word_tokenizers.load_word_tokenizer
     parts = datatrove.utils.text.split_into_parts
-    if words != "shipped":
-        split = str.split if words == "space" else shipped("eng").word_tokenize
-        tokenizer = DefinedTokenizer(split)
-        datatrove.utils.word_tokenizers.load_word_tokenizer = lambda language: tokenizer
+    if words == "space":
+        datatrove.utils.word_tokenizers.load_word_tokenizer = lambda language: DefinedTokenizer
     datatrove.utils.text.split_into_parts = functools.lru_cache(cached)(parts.__wrapped__)
     try:
         yield
@@ -144,7 +140,7 @@ def main() -> None:
     parser.add_argument("texts", type=Path)
     parser.add_argument("configurations", type=Path)
     parser.add_argument("out", type=Path)
-    parser.add_argument("--words", choices=["shipped", "spacy", "space"], required=True)
+    parser.add_argument("--words", choices=["shipped", "space"], required=True)
     parser.add_argument("--processes", type=int, default=1)
     arguments = parser.parse_args()
     texts = parquet.read_table(arguments.texts, columns=["text"])["text"].to_pylist()

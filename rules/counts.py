@@ -25,11 +25,14 @@ from rules.datajuicer_character_counts import (
 from rules.datajuicer_word_counts import DATAJUICER_WORD_COUNTS, count_datajuicer_words
 from rules.kernels import kernel_texts
 from rules.line_counts import LINE_COUNTS, count_lines
+from rules.markup_counts import MARKUP_COUNTS, count_markup
 from rules.nemo_character_counts import NEMO_CHARACTER_COUNTS, count_nemo_characters
 from rules.nemo_line_counts import NEMO_LINE_COUNTS, count_nemo_lines
 from rules.nemo_ngrams import NEMO_NGRAM_COUNTS, count_nemo_ngrams
 from rules.nemo_word_counts import NEMO_WORD_COUNTS, count_nemo_words
+from rules.ngram_coverage import COVERAGE_COUNTS, count_coverage
 from rules.ngrams import NGRAM_COUNTS
+from rules.profiles import ENGLISH_COUNTS, count_english
 from rules.word_counts import WORD_COUNTS, count_words
 from rules.words import Splitter, splits_unicode
 
@@ -44,10 +47,13 @@ TEXT_KERNELS = (
     (count_datajuicer_characters, DATAJUICER_CHARACTER_COUNTS),
     (count_datajuicer_repetition, DATAJUICER_REPETITION_COUNTS),
     (count_datajuicer_words, DATAJUICER_WORD_COUNTS),
+    (count_markup, MARKUP_COUNTS),
+    (count_english, ENGLISH_COUNTS),
 )
 WORD_KERNELS = (
     (count_nemo_words, NEMO_WORD_COUNTS),
     (count_nemo_ngrams, NEMO_NGRAM_COUNTS),
+    (count_coverage, COVERAGE_COUNTS),
 )
 
 CORE_MEANINGS: dict[str, str] = {**CHARACTER_COUNTS, **LINE_COUNTS, **WORD_COUNTS, **NGRAM_COUNTS}

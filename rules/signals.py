@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from rules.counts import count
 from rules.datajuicer_signals import DATAJUICER_SIGNALS
+from rules.llama3_signals import LLAMA3_SIGNALS
 from rules.nemo_signals import NEMO_SIGNALS
 from rules.ngrams import DUPLICATE_SIZES, TOP_SIZES
 from rules.signal import Signal, number, ratio, ratio_of_difference, total
@@ -82,7 +83,7 @@ CORE_SIGNALS = (
     Signal("fineweb_v1_short_line_frac", "lines (between line feeds, empty ones too) of at most 30 characters / such lines", "fraction", FINEWEB, ("short_rows", "rows"), ratio),
 )  # fmt: skip
 
-SIGNALS = {signal.name: signal for signal in (*CORE_SIGNALS, *NEMO_SIGNALS, *DATAJUICER_SIGNALS)}
+SIGNALS = {signal.name: signal for signal in (*CORE_SIGNALS, *NEMO_SIGNALS, *DATAJUICER_SIGNALS, *LLAMA3_SIGNALS)}
 
 
 def measure(texts: pa.Array | pa.ChunkedArray, names: Sequence[str], words: Splitter = "unicode") -> dict[str, np.ndarray]:

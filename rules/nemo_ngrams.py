@@ -6,7 +6,8 @@ too, and all places that do not overlap count. A duplicated n-gram is one whose 
 and the spaces between its words count, but none that the one before it counted. A text of fewer than n words counts whole.
 
 An n-gram can repeat only if both the (n - 1)-grams in it do, so each size looks only at what the size before left over;
-which 2-grams repeat a pass without branches finds (ngrams.py). 20 bytes of memory a word while its document is read.
+which 2-grams repeat a pass without branches finds (ngrams.py). 9 to 13 ns a byte,
+60 bytes of memory a word while its document is read.
 """
 
 from __future__ import annotations

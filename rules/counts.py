@@ -31,11 +31,14 @@ from rules.dolma_text import DOLMA_TEXT_COUNTS, count_dolma_text
 from rules.dolma_words import DOLMA_WORD_COUNTS, count_dolma_words
 from rules.kernels import kernel_texts
 from rules.line_counts import LINE_COUNTS, count_lines
+from rules.markup_counts import MARKUP_COUNTS, count_markup
 from rules.nemo_character_counts import NEMO_CHARACTER_COUNTS, count_nemo_characters
 from rules.nemo_line_counts import NEMO_LINE_COUNTS, count_nemo_lines
 from rules.nemo_ngrams import NEMO_NGRAM_COUNTS, count_nemo_ngrams
 from rules.nemo_word_counts import NEMO_WORD_COUNTS, count_nemo_words
+from rules.ngram_coverage import COVERAGE_COUNTS, count_coverage
 from rules.ngrams import NGRAM_COUNTS
+from rules.profiles import ENGLISH_COUNTS, count_english
 from rules.rewriting import OWN_COUNTS, own_count, rewritten
 from rules.word_counts import WORD_COUNTS, count_words
 from rules.words import Splitter, splits_unicode
@@ -54,12 +57,15 @@ TEXT_KERNELS = (
     (count_datajuicer_characters, DATAJUICER_CHARACTER_COUNTS),
     (count_datajuicer_repetition, DATAJUICER_REPETITION_COUNTS),
     (count_datajuicer_words, DATAJUICER_WORD_COUNTS),
+    (count_markup, MARKUP_COUNTS),
+    (count_english, ENGLISH_COUNTS),
 )
 WORD_KERNELS = (
     (count_dolma_words, DOLMA_WORD_COUNTS),
     (count_datamap_words, DATAMAP_WORD_COUNTS),
     (count_nemo_words, NEMO_WORD_COUNTS),
     (count_nemo_ngrams, NEMO_NGRAM_COUNTS),
+    (count_coverage, COVERAGE_COUNTS),
 )
 
 CORE_MEANINGS: dict[str, str] = {**CHARACTER_COUNTS, **LINE_COUNTS, **WORD_COUNTS, **NGRAM_COUNTS}

@@ -60,21 +60,13 @@ class _Candidates:
                 self.lines[i] = both[np.concatenate([[True], both[1:] != both[:-1]])]
 
 
-def has_line_rules(pack: Pack) -> bool:
-    return any(_acts_on_lines(rule) for rule in pack.rules)
-
-
-def _acts_on_lines(rule: Rule) -> bool:
-    return rule.acts_on_lines
-
-
 def apply_line_rules(pack: Pack, texts: pa.LargeStringArray, in_scope: dict[int, np.ndarray]) -> LineResult:
     """Apply the line rules of `pack` to `texts` ([n]); `in_scope` says per rule number which documents (bool [n])."""
     lines = _open_lines(texts, pack)
     candidates = _find_candidates(lines, pack)
     matches: dict[int, np.ndarray] = {}
     for number, rule in enumerate(pack.rules):
-        if not _acts_on_lines(rule):
+        if not rule.acts_on_lines:
             continue
         hit = _matching(lines, candidates, rule, in_scope[number])
         if rule.lines is None:
@@ -96,7 +88,7 @@ def _open_lines(texts: pa.LargeStringArray, pack: Pack) -> Lines:
 
 
 def _find_candidates(lines: Lines, pack: Pack) -> _Candidates:
-    patterns = tuple(dict.fromkeys(rule.match for rule in pack.rules if _acts_on_lines(rule) and rule.match))
+    patterns = tuple(dict.fromkeys(rule.match for rule in pack.rules if rule.acts_on_lines and rule.match))
     finder = line_filter(patterns)
     found = finder.candidates(lines.data, lines.starts, lines.ends)
     return _Candidates(finder, {pattern: i for i, pattern in enumerate(patterns)}, found)

@@ -1,4 +1,4 @@
-"""Counts over words that NeMo Curator's filters need, where they differ from those of word_counts.py. 4 ns a byte."""
+"""Counts over words that NeMo Curator's filters need, where they differ from those of word_counts.py. 4 to 8 ns a byte."""
 
 from __future__ import annotations
 

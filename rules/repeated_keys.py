@@ -1,7 +1,8 @@
 """Which of many 64-bit keys, the hashes of n-grams, occur more than once, and how often.
 
 Most occur once. A pass without branches over a table of bits sets those aside, so that a hash table has to count a few
-only. Takes 9 bytes of memory a key at most, and 12 more for each that may repeat.
+only; it grows with the different keys that it finds. Takes 16 bytes of memory a key at most, and up to 36 more for each
+different one that may repeat.
 """
 
 from __future__ import annotations
@@ -9,37 +10,80 @@ from __future__ import annotations
 import numpy as np
 
 from rules.hash_sets import EMPTY, SEED, find_slot, first_slot, slot_bits
-from rules.kernels import inlined, kernel
+from rules.kernels import inlined, kernel, unowned
+
+MOST_SEEN_BITS = 28  # 256 MB; with more keys some that occur once are counted, too
+FIRST_BITS = 16  # of a hash table, before it grows
 
 
 @kernel
 def key_scratch(most):
     """Room for `count_keys` of up to `most` keys: bits seen, a hash table of keys, and their numbers."""
-    bits = slot_bits(most)
-    return np.empty(4 << bits, np.uint8), np.empty(1 << bits, np.uint64), np.empty(1 << bits, np.uint32)
+    bits = min(slot_bits(most), FIRST_BITS)
+    return np.empty(1 << seen_bits(most), np.uint8), np.empty(1 << bits, np.uint64), np.empty(1 << bits, np.uint32)
 
 
 @inlined
-def count_keys(keys, count, seen, table, numbers):
-    """Count the keys[:count] that may repeat in table[:1 << bits] and numbers: bits, and how many keys are in none.
+def seen_bits(keys):
+    """log2 of the size of the table of bits for `keys` keys."""
+    return min(slot_bits(keys) + 2, MOST_SEEN_BITS)
 
-    A key that is in the table may still occur once, by chance."""
-    seen_bits, possible = slot_bits(count) + 2, 0
-    seen[: 1 << seen_bits] = 0
-    for j in range(count):
-        slot = first_slot(keys[np.uint64(j)], seen_bits)
-        seen[slot] = seen[slot] << 1 | 1
-    for j in range(count):
-        possible += np.int64(seen[first_slot(keys[np.uint64(j)], seen_bits)] >> 1 & 1)
-    bits = slot_bits(possible)
+
+@kernel
+def count_keys(keys, count, scratch):
+    """Count those of keys[:count] that may repeat: log2 of the size of a hash table, the table, numbers of its keys,
+    and how many keys are not in it, because they occur once. (One that is in it may occur once, too, by chance.)
+    """
+    seen, table, numbers = scratch
+    possible = mark_seen(keys, count, seen)
+    bits, done, held = min(slot_bits(possible), FIRST_BITS), 0, 0
     table[: 1 << bits] = EMPTY
     numbers[: 1 << bits] = 0
+    while done < count and possible > 0:
+        done, held = insert_keys(keys, done, count, seen, table, numbers, bits, held)
+        if done < count:
+            table, numbers = grown_table(table, numbers, bits)
+            bits += 2
+    return bits, table, numbers, count - possible
+
+
+@kernel
+def mark_seen(keys, count, seen):
+    """Note in `seen` which slots hold one key, and which more: how many keys are in slots that hold more."""
+    keys, seen, bits, possible = unowned(keys), unowned(seen), seen_bits(count), 0
+    seen[: 1 << bits] = 0
     for j in range(count):
-        key = keys[np.uint64(j)]
-        if possible > 0 and seen[first_slot(key, seen_bits)] >> 1 & 1:
-            slot, _ = find_slot(table, bits, key)
+        slot = first_slot(keys[np.uint64(j)], bits)
+        seen[slot] = seen[slot] << 1 | 1
+    for j in range(count):
+        possible += np.int64(seen[first_slot(keys[np.uint64(j)], bits)] >> 1 & 1)
+    return possible
+
+
+@kernel
+def insert_keys(keys, done, count, seen, table, numbers, bits, held):
+    """Count keys[done:count] until the table, with `held` keys, is two thirds full: how far, and how many it holds."""
+    keys, seen, table, numbers = unowned(keys), unowned(seen), unowned(table), unowned(numbers)
+    marks = seen_bits(count)
+    while done < count and 3 * (held + 1) <= 2 << bits:
+        key = keys[np.uint64(done)]
+        if seen[first_slot(key, marks)] >> 1 & 1:
+            slot, known = find_slot(table, bits, key)
             numbers[slot] += 1
-    return bits, count - possible
+            held += np.int64(not known)
+        done += 1
+    return done, held
+
+
+@kernel
+def grown_table(table, numbers, bits):
+    """A hash table of four times the size, with the same keys and numbers."""
+    new_table, new_numbers = np.zeros(4 << bits, np.uint64), np.zeros(4 << bits, np.uint32)
+    for slot in range(1 << bits):
+        if numbers[slot] > 0:
+            new_slot, _ = find_slot(new_table, bits + 2, table[slot])
+            new_numbers[new_slot] = numbers[slot]
+    return new_table, new_numbers
 
 
 @inlined
@@ -52,13 +96,14 @@ def occurrences_of(key, bits, table, numbers):
     return np.int64(numbers[slot]) if table[slot] == held else 1
 
 
-@inlined
+@kernel
 def repeated_keys(bits, numbers):
-    """How many keys occur more than once, how often they all occur, and the greatest number of one."""
-    repeated, total, most = 0, 0, 1
+    """How many keys occur more than once, how often they all occur, the greatest number of one, and all keys in the table."""
+    numbers, repeated, total, most, different = unowned(numbers), 0, 0, 1, 0
     for slot in range(1 << bits):
-        number = np.int64(numbers[slot])
+        number = np.int64(numbers[np.uint64(slot)])
+        different += np.int64(number > 0)
         repeated += np.int64(number > 1)
         total += number if number > 1 else 0
         most = max(most, number)
-    return repeated, total, most
+    return repeated, total, most, different

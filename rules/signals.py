@@ -16,6 +16,7 @@ from rules.counts import count
 from rules.datajuicer_signals import DATAJUICER_SIGNALS
 from rules.datamap_signals import DATAMAP_SIGNALS
 from rules.dolma_signals import DOLMA_SIGNALS
+from rules.llama3_signals import LLAMA3_SIGNALS
 from rules.nemo_signals import NEMO_SIGNALS
 from rules.ngrams import DUPLICATE_SIZES, TOP_SIZES
 from rules.signal import Signal, number, ratio, ratio_of_difference, total
@@ -84,9 +85,8 @@ CORE_SIGNALS = (
     Signal("fineweb_v1_short_line_frac", "lines (between line feeds, empty ones too) of at most 30 characters / such lines", "fraction", FINEWEB, ("short_rows", "rows"), ratio),
 )  # fmt: skip
 
-SIGNALS = {
-    signal.name: signal for signal in (*CORE_SIGNALS, *DOLMA_SIGNALS, *DATAMAP_SIGNALS, *NEMO_SIGNALS, *DATAJUICER_SIGNALS)
-}
+FAMILIES = (CORE_SIGNALS, DOLMA_SIGNALS, DATAMAP_SIGNALS, NEMO_SIGNALS, DATAJUICER_SIGNALS, LLAMA3_SIGNALS)
+SIGNALS = {signal.name: signal for family in FAMILIES for signal in family}
 
 # Signals that a splitter measures in its own way: splitter -> signals.
 SPLITTER_SIGNALS = {

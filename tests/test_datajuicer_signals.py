@@ -95,19 +95,28 @@ def test_words_in_lower_case(text):
 
 @kernel
 def frequencies(keys):
-    seen, table, numbers = key_scratch(keys.size)
-    bits, once = count_keys(keys, keys.size, seen, table, numbers)
+    bits, table, numbers, once = count_keys(keys, keys.size, key_scratch(keys.size))
     return repeated_keys(bits, numbers), once, [occurrences_of(key, bits, table, numbers) for key in keys]
+
+
+def assert_counted(keys: list[int]) -> None:
+    (repeated, total, most, different), once, each = frequencies(np.array(keys, np.uint64))
+    wanted = Counter(keys)
+    assert each == [wanted[key] for key in keys]
+    assert repeated == sum(number > 1 for number in wanted.values()) and most == max(wanted.values())
+    assert total == sum(number for number in wanted.values() if number > 1)
+    assert different + once == len(wanted) and once <= sum(number == 1 for number in wanted.values())
 
 
 @settings(max_examples=300, deadline=None)
 @given(st.lists(st.integers(0, 12) | st.integers(0, 2**64 - 1), min_size=1, max_size=300))
 def test_repeated_keys(keys):
-    (repeated, total, most), once, each = frequencies(np.array(keys, np.uint64))
-    wanted = Counter(keys)
-    assert each == [wanted[key] for key in keys]
-    assert repeated == sum(number > 1 for number in wanted.values()) and most == max(wanted.values())
-    assert total == sum(number for number in wanted.values() if number > 1) and once <= sum(number == 1 for number in wanted.values())
+    assert_counted(keys)
+
+
+def test_more_keys_than_a_table_holds_at_first():
+    keys = np.random.default_rng(0).integers(0, 2**64, 150_000, np.uint64, endpoint=False).tolist()
+    assert_counted(keys + keys + keys[:1000] + list(range(100)))
 
 
 def test_special_characters():

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
+import definitions
 import nemo_definitions
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as parquet
 import pytest
@@ -52,11 +52,14 @@ def test_equal_the_definitions(texts, words):
 
 @settings(max_examples=200, deadline=None)
 @given(st.lists(raw_texts, min_size=1, max_size=4), st.sampled_from(["space", "unicode"]))
-def test_malformed_bytes_do_no_harm(raws, words):
+def test_malformed_bytes_read_as_replacement_characters(raws, words):
+    """All but what is repeated, which is told by bytes, is as if each bad byte were U+FFFD."""
     found = measure(raw_array(raws), NAMES, words)
-    for name, values in found.items():
-        assert values.dtype == np.float64 and not (values < 0).any(), name
-        assert np.isnan(values).all() or not name.endswith("_frac") or np.nanmax(values) <= 1, name
+    for row, raw in enumerate(raws):
+        wanted = nemo_definitions.signals(definitions.read(raw), words)
+        same = [name for name in NAMES if not any(part in name for part in ("dup", "top", "unique"))]
+        assert {name: float(found[name][row]) for name in same} == pytest.approx({name: wanted[name] for name in same}, rel=1e-15, nan_ok=True)
+        assert not any(found[name][row] < 0 for name in NAMES)
 
 
 def test_known_values():
@@ -103,6 +106,20 @@ def test_alphabetic_is_unicodes():
     classes = nemo_classes()
     for code in [*range(0xD800), *range(0xE000, 0x110000)]:
         assert bool(classes[code] & ALPHABETIC) == nemo_definitions.is_alphabetic(chr(code)), hex(code)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.sampled_from(["a", "aa", "b"]), min_size=40, max_size=70).map("".join), st.lists(st.sampled_from([" ", "a", "b", "\n", "WORD", "WORD WORD "]), max_size=30).map("".join))
+def test_long_words(word, text):
+    """N-grams too long to be compared at every place."""
+    text = (text + "WORD").replace("WORD", word)
+    found = one(text)
+    for n in (2, 3, 4):
+        assert found[f"nemo_top_{n}_gram_char_frac"] == nemo_definitions.top_chars(text, text.split(), n) / len(text)
+
+
+def test_two_words_of_a_million_equal_letters():
+    assert one("x" * 1_000_000 + " " + "x" * 1_000_001)["nemo_top_2_gram_char_frac"] == 1
 
 
 @pytest.mark.parametrize("text", ["x" * 3_000_000, "word " * 500_000, "\n" * 1_000_000, "http://" * 300_000, "漢" * 500_000], ids=lambda text: text[:5])

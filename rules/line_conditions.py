@@ -17,6 +17,8 @@ LINE_BYTES = 50  # of a usual line, for choosing between conditions
 FEW_LINES = 0.05  # a share of lines small enough to look for nothing better
 MOST_LINES = 1.0  # about; a condition that more lines meet is not worth looking for
 WIDEST_TAIL = 64
+SHORTEST_RUN = 16
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -29,6 +31,8 @@ class Plan:
     every_line: bool = False  # nothing of this kind is known
     tail_bytes: int = 0  # if not 0: only so many last bytes of a line decide
     least_bytes: int = 0  # shorter lines cannot match, whatever else they have
+    run: frozenset[int] = frozenset()  # if there are any: it holds `run_bytes` of these bytes in a row
+    run_bytes: int = 0
 
 
 @functools.cache
@@ -36,9 +40,20 @@ def plan(pattern: str) -> Plan:
     """The conditions for `pattern`, which RE2 must accept."""
     chosen = [_cheapest(option) for option in alternatives(pattern)]
     if not chosen or any(one is None for one in chosen) or sum(share for share, _ in filter(None, chosen)) > MOST_LINES:
-        return Plan(every_line=True, tail_bytes=tail_bytes(pattern), least_bytes=least_bytes(pattern))
+        return _long_run(pattern) or Plan(every_line=True, tail_bytes=tail_bytes(pattern), least_bytes=least_bytes(pattern))
     parts = [part for _, part in filter(None, chosen)]
     return Plan(*(frozenset().union(*(getattr(part, kind) for part in parts)) for kind in ("heads", "strings", "first", "last")))
+
+
+def _long_run(pattern: str) -> Plan | None:
+    """The condition that a line has many bytes of a kind in a row, which takes a look at one byte in so many."""
+    options = alternatives(pattern)
+    for part in options[0] if len(options) == 1 else ():
+        if isinstance(part, Repeat) and isinstance(part.part, Chars) and part.least >= SHORTEST_RUN:
+            codes = {code for first, last in part.part.ranges for code in range(first, min(last, 128) + 1)}
+            if codes and max(codes) < 128:
+                return Plan(run=frozenset(codes), run_bytes=part.least)
+    return None
 
 
 def alternatives(pattern: str) -> list[tuple[Node, ...]]:

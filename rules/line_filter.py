@@ -58,6 +58,9 @@ class LineFilter:
         bounds = np.searchsorted(pairs[0][order], np.arange(len(self.plans) + 1))
         lines = pairs[1][order]
         found = [lines[bounds[i] : bounds[i + 1]] for i in range(len(self.plans))]
+        for i, one in enumerate(self.plans):
+            if one.run:
+                found[i] = np.flatnonzero(have_run(data, starts, ends, _byte_table(one.run), one.run_bytes))
         return [None if one.every_line else lines for one, lines in zip(self.plans, found)]
 
     def _pairs(self, data: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
@@ -127,6 +130,13 @@ def _bits(places: list[int], size: int) -> np.ndarray:
     return np.packbits(table, bitorder="little").view(np.uint64)
 
 
+def _byte_table(wanted: frozenset[int]) -> np.ndarray:
+    """bool [256]."""
+    table = np.zeros(256, bool)
+    table[list(wanted)] = True
+    return table
+
+
 def _edges(plans: list[Plan]) -> tuple[np.ndarray, np.ndarray]:
     """The patterns with a condition on first or last bytes (int64 [k]), and which bytes (bool [k, 2, 256])."""
     patterns = [number for number, one in enumerate(plans) if one.first or one.last]
@@ -159,6 +169,30 @@ def find_candidates(data, starts, ends, line, skipped, heads, strings, edge_patt
 
 
 @kernel
+def have_run(data, starts, ends, wanted, least):
+    """Which lines have `least` bytes of the table `wanted` in a row (bool [lines]): one byte in so many is looked at."""
+    found = np.zeros(starts.size, np.bool_)
+    for line in range(starts.size):
+        if ends[line] - starts[line] >= least:
+            found[line] = has_run(data, starts[line], ends[line], wanted, least)
+    return found
+
+
+@kernel
+def has_run(data, begin, end, wanted, least):
+    """Has data[begin:end] `least` wanted bytes in a row? Looks backwards from where such a row would end."""
+    data, wanted = unowned(data), unowned(wanted)
+    while end - begin >= least:
+        i = begin + least - 1
+        while i >= begin and wanted[data[np.uint64(i)]]:
+            i -= 1
+        if i < begin:
+            return True
+        begin = i + 1
+    return False
+
+
+@kernel
 def check_edges(data, start, end, edge_patterns, edge_bytes, line, seen, pairs, filled):
     """Note the patterns that the first or the last byte of the line allows."""
     data, edge_patterns, edge_bytes, seen, pairs = unowned(data), unowned(edge_patterns), unowned(edge_bytes), unowned(seen), unowned(pairs)
@@ -173,10 +207,16 @@ def check_edges(data, start, end, edge_patterns, edge_bytes, line, seen, pairs, 
 def check_head(data, start, end, skipped, heads, line, seen, pairs, filled):
     """Note the patterns whose strings the line's first word begins with."""
     data, skipped = unowned(data), unowned(skipped)
+    long_from, short_from, seen, pairs = unowned(heads.long_from), unowned(heads.short_from), unowned(seen), unowned(pairs)
+    values, masks, sizes, patterns = unowned(heads.values), unowned(heads.masks), unowned(heads.sizes), unowned(heads.patterns)
     while start < end:
         code, size = character_at(data, start, end)
         if not skipped[code]:
-            return compare(eight_at(data, start, end), end - start, heads, line, seen, pairs, filled)
+            eight = eight_at(data, start, end)
+            soft = eight | CASE_BITS
+            h, b, left = hash_of(soft) >> IN_BUCKET, soft & LOW_16, end - start
+            filled = compare(eight, left, values, masks, sizes, patterns, long_from, h, line, seen, pairs, filled)
+            return compare(eight, left, values, masks, sizes, patterns, short_from, b, line, seen, pairs, filled)
         start += size
     return filled
 
@@ -185,12 +225,17 @@ def check_head(data, start, end, skipped, heads, line, seen, pairs, filled):
 def check_strings(data, start, end, strings, line, seen, pairs, filled):
     """Note the patterns that have a string in the line."""
     data, long_bits, short_bits = unowned(data), unowned(strings.long_bits), unowned(strings.short_bits)
+    long_from, short_from, seen, pairs = unowned(strings.long_from), unowned(strings.short_from), unowned(seen), unowned(pairs)
+    values, masks, sizes, patterns = unowned(strings.values), unowned(strings.masks), unowned(strings.sizes), unowned(strings.patterns)
     whole = min(end, data.size - 7)  # from here on eight bytes would reach past the data
     for i in range(start, end):
         eight = load_eight(data, i) if i < whole else eight_at(data, i, end)
         soft = eight | CASE_BITS
-        if is_set(long_bits, hash_of(soft)) or is_set(short_bits, soft & LOW_16):
-            filled = compare(eight, end - i, strings, line, seen, pairs, filled)
+        h, b = hash_of(soft), soft & LOW_16
+        if is_set(long_bits, h):
+            filled = compare(eight, end - i, values, masks, sizes, patterns, long_from, h >> IN_BUCKET, line, seen, pairs, filled)
+        if is_set(short_bits, b):
+            filled = compare(eight, end - i, values, masks, sizes, patterns, short_from, b, line, seen, pairs, filled)
     return filled
 
 
@@ -204,17 +249,10 @@ def is_set(bits, place):
     return bits[place >> WORD_BITS] >> (place & IN_WORD) & ONE != 0
 
 
-@kernel
-def compare(eight, left, strings, line, seen, pairs, filled):
-    """Note the patterns of the strings that `eight`, with `left` bytes to the end of the line, begins with."""
-    values, masks, sizes, patterns = unowned(strings.values), unowned(strings.masks), unowned(strings.sizes), unowned(strings.patterns)
-    long_from, short_from, seen, pairs = unowned(strings.long_from), unowned(strings.short_from), unowned(seen), unowned(pairs)
-    soft = eight | CASE_BITS
-    h, b = hash_of(soft) >> IN_BUCKET, soft & LOW_16
-    for k in range(long_from[h], long_from[h + ONE]):
-        if sizes[k] <= left and (eight ^ values[k]) & masks[k] == 0:
-            filled = note(patterns[k], line, seen, pairs, filled)
-    for k in range(short_from[b], short_from[b + ONE]):
+@inlined
+def compare(eight, left, values, masks, sizes, patterns, from_bucket, bucket, line, seen, pairs, filled):
+    """Note the patterns of the strings of a bucket that `eight`, with `left` bytes to the end of the line, begins with."""
+    for k in range(from_bucket[bucket], from_bucket[bucket + ONE]):
         if sizes[k] <= left and (eight ^ values[k]) & masks[k] == 0:
             filled = note(patterns[k], line, seen, pairs, filled)
     return filled

@@ -15,6 +15,7 @@ from rules.buffers import string_buffers, strings_from
 from rules.kernels import kernel, kernel_bytes, unowned
 from rules.line_signals import measure_spans
 
+MANY_LINES = 8  # one line in so many is worth measuring all
 ORIGINAL, GONE = -1, -2  # versions of a line that are no numbers of rewritten texts
 
 
@@ -66,11 +67,17 @@ class Lines:
             self.rewritten = pa.concat_arrays([self.rewritten, after])
             self.version[numbers] = versions
 
-    def signals(self, names: list[str], numbers: np.ndarray) -> dict[str, np.ndarray]:
-        """Line signals of lines `numbers` as they are now (float64 [numbers] each); `names` are of `signal_names`."""
+    def _originals(self, names: list[str], numbers: np.ndarray) -> dict[str, np.ndarray]:
+        """Line signals as the lines were; those of all lines are measured once where many are asked for."""
+        if not self.measured and MANY_LINES * len(numbers) < len(self.starts):
+            return measure_spans(self.data, self.starts[numbers], self.ends[numbers], names)
         if not self.measured:
             self.measured = measure_spans(self.data, self.starts, self.ends, self.signal_names)
-        values = {name: self.measured[name][numbers].astype(np.float64) for name in names}
+        return {name: self.measured[name][numbers] for name in names}
+
+    def signals(self, names: list[str], numbers: np.ndarray) -> dict[str, np.ndarray]:
+        """Line signals of lines `numbers` as they are now (float64 [numbers] each); `names` are of `signal_names`."""
+        values = {name: column.astype(np.float64) for name, column in self._originals(names, numbers).items()}
         changed = np.flatnonzero(self.version[numbers] != ORIGINAL)
         if len(changed):
             offsets, data = kernel_bytes(*string_buffers(self.texts(numbers[changed])))

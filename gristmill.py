@@ -11,8 +11,11 @@ import click
 COMMANDS = {
     "init": ("curation.cli", "init", "Start a project: a commented job, a rule pack and sample documents."),
     "check": ("curation.cli", "check", "Check packs and jobs: shape, signals, patterns, examples."),
+    "diff": ("curation.cli", "diff", "Show which documents two jobs judge differently, and why."),
     "run": ("curation.cli", "run", "Run a job, or go on where it stopped."),
     "why": ("curation.cli", "why", "Tell one document's story: where from, what hit it, by how much."),
+    "signals": ("rules.cli", "signals", "List the signals that rules can use, or explain one."),
+    "schema": ("curation.cli", "schema", "Print the JSON Schema of packs or jobs, for editors."),
     "report": ("curation.cli", "report", "Rebuild the report of a run and print it."),
     "train": ("train.cli", "train", "Train a model on packed documents, or go on where it stopped."),
     "generate": ("train.cli", "generate", "Continue a text with a trained model."),

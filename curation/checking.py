@@ -7,27 +7,41 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
+from curation.preview import Preview, greedy_rules, preview
 from rules.examples import count_examples, example_problems
-from rules.pack import load_pack, shipped_packs
+from rules.pack import load_pack, pattern_warnings, shipped_packs
 from rules.places import Problem, Problems, load
+from rules.rule import Pack
 
 
 @dataclass
 class Checked:
-    """What was checked and what is wrong."""
+    """What was checked and what is wrong; `warnings` are worth a look and no mistake."""
 
     packs: int = 0
     jobs: int = 0
     rules: int = 0
     examples: int = 0
     problems: list[Problem] = field(default_factory=list)
+    warnings: list[Problem] = field(default_factory=list)
+    preview: Preview | None = None  # what the packs do to a sample
+    loaded: list[Pack] = field(default_factory=list)
 
     def summary(self) -> str:
-        counts = [(self.packs, "pack"), (self.jobs, "job"), (self.rules, "rule"), (self.examples, "example"), (len(self.problems), "problem")]
-        return ", ".join(f"{n} {name}{'' if n == 1 else 's'}" for n, name in counts if n or name != "job")
+        counts = [(self.packs, "pack"), (self.jobs, "job"), (self.rules, "rule"), (self.examples, "example"), (len(self.problems), "problem"), (len(self.warnings), "warning")]
+        return ", ".join(f"{n} {name}{'' if n == 1 else 's'}" for n, name in counts if n or name not in ("job", "warning"))
 
     def as_dict(self) -> dict[str, Any]:
-        return {"schema_version": 1, **vars(self), "problems": [vars(p) for p in self.problems]}
+        plain = {name: getattr(self, name) for name in ("packs", "jobs", "rules", "examples")}
+        found = {name: [vars(p) for p in getattr(self, name)] for name in ("problems", "warnings")}
+        return {"schema_version": 1, **plain, **found, "preview": self.preview and self.preview.as_dict()}
+
+    def try_on(self, documents: pa.Table) -> None:
+        """Apply the packs that were read to a sample, each pack once; rules that drop too much of it are problems."""
+        self.preview = preview(documents, list({pack.name: pack for pack in self.loaded}.values()))
+        self.problems = sorted({*self.problems, *greedy_rules(self.preview, self.loaded)})
 
 
 def check_files(paths: Sequence[Path]) -> Checked:
@@ -39,14 +53,23 @@ def check_files(paths: Sequence[Path]) -> Checked:
         except Problems as found:
             checked.problems += found.problems
             continue
-        if isinstance(located.data, dict) and ("pack" in located.data and "input" not in located.data):
+        if _is_pack(located.data):
             _check_pack(path, checked)
         elif isinstance(located.data, dict) and "input" in located.data:
             _check_job(path, checked)
         else:
             checked.problems.append(located.problem((), "R101", "neither a pack (it has no `pack:`) nor a job (it has no `input:`)"))
-    checked.problems = sorted(set(checked.problems))
+    checked.problems, checked.warnings = sorted(set(checked.problems)), sorted(set(checked.warnings))
     return checked
+
+
+def is_pack(path: Path) -> bool:
+    """Is the file a pack, and not a job? Raises Problems where it is no YAML."""
+    return _is_pack(load(path).data)
+
+
+def _is_pack(data: Any) -> bool:
+    return isinstance(data, dict) and ("rules" in data or "pack" in data and "input" not in data)
 
 
 def _yaml_files(paths: Sequence[Path]) -> list[Path]:
@@ -65,9 +88,11 @@ def _check_pack(path: Path, checked: Checked) -> None:
     except Problems as found:
         checked.problems += found.problems
         return
-    checked.rules += len(pack.rules)
+    checked.loaded.append(pack)
+    checked.rules += sum(not rule.variant for rule in pack.rules)
     checked.examples += count_examples(pack)
     checked.problems += example_problems(pack)
+    checked.warnings += pattern_warnings(pack)
 
 
 def _check_job(path: Path, checked: Checked) -> None:
@@ -75,6 +100,6 @@ def _check_job(path: Path, checked: Checked) -> None:
 
     checked.jobs += 1
     try:
-        load_job(path)
+        checked.loaded += load_job(path).packs
     except Problems as found:
         checked.problems += found.problems

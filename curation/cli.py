@@ -1,4 +1,4 @@
-"""The commands that prepare data: init, check, run, why, report. They parse, call, print, and choose the exit code."""
+"""The commands that prepare data: init, check, diff, run, why, report. They parse, call, print, and choose the exit code."""
 
 from __future__ import annotations
 
@@ -64,23 +64,92 @@ def init(folder: Path) -> None:
 
 @click.command()
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path, exists=True))
+@click.option("--sample", "samples", multiple=True, metavar="FILES", help="Try the packs on documents of FILES (a path, folder, glob or URL; may be given again).")
+@click.option("--documents", default=20_000, show_default=True, type=click.IntRange(1), help="Documents to draw for --sample.")
+@click.option("--seed", default=0, show_default=True, help="Seed of the sample.")
+@click.option("--explain", metavar="CODE", help="Explain a code such as R107, and check nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @user_errors
-def check(paths: tuple[Path, ...], as_json: bool) -> None:
+def check(paths: tuple[Path, ...], samples: tuple[str, ...], documents: int, seed: int, explain: str | None, as_json: bool) -> None:
     """Check rule packs and jobs (files or folders; without PATHS, every shipped pack). Writes nothing.
 
-    Every mistake is printed as file:line:col: CODE message, all of them at once. Exit 1 when there are any."""
+    Every mistake is printed as file:line:col: CODE message, all of them at once. Exit 1 when there are any. With
+    --sample, the packs are tried on documents: a rule that drops more than 20 % of them is a mistake too, unless it
+    says expect_drop."""
     from curation.checking import check_files
+    from rules.codes import explanation
     from rules.visible import visible
 
+    if explain is not None:
+        try:
+            click.echo(explanation(explain))
+        except ValueError as error:
+            raise click.BadParameter(str(error), param_hint="--explain") from None
+        return
     result = check_files(list(paths))
+    if samples and result.loaded:
+        from curation.sample import draw_sample
+
+        result.try_on(draw_sample(samples, Path(), documents, seed).documents)
     if as_json:
         _print_json(result.as_dict())
     else:
-        for problem in result.problems:
-            click.echo(visible(str(problem)))
-        click.echo(result.summary())
+        _print_checked(result, visible)
     sys.exit(FINDINGS if result.problems else CLEAN)
+
+
+def _print_checked(result: Any, visible: Callable[[str], str]) -> None:
+    from curation.preview import preview_lines
+
+    for line in preview_lines(result.preview) if result.preview else ():
+        click.echo(visible(line))
+    for warning in result.warnings:
+        click.echo(visible(f"{warning} (warning)"))
+    for problem in result.problems:
+        click.echo(visible(str(problem)))
+    click.echo(result.summary())
+
+
+@click.command()
+@click.argument("job_a", metavar="JOB_A", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.argument("job_b", metavar="JOB_B", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option("--sample", "samples", multiple=True, metavar="FILES", help="Documents to compare on (a path, folder, glob or URL); without it, the input of JOB_B.")
+@click.option("--documents", default=20_000, show_default=True, type=click.IntRange(1), help="Documents to draw.")
+@click.option("--seed", default=0, show_default=True, help="Seed of the sample.")
+@click.option("--show", default=20, show_default=True, type=click.IntRange(0), help="Documents to print of each kind.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object, with every document that changes.")
+@user_errors
+def diff(job_a: Path, job_b: Path, samples: tuple[str, ...], documents: int, seed: int, show: int, as_json: bool) -> None:
+    """Show which documents of a sample JOB_A and JOB_B judge differently, and why. Either may be a pack.
+
+    Exit 1 when there is a difference."""
+    from curation.compare import compare, comparison_lines
+    from curation.sample import draw_sample
+
+    packs_a, _, _ = _packs_and_input(job_a)
+    packs_b, inputs, folder = _packs_and_input(job_b)
+    if not samples and not inputs:
+        raise click.UsageError("a pack has no input: name documents with --sample")
+    drawn = draw_sample(samples or inputs, Path() if samples else folder, documents, seed)
+    found = compare(drawn.documents, packs_a, packs_b)
+    if as_json:
+        _print_json(found.as_dict())
+    else:
+        for line in comparison_lines(found, show):
+            click.echo(line)
+    sys.exit(FINDINGS if found.changes else CLEAN)
+
+
+def _packs_and_input(path: Path) -> tuple[list[Any], tuple[str, ...], Path]:
+    """The packs of a job (or the pack itself), and what the job reads."""
+    from curation.checking import is_pack
+    from curation.job import load_job
+    from rules.pack import load_pack
+
+    if is_pack(path):
+        return [load_pack(path)], (), path.parent
+    job = load_job(path)
+    return list(job.packs), job.inputs, job.folder
 
 
 @click.command()
@@ -165,3 +234,19 @@ def report(output: Path, as_json: bool) -> None:
         _print_json(numbers)
     else:
         click.echo(markdown(numbers), nl=False)
+
+
+@click.command()
+@click.argument("what", type=click.Choice(["pack", "job"]))
+def schema(what: str) -> None:
+    """Print the JSON Schema of packs or of jobs: editors complete and check YAML with it.
+
+    A file that begins with `# yaml-language-server: $schema=pack.schema.json` is checked against it while you type."""
+    if what == "pack":
+        from rules.schema import pack_schema
+
+        _print_json(pack_schema())
+    else:
+        from curation.job import job_schema
+
+        _print_json(job_schema())

@@ -51,6 +51,9 @@ EDIT = pa.schema(
     ]
 )
 
+# Texts as they were before rules changed them, of documents that stayed: `row` counts the shard's rows in signals/.
+BEFORE = pa.schema([("row", pa.int64()), ("text", pa.large_string())])
+
 CLUSTER = pa.schema(
     [
         ("stage", pa.string()),  # exact or near

@@ -21,6 +21,7 @@ from rules.examples import example_problems
 from rules.pack import find_pack, load_pack
 from rules.places import KEY, KeyPath, Located, Problem, Problems, build, did_you_mean, load
 from rules.rule import Pack
+from rules.schema import DIALECT, schema_of
 
 STAGES = ("language", "rules", "exact", "near")
 BARRIERS = ("exact", "near")  # stages that must see every document before they can decide about one
@@ -86,6 +87,11 @@ class LoadedJob:
     @property
     def sha256(self) -> str:
         return hashlib.sha256(json.dumps(self.effective(), sort_keys=True, default=str).encode()).hexdigest()
+
+
+def job_schema() -> dict[str, Any]:
+    """The JSON Schema of a job file."""
+    return {"$schema": DIALECT, "title": "gristmill job", **schema_of(Job)}
 
 
 def load_job(path: str | Path) -> LoadedJob:
@@ -165,15 +171,18 @@ def _packs(uses: Any, located: Located, folder: Path, problems: list[Problem]) -
 
 def _with_actions(pack: Pack, actions: Any, located: Located, at: KeyPath, problems: list[Problem]) -> Pack:
     """`pack` with the actions that the job sets."""
-    known = {rule.id: rule for rule in pack.rules if not rule.variant}
     actions = actions if isinstance(actions, dict) else {}
+    changes: dict[str, str] = {}
     for name, action in actions.items():
-        if name not in known:
-            message = f"pack {pack.name} has no rule {name!r}{did_you_mean(name, known)}"
+        rule = pack.rule(str(name))
+        if rule is None:
+            message = f"pack {pack.name} has no rule {name!r}{did_you_mean(name, [r.id for r in pack.rules])}"
             problems.append(located.problem((*at, name, KEY), "R110", message))
-        elif action == "tag" and known[name].lines:
+        elif action == "tag" and rule.lines:
             problems.append(located.problem((*at, name), "R110", "a line rule changes lines or is off; it cannot be a tag"))
-    rules = tuple(dataclasses.replace(rule, action=actions.get(rule.id, rule.action)) for rule in pack.rules)
+        else:
+            changes[rule.id] = action
+    rules = tuple(dataclasses.replace(rule, action=changes.get(rule.id, rule.action)) for rule in pack.rules)
     return dataclasses.replace(pack, rules=rules)
 
 

@@ -16,7 +16,7 @@ from typing import Any
 from curation.shards import write_json
 
 # Raised when the meaning of stored outputs changes, so that an old run directory is not half reused.
-OUTPUT_VERSION = 1
+OUTPUT_VERSION = 2
 
 
 def key_of(*parts: Any) -> str:
@@ -34,6 +34,8 @@ class Entry:
     outputs: dict[str, dict[str, Any]] = field(default_factory=dict)
     counts: dict[str, Any] = field(default_factory=dict)
     input: dict[str, Any] = field(default_factory=dict)  # the first pass: which part of which file was read
+    basis: dict[str, Any] = field(default_factory=dict)  # what the rules' columns and texts depend on (curation/revise.py)
+    seconds: dict[str, float] = field(default_factory=dict)  # where the time went; no two runs agree on it
 
     @property
     def fingerprint(self) -> str:

@@ -26,6 +26,8 @@ class Outcome:
     edits: pa.Table | None = None
     signals: pa.Table | None = None
     counts: dict[str, Any] = field(default_factory=dict)  # numbers, or Counters by name; added up over batches
+    before: pa.Table | None = None  # texts as they were, of documents that stay and were edited
+    seconds: dict[str, float] = field(default_factory=dict)  # where the time went
 
 
 def text_bytes(table: pa.Table) -> int:

@@ -30,6 +30,7 @@ from curation.shards import ShardWriter
 from curation.stages.clean import clean
 from curation.stages.language import filter_language
 
+BEFORE_RULES, REMOVED_BY_RULES = "before", "removed by rules"  # kinds of output that only the rules stage has
 WORK = ".work"  # what passes hand to each other; kept, so that a changed setting redoes only what depends on it
 
 
@@ -78,6 +79,8 @@ class ShardTask:
     key: str
     before: str | None = None  # pass 1 and later: the file that the pass before wrote
     drops: str | None = None  # pass 1 and later: what the barrier decided about its rows
+    basis: dict[str, Any] = field(default_factory=dict)  # what the rules' results depend on, if rules come last
+    previous: Entry | None = None  # an earlier run of this unit that only needs to be decided again
 
     @property
     def unit(self) -> str:
@@ -85,12 +88,13 @@ class ShardTask:
 
 
 @dataclass
-class _Output:
+class ShardOutput:
     """The files and the books of one task."""
 
     task: ShardTask
     counts: dict[str, Any] = field(default_factory=dict)
     writers: dict[str, ShardWriter] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
 
     def path(self, kind: str) -> str:
         step, number = self.task.step, self.task.shard.number
@@ -98,7 +102,15 @@ class _Output:
             return f"clean/{number:05d}.parquet" if step.last else f"{WORK}/{step.name}/{number:05d}.parquet"
         if kind == "keys":
             return f"{WORK}/{step.name}/{number:05d}.keys.parquet"
+        if kind == BEFORE_RULES:
+            return f"{WORK}/{step.name}/{number:05d}.before.parquet"
+        if kind == REMOVED_BY_RULES:
+            return f"removed/rules-{number:05d}.parquet"
         return f"{kind}/{step.name}-{number:05d}.parquet"
+
+    def rows(self, kind: str) -> int:
+        """Rows written so far."""
+        return self.writers[kind].rows if kind in self.writers else 0
 
     def write(self, kind: str, table: pa.Table | None) -> None:
         if table is None or (not len(table) and kind not in ("kept", "keys")):
@@ -117,8 +129,16 @@ class _Output:
 
 
 def run_shard(task: ShardTask) -> Entry:
-    """Do one pass over one shard, write its files, and record it in the manifest."""
-    output = _Output(task)
+    """Do one pass over one shard, write its files, and record it in the manifest.
+
+    Where only what rules decide has changed, the earlier results are decided again and nothing is read or measured."""
+    if task.previous is not None:
+        from curation.revise import revise_shard  # it builds on this module
+
+        entry = revise_shard(task, task.previous)
+        if entry is not None:
+            return entry
+    output = ShardOutput(task)
     try:
         for documents in _source(task, output):
             for stage in _stages(task):
@@ -128,7 +148,7 @@ def run_shard(task: ShardTask) -> Entry:
     except BaseException:
         output.abandon()
         raise
-    return Manifest(task.job.output).record(Entry(task.unit, task.key, outputs, output.counts, _input(task)))
+    return Manifest(task.job.output).record(Entry(task.unit, task.key, outputs, output.counts, _input(task), task.basis, output.seconds))
 
 
 def _input(task: ShardTask) -> dict[str, Any]:
@@ -139,14 +159,14 @@ def _input(task: ShardTask) -> dict[str, Any]:
     return {"file": file.name, "path": file.path, "row_groups": task.shard.row_groups}
 
 
-def _source(task: ShardTask, output: _Output) -> Iterator[pa.Table]:
+def _source(task: ShardTask, output: ShardOutput) -> Iterator[pa.Table]:
     """Batches of documents: from the input in pass 0, later from what the pass before kept, less the duplicates."""
     if task.before is None:
         return _read(task, output)
     return _read_kept(task, output)
 
 
-def _read(task: ShardTask, output: _Output) -> Iterator[pa.Table]:
+def _read(task: ShardTask, output: ShardOutput) -> Iterator[pa.Table]:
     for batch in read_shard(task.shard, task.job.read_settings):
         output.write("quarantine", batch.quarantined)
         documents = batch.documents
@@ -160,20 +180,27 @@ def _read(task: ShardTask, output: _Output) -> Iterator[pa.Table]:
         yield documents
 
 
-def _read_kept(task: ShardTask, output: _Output) -> Iterator[pa.Table]:
+def _read_kept(task: ShardTask, output: ShardOutput) -> Iterator[pa.Table]:
     drops = read_drops(task.job.output / task.drops) if task.drops else None
     barrier = plan_passes(task.job.stages)[task.step.number - 1].barrier
     row = 0
     with pq.ParquetFile(task.job.output / task.before) as file:
-        for group in range(file.num_row_groups):
-            documents = file.read_row_group(group)
+        for documents in _groups(file):
             part = drops.slice(row, len(documents))
             row += len(documents)
             for stage in barrier:
                 outcome, part = drop_duplicates(documents, part, stage)
-                _account(stage, documents, outcome, output)
+                account(stage, documents, outcome, output)
                 documents = outcome.kept
             yield documents
+
+
+def _groups(file: pq.ParquetFile) -> Iterator[pa.Table]:
+    """Row group by row group; of a file without rows, one empty table."""
+    if not file.num_row_groups:
+        yield file.schema_arrow.empty_table()
+    for group in range(file.num_row_groups):
+        yield file.read_row_group(group)
 
 
 Stage = tuple[str, Callable[[pa.Table], Outcome]]
@@ -199,14 +226,14 @@ def remove_empty(documents: pa.Table) -> Outcome:
     return Outcome(documents.filter(pc.invert(blank)), removed_table(gone, "extract", reasons, hits))
 
 
-def _run_stage(stage: Stage, documents: pa.Table, output: _Output) -> pa.Table:
+def _run_stage(stage: Stage, documents: pa.Table, output: ShardOutput) -> pa.Table:
     """Run one stage; documents that break it are quarantined. Returns the documents that go on."""
     name, function = stage
     pieces = list(_survivors(function, documents))
     kept = []
     for piece, outcome in pieces:
         if isinstance(outcome, Outcome):
-            _account(name, piece, outcome, output)
+            account(name, piece, outcome, output)
             kept.append(outcome.kept)
         else:
             _quarantine(name, piece, outcome, output)
@@ -229,13 +256,18 @@ def _survivors(function: Callable[[pa.Table], Outcome], documents: pa.Table) -> 
     yield documents, outcome
 
 
-def _account(stage: str, before: pa.Table, outcome: Outcome, output: _Output) -> None:
-    for kind in ("removed", "edits", "signals"):
-        output.write(kind, getattr(outcome, kind))
+def account(stage: str, before: pa.Table, outcome: Outcome, output: ShardOutput) -> None:
+    if outcome.before is not None and len(outcome.before):
+        rows = pc.add(outcome.before["row"], output.rows("signals"))
+        output.write(BEFORE_RULES, outcome.before.set_column(0, "row", rows))
+    output.write(REMOVED_BY_RULES if stage == "rules" else "removed", outcome.removed)
+    output.write("edits", outcome.edits)
+    output.write("signals", outcome.signals)
     add_counts(output.counts, {stage: balance(before, outcome) | outcome.counts})
+    add_counts(output.seconds, outcome.seconds)
 
 
-def _quarantine(stage: str, document: pa.Table, error: Exception, output: _Output) -> None:
+def _quarantine(stage: str, document: pa.Table, error: Exception, output: ShardOutput) -> None:
     text = document["text"][0].as_py().encode()[:RAW_LIMIT_BYTES]
     message = "".join(traceback.format_exception(error))[-2000:]
     row = [document["id"][0].as_py(), document["source"][0].as_py(), -1, -1, f"{stage}-failed", message, text]
@@ -245,9 +277,13 @@ def _quarantine(stage: str, document: pa.Table, error: Exception, output: _Outpu
     add_counts(output.counts, {stage: books})
 
 
-def _hand_on(task: ShardTask, documents: pa.Table, output: _Output) -> None:
+def _hand_on(task: ShardTask, documents: pa.Table, output: ShardOutput) -> None:
+    hand_on(task, documents, write_keys(documents, task.job.settings, task.step.barrier) if task.step.barrier else None, output)
+
+
+def hand_on(task: ShardTask, documents: pa.Table, keys: pa.Table | None, output: ShardOutput) -> None:
+    """Write what goes on to the next pass, or to clean/."""
     output.write("kept", documents)
-    if task.step.barrier:
-        output.write("keys", write_keys(documents, task.job.settings, task.step.barrier))
+    output.write("keys", keys)
     if task.step.last:
         add_counts(output.counts, {"clean": {"documents": len(documents), "bytes": text_bytes(documents), "languages": counted(documents["lang"])}})

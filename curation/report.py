@@ -50,12 +50,21 @@ def numbers(output: Path) -> dict[str, Any]:
         "warnings": language_warnings(counts, (run["job"]["language"] or {}).get("keep", ())),
         "input": {**run["input"], "skipped": read.get("skipped", {}), "repaired": read.get("repaired", {})},
         "quarantine": _causes(entries, output),
-        "rules": rules.get("rules", {}), "edits": rules.get("edits", {}),
+        "rules": rules.get("rules", {}), "edits": rules.get("edits", {}), "seconds": _seconds(entries),
         "languages": {"in": counts.get("language", {}).get("languages_in", {}), "kept": clean.get("languages", {})},
         "duplicates": _duplicates(entries, output),
         "packed": packed[0] if packed else {},
         "job_sha256": run["job_sha256"], "packs": run["packs"], "versions": run["versions"],
     }  # fmt: skip
+
+
+def _seconds(entries: Sequence[Entry]) -> dict[str, float]:
+    """Seconds of one core that each rule took, and each pack for its signals and lines."""
+    total: dict[str, float] = {}
+    for entry in entries:
+        for name, seconds in entry.seconds.items():
+            total[name] = total.get(name, 0.0) + seconds
+    return dict(sorted(total.items()))
 
 
 def _causes(entries: Sequence[Entry], output: Path) -> dict[str, int]:
@@ -115,7 +124,7 @@ def markdown(report: dict[str, Any]) -> str:
     lines += [f"> Warning: {visible(w)}" for w in report["warnings"]] + ([""] if report["warnings"] else [])
     keys = ("in", "removed", "quarantined", "kept", "in_bytes", "kept_bytes")
     lines += ["## Funnel", "", *_table(["stage", *(k.replace("_", " ") for k in keys)], [[r["stage"], *(r[k] for k in keys)] for r in report["funnel"]]), ""]
-    lines += _rules_section(report) + _named_section("Edits", "lines changed by rule", report["edits"])
+    lines += _rules_section(report) + _edits_section(report) + _time_section(report)
     lines += _language_section(report) + _duplicates_section(report)
     lines += _named_section("Quarantine", "records by cause", report["quarantine"])
     lines += _named_section("Input", "records that are no documents, by reason", report["input"]["skipped"])
@@ -128,9 +137,24 @@ def markdown(report: dict[str, Any]) -> str:
 def _rules_section(report: dict[str, Any]) -> list[str]:
     if not report["rules"]:
         return []
-    rows = [[name, r["hits"], r["only"], r["reason"], r["bytes"]] for name, r in report["rules"].items()]
-    header = ["rule", "documents hit", "hit by no other rule", "first reason", "bytes hit"]
+    rows = [[name, r["hits"], r["only"], r["reason"], r["words"], r["bytes"]] for name, r in report["rules"].items()]
+    header = ["rule", "documents hit", "hit by no other rule that drops", "first reason", "words hit", "bytes hit"]
     return ["## Rules", "", *_table(header, rows), ""]
+
+
+def _edits_section(report: dict[str, Any]) -> list[str]:
+    if not report["edits"]:
+        return []
+    rows = [[name, r["lines"], r["documents"], r["words"], r["bytes"]] for name, r in report["edits"].items()]
+    return ["## Edits", "", *_table(["rule", "lines changed", "in documents", "words removed", "bytes removed"], rows), ""]
+
+
+def _time_section(report: dict[str, Any]) -> list[str]:
+    """What each rule cost, most first. Signals are measured for all rules of a pack together."""
+    size = sum(row["in_bytes"] for row in report["funnel"] if row["stage"] == "rules")
+    slow = sorted(((s, n) for n, s in report["seconds"].items() if s >= 0.0005), key=lambda item: (-item[0], item[1]))
+    rows = [[name, f"{seconds:.3f}", f"{size / 1e6 / seconds:,.0f}"] for seconds, name in slow]
+    return ["## Time", "", *_table(["rule, or what a pack does for all its rules", "seconds of one core", "MB/s"], rows), ""] if rows else []
 
 
 def _named_section(title: str, what: str, counts: dict[str, int]) -> list[str]:

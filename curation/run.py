@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ from curation.report import write_report
 from curation.run_directory import locked, open_run_directory, sweep
 from curation.shards import file_sha256
 from curation.stages.pack import fit_tokenizer, tokenise_shard, write_packed
+from rules.identity import column_identities, texts_identity
 
 
 @dataclass
@@ -110,22 +111,33 @@ def _task(
 ) -> ShardTask | None:
     """The task of one shard, or None when the pass before handed nothing on."""
     if step.number == 0:
-        key = key_of(step.name, _input_identity(shard), _pass_settings(run.job, step))
-        return ShardTask(run.job, step, shard, key)
+        source: tuple = (_input_identity(shard),)
+        return ShardTask(run.job, step, shard, _pass_key(run.job, step, source), basis=_basis(run.job, step, source))
     kept = _kept_path(before, step.number - 1)
     if before is None or kept is None:
         return None
-    key = key_of(step.name, before.outputs[kept]["sha256"], barrier_key, _pass_settings(run.job, step))
-    return ShardTask(run.job, step, shard, key, kept, drops[shard.number])
+    source = (before.outputs[kept]["sha256"], barrier_key)
+    basis = _basis(run.job, step, source)
+    return ShardTask(run.job, step, shard, _pass_key(run.job, step, source), kept, drops[shard.number], basis)
+
+
+def _pass_key(job: LoadedJob, step: Pass, source: tuple) -> str:
+    packs = [[pack.name, pack.sha256] for pack in job.packs] if "rules" in step.stages else None
+    return key_of(step.name, *source, _pass_settings(job, step), packs)
+
+
+def _basis(job: LoadedJob, step: Pass, source: tuple) -> dict[str, Any]:
+    """What the results of the rules depend on, where they are the last stage of a pass: then they can be decided again."""
+    if not step.stages or step.stages[-1] != "rules":
+        return {}
+    return {"source": key_of(step.name, *source, _pass_settings(job, step)), "columns": column_identities(job.packs), "texts": texts_identity(job.packs)}
 
 
 def _kept_path(entry: Entry | None, number: int) -> str | None:
     """The file of documents that a pass before the last handed on."""
     prefix = f"{WORK}/pass{number}/"
-    for path in entry.outputs if entry else ():
-        if path.startswith(prefix) and not path.endswith(".keys.parquet"):
-            return path
-    return None
+    kept = [path for path in (entry.outputs if entry else ()) if path.startswith(prefix) and path.count(".") == 2]
+    return kept[0] if kept else None
 
 
 def _input_identity(shard: Shard) -> list[Any]:
@@ -140,8 +152,6 @@ def _pass_settings(job: LoadedJob, step: Pass) -> dict[str, Any]:
         settings["read"] = repr(job.read_settings)
     if "language" in step.stages:
         settings["language"] = repr(job.settings.language)
-    if "rules" in step.stages:
-        settings["packs"] = [[pack.name, pack.sha256] for pack in job.packs]
     if "exact" in step.barrier:
         settings["exact"] = job.settings.exact.normalise if job.settings.exact else None
     if "near" in step.barrier:
@@ -156,7 +166,7 @@ def _run_pass(run: _Run, step: Pass, tasks: list[ShardTask]) -> dict[int, Entry]
     for task in tasks:
         entry = run.known(task.unit, task.key)
         if entry is None:
-            waiting.append(task)
+            waiting.append(replace(task, previous=_decidable(run, task)))
         else:
             entries[task.shard.number] = entry
     waiting.sort(key=lambda task: (-task.shard.file.size_bytes, task.shard.number))
@@ -166,6 +176,14 @@ def _run_pass(run: _Run, step: Pass, tasks: list[ShardTask]) -> dict[int, Entry]
             entries[numbers[entry.unit]] = run.add(entry)
             bar.advance(entry)
     return entries
+
+
+def _decidable(run: _Run, task: ShardTask) -> Entry | None:
+    """An earlier result of this unit from the same documents, which only needs to be decided again."""
+    entry = run.manifest.read(task.unit)
+    if entry is None or not task.basis or entry.basis.get("source") != task.basis["source"]:
+        return None
+    return run.manifest.done(task.unit, entry.key)
 
 
 def _mapped(run: _Run, function: Any, tasks: list[Any]) -> Iterator[Any]:

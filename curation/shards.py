@@ -67,10 +67,14 @@ class ShardWriter:
         self._temporary = path.with_name(f".{path.name}.{os.getpid()}{TEMPORARY}")
         self._writer: pq.ParquetWriter | None = None
         self._schema: pa.Schema | None = None
+        self._empty: pa.Table | None = None
 
     def write(self, table: pa.Table) -> None:
-        if not len(table) and self._writer is not None:
+        """Add a row group. Without rows it is only remembered: a file that got nothing else has its columns."""
+        if not len(table):
+            self._empty = table if self._empty is None else self._empty
             return
+        table = table.combine_chunks()  # how a batch was put together never shows in the bytes
         if self._writer is None:
             self._open(table.schema.remove_metadata())
         elif not table.schema.remove_metadata().equals(self._schema):
@@ -106,6 +110,8 @@ class ShardWriter:
 
     def close(self) -> dict[str, Any] | None:
         """Sync and rename; returns rows, bytes and sha256, or None when nothing was ever written."""
+        if self._writer is None and self._empty is not None:
+            self._open(self._empty.schema.remove_metadata())
         if self._writer is None:
             return None
         self._writer.close()

@@ -3,7 +3,8 @@
 Three kernels each read a text once: characters (character_counts.py), lines (line_counts.py), and words with or without
 their n-grams (word_counts.py, ngrams.py). Only the kernels that the wanted counts need are run. They release the GIL, so
 threads that count different texts run side by side. All together take 11 ns a byte with words between white space and
-16 ns with `unicode` words, on 29 languages (Intel Ice Lake, 2.8 GHz: benchmarks/signals.py). Compiling them takes 20 s
+16 ns with `unicode` words, on 29 languages (Intel Ice Lake, 2.8 GHz: benchmarks/signals.py). A splitter that rewrites
+the text (rewriting.py) does so once, for all kernels that read words. Compiling them takes 20 s
 or so, once for each installation: the code is kept beside the source, or where NUMBA_CACHE_DIR says.
 """
 
@@ -16,20 +17,57 @@ import pyarrow as pa
 
 from rules.character_counts import CHARACTER_COUNTS, count_characters
 from rules.characters import character_classes
+from rules.datajuicer_character_counts import (
+    DATAJUICER_CHARACTER_COUNTS,
+    DATAJUICER_REPETITION_COUNTS,
+    count_datajuicer_characters,
+    count_datajuicer_repetition,
+)
+from rules.datajuicer_word_counts import DATAJUICER_WORD_COUNTS, count_datajuicer_words
+from rules.datamap_text import DATAMAP_TEXT_COUNTS, count_datamap_text
+from rules.datamap_words import DATAMAP_WORD_COUNTS, count_datamap_words
+from rules.dolma_characters import DOLMA_CHARACTER_COUNTS, count_dolma_characters
+from rules.dolma_text import DOLMA_TEXT_COUNTS, count_dolma_text
+from rules.dolma_words import DOLMA_WORD_COUNTS, count_dolma_words
 from rules.kernels import kernel_texts
 from rules.line_counts import LINE_COUNTS, count_lines
+from rules.nemo_character_counts import NEMO_CHARACTER_COUNTS, count_nemo_characters
+from rules.nemo_line_counts import NEMO_LINE_COUNTS, count_nemo_lines
+from rules.nemo_ngrams import NEMO_NGRAM_COUNTS, count_nemo_ngrams
+from rules.nemo_word_counts import NEMO_WORD_COUNTS, count_nemo_words
 from rules.ngrams import NGRAM_COUNTS
+from rules.rewriting import OWN_COUNTS, own_count, rewritten
 from rules.word_counts import WORD_COUNTS, count_words
 from rules.words import Splitter, splits_unicode
 
 # Kernels that read the text, (offsets, data, classes, out), and kernels that read its words, (offsets, data, classes,
 # unicode_words, out), each with the names of the columns that it fills. Gopher's words and n-grams are counted apart,
 # because counting both at once is cheaper.
-TEXT_KERNELS = ((count_characters, CHARACTER_COUNTS), (count_lines, LINE_COUNTS))
-WORD_KERNELS: tuple = ()
+TEXT_KERNELS = (
+    (count_characters, CHARACTER_COUNTS),
+    (count_lines, LINE_COUNTS),
+    (count_dolma_text, DOLMA_TEXT_COUNTS),
+    (count_dolma_characters, DOLMA_CHARACTER_COUNTS),
+    (count_datamap_text, DATAMAP_TEXT_COUNTS),
+    (count_nemo_characters, NEMO_CHARACTER_COUNTS),
+    (count_nemo_lines, NEMO_LINE_COUNTS),
+    (count_datajuicer_characters, DATAJUICER_CHARACTER_COUNTS),
+    (count_datajuicer_repetition, DATAJUICER_REPETITION_COUNTS),
+    (count_datajuicer_words, DATAJUICER_WORD_COUNTS),
+)
+WORD_KERNELS = (
+    (count_dolma_words, DOLMA_WORD_COUNTS),
+    (count_datamap_words, DATAMAP_WORD_COUNTS),
+    (count_nemo_words, NEMO_WORD_COUNTS),
+    (count_nemo_ngrams, NEMO_NGRAM_COUNTS),
+)
 
 CORE_MEANINGS: dict[str, str] = {**CHARACTER_COUNTS, **LINE_COUNTS, **WORD_COUNTS, **NGRAM_COUNTS}
-MEANINGS: dict[str, str] = CORE_MEANINGS | {name: text for _, group in (*TEXT_KERNELS, *WORD_KERNELS) for name, text in group.items()}
+MEANINGS: dict[str, str] = {
+    **CORE_MEANINGS,
+    **{name: text for _, group in (*TEXT_KERNELS, *WORD_KERNELS) for name, text in group.items()},
+    **{name: own.meaning for name, own in OWN_COUNTS.items()},
+}
 MOST_BYTES = 2**32 - 1  # of one text: kernels keep positions within a text in 32 bits
 
 Counts = dict[str, np.ndarray]  # name -> int64 [docs]
@@ -38,7 +76,7 @@ Counts = dict[str, np.ndarray]  # name -> int64 [docs]
 def count(texts: pa.Array | pa.ChunkedArray, names: Iterable[str], words: Splitter = "unicode") -> Counts:
     """Counts `names` (keys of MEANINGS) of each text, and those that come with them; an empty text has zeros.
 
-    Raises ValueError for an unknown splitter, an unknown count, and a text of 4 GiB or more.
+    Raises ValueError for an unknown splitter, one that is not installed, an unknown count, and a text of 4 GiB or more.
     """
     wanted = set(names)
     if not wanted <= MEANINGS.keys():
@@ -51,13 +89,18 @@ def count(texts: pa.Array | pa.ChunkedArray, names: Iterable[str], words: Splitt
             table = _table(offsets, group)
             kernel(offsets, data, classes, table)
             found |= dict(zip(group, table.T))
+    found |= {name: own_count(texts, name) for name in OWN_COUNTS if name in wanted}
+    ngrams = not wanted.isdisjoint(NGRAM_COUNTS)
+    words_wanted = ngrams or not wanted.isdisjoint(WORD_COUNTS)
+    if words_wanted or not wanted.isdisjoint(name for _, group in WORD_KERNELS for name in group):
+        offsets, data = kernel_texts(rewritten(texts, words))
+        _check_sizes(offsets)
     for kernel, group in WORD_KERNELS:
         if not wanted.isdisjoint(group):
             table = _table(offsets, group)
             kernel(offsets, data, classes, unicode_words, table)
             found |= dict(zip(group, table.T))
-    ngrams = not wanted.isdisjoint(NGRAM_COUNTS)
-    if ngrams or not wanted.isdisjoint(WORD_COUNTS):
+    if words_wanted:
         table = _table(offsets, WORD_COUNTS | NGRAM_COUNTS)
         count_words(offsets, data, classes, unicode_words, ngrams, table)
         found |= dict(zip(WORD_COUNTS | NGRAM_COUNTS if ngrams else WORD_COUNTS, table.T))

@@ -1,35 +1,48 @@
-"""Decide: apply packs to a batch of texts. The only code that decides; run, check and examples all call it.
+"""Apply packs to a batch of texts: measure, then decide. The only code that does; run, check, diff and examples call it.
 
 In a pack: line rules in file order, then signals once on the result, then document rules. Packs act in the order
 given, each on the text as the one before left it. Every rule is evaluated on every document and every hit is
 recorded; the first `drop` hit in that order is the reason. Signals are shared between packs for as long as no line
 rule changed a text, so a batch is usually measured once.
+
+Measuring (`measure_packs`) is all the work; deciding (`rules/deciding.py`) compares columns with thresholds. What was
+measured can be kept and decided again: `known` columns are not measured.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
 
 from rules.buffers import large_strings
-from rules.lines import EDIT_ROWS, apply_line_rules, has_line_rules
+from rules.deciding import Decision, column_of, decide, scope_of
+from rules.lines import EDIT_ROWS, apply_line_rules
 from rules.rule import ENGINE_SIGNALS, Pack, Rule
 from rules.signals import measure
-from rules.thresholds import condition_holds, meets
+from rules.urls import url_matches
+from rules.word_lists import measure_list, parse_call
 
-HIT_FIELDS = [
-    ("rule", pa.string()), ("action", pa.string()), ("signal", pa.string()),
-    ("value", pa.float64()), ("comparison", pa.string()), ("threshold", pa.float64()),
-]  # fmt: skip
-HITS = pa.list_(pa.struct(HIT_FIELDS))
+Columns = dict[str, np.ndarray]
+WORDS = "words"  # a column that every batch has: words of each text before any edit, as the first pack splits them
+
+
+@dataclass
+class Measured:
+    """What packs found in `n` texts, before anything is decided."""
+
+    texts: pa.LargeStringArray  # [n] after all edits
+    columns: Columns  # float64 [n] each: pack.signal, and pack.matching_lines(rule) and pack.url_matches(rule)
+    edits: pa.Table  # row, rule (full name), line, before, after
+    seconds: dict[str, float] = field(default_factory=dict)  # where the time went: rule, or "pack (signals)"
 
 
 @dataclass
 class Applied:
-    """What packs decided about `n` documents."""
+    """What packs found in `n` documents and decided about them."""
 
     texts: pa.LargeStringArray  # [n] after all edits
     dropped: np.ndarray  # bool [n]
@@ -38,153 +51,163 @@ class Applied:
     signals: pa.Table  # [n] float64, one column `pack.signal` each
     edits: pa.Table  # row, rule (full name), line, before, after
     rule_hits: dict[str, np.ndarray]  # full name -> bool [n], rules that drop or tag a document
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+def apply(
+    packs: Sequence[Pack],
+    texts: pa.Array | pa.ChunkedArray,
+    langs: Sequence[str | None] | pa.Array | pa.ChunkedArray | None = None,
+    urls: pa.Array | pa.ChunkedArray | None = None,
+    known: Mapping[str, np.ndarray] | None = None,
+) -> Applied:
+    """Apply `packs` to `texts` ([n]).
+
+    `langs` ([n] codes as rules.languages.normalise gives them) limits rules by language; without them, packs and rules
+    that name languages act on every text. `urls` ([n]): without them no URL rule hits. `known`: see `measure_packs`."""
+    found = measure_packs(packs, texts, langs, urls, known)
+    return joined(found, decide(packs, found.columns, len(found.texts), langs))
+
+
+def joined(found: Measured, decision: Decision) -> Applied:
+    table = pa.table({name: pa.array(values, pa.float64()) for name, values in found.columns.items()})
+    seconds = {name: found.seconds.get(name, 0.0) + decision.seconds.get(name, 0.0) for name in {**found.seconds, **decision.seconds}}
+    return Applied(found.texts, decision.dropped, decision.reasons, decision.hits, table, found.edits, decision.rule_hits, seconds)
+
+
+def measure_packs(
+    packs: Sequence[Pack],
+    texts: pa.Array | pa.ChunkedArray,
+    langs: Sequence[str | None] | pa.Array | pa.ChunkedArray | None = None,
+    urls: pa.Array | pa.ChunkedArray | None = None,
+    known: Mapping[str, np.ndarray] | None = None,
+) -> Measured:
+    """Everything that `decide` needs about `texts`, and the texts after all edits. `known` columns are taken as they are."""
+    run = _Measuring(list(packs), large_strings(texts), langs, urls, known or {})
+    run.count_words()
+    for position in range(len(run.packs)):
+        run.measure_pack(position)
+    empty = EDIT_ROWS.set(1, pa.field("rule", pa.string())).empty_table()
+    edits = pa.concat_tables([empty, *run.edits]).sort_by([("row", "ascending")]) if run.edits else empty
+    return Measured(run.texts, run.columns, edits, run.seconds)
 
 
 @dataclass
-class _Hits:
-    """Hits as flat columns, gathered rule by rule."""
+class _Measuring:
+    """The state of one batch while pack after pack measures and edits it."""
 
-    rows: list[np.ndarray] = field(default_factory=list)
-    columns: list[tuple] = field(default_factory=list)  # rule, action, signal, comparison, threshold
-    values: list[np.ndarray] = field(default_factory=list)
+    packs: list[Pack]
+    texts: pa.LargeStringArray
+    langs: Sequence[str | None] | pa.Array | pa.ChunkedArray | None
+    urls: pa.Array | pa.ChunkedArray | None
+    known: Mapping[str, np.ndarray]
+    columns: Columns = field(default_factory=dict)
+    edits: list[pa.Table] = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=dict)
+    shared: dict[str, Columns] = field(default_factory=dict)  # splitter -> signals of the texts as they are now
 
-    def add(self, rows: np.ndarray, values: np.ndarray, *columns: object) -> None:
-        if len(rows):
-            self.rows.append(rows)
-            self.values.append(values)
-            self.columns.append(columns)
+    def count_words(self) -> None:
+        if not self.packs:
+            return
+        began = time.perf_counter()
+        if WORDS not in self.known and not any(rule.acts_on_lines and rule.lines for rule in self.packs[0].rules):
+            self.columns[WORDS] = self.signal(0, WORDS)  # with all that the first pack needs of the same texts
+        elif WORDS not in self.known:
+            self.columns[WORDS] = measure(self.texts, [WORDS], words=self.packs[0].words)[WORDS]
+        else:
+            self.columns[WORDS] = self.known[WORDS]
+        self.spend(f"{self.packs[0].name} (signals)", began)
+
+    def measure_pack(self, position: int) -> None:
+        pack = self.packs[position]
+        engine_signals = self.edit_lines(pack)
+        for rule in pack.rules:
+            if rule.action != "off" and rule.url is not None:
+                self.match_urls(pack, rule)
+        began = time.perf_counter()
+        for name in signals_of(pack):
+            column = f"{pack.name}.{name}"
+            if name in engine_signals:
+                self.columns[column] = engine_signals[name]
+            else:
+                self.columns[column] = self.known[column] if column in self.known else self.signal(position, name)
+        self.spend(f"{pack.name} (signals)", began)
+
+    def spend(self, name: str, began: float) -> None:
+        self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - began
+
+    def edit_lines(self, pack: Pack) -> Columns:
+        """Let the pack's line rules act; what they did as signals."""
+        nothing = {name: np.zeros(len(self.texts)) for name in ENGINE_SIGNALS}
+        acting = {number: rule for number, rule in enumerate(pack.rules) if rule.acts_on_lines}
+        patterns = {number: column_of(pack, rule) for number, rule in acting.items() if not rule.lines}
+        if not acting or (len(patterns) == len(acting) and all(column in self.known for column in patterns.values())):
+            self.columns |= {column: self.known[column] for column in patterns.values()}
+            return nothing
+        began = time.perf_counter()
+        scopes = {number: scope_of(pack, rule, self.langs, len(self.texts)) for number, rule in acting.items()}
+        result = apply_line_rules(pack, self.texts, scopes)
+        self.columns |= {column: result.matches[number].astype(np.float64) for number, column in patterns.items()}
+        if result.texts is not self.texts:
+            self.texts, self.shared = result.texts, {}
+        if len(result.edits):
+            self.edits.append(_named(result.edits, pack))
+        self.spend(f"{pack.name} (lines)", began)
+        return result.signals
+
+    def match_urls(self, pack: Pack, rule: Rule) -> None:
+        column, began = column_of(pack, rule), time.perf_counter()
+        if column in self.known:
+            self.columns[column] = self.known[column]
+        elif self.urls is None:
+            self.columns[column] = np.zeros(len(self.texts))
+        else:
+            self.columns[column] = url_matches(rule.url, self.urls).astype(np.float64)
+        self.spend(f"{pack.name}/{rule.id}", began)
+
+    def signal(self, position: int, name: str) -> np.ndarray:
+        """One signal, measured together with all others that this and the next packs need of the same texts."""
+        pack = self.packs[position]
+        call = parse_call(name)
+        if call:
+            return self.list_signal(pack, name, *call)
+        values = self.shared.setdefault(pack.words, {})
+        if name not in values:
+            values |= measure(self.texts, list(dict.fromkeys([name, *self.wanted(position, values)])), words=pack.words)
+        return values[name]
+
+    def list_signal(self, pack: Pack, name: str, kind: str, words: str) -> np.ndarray:
+        """A signal of a word list, measured only where a rule may ask for it (lists are often for one language); else NaN."""
+        scope = np.zeros(len(self.texts), bool)
+        for rule in rules_with(pack, name):
+            scope |= scope_of(pack, rule, self.langs, len(self.texts))
+        values = np.full(len(self.texts), np.nan)
+        if scope.any():
+            texts = self.texts if scope.all() else self.texts.filter(pa.array(scope))
+            values[scope] = measure_list(texts, pack.lists[words], pack.words)[kind]
+        return values
+
+    def wanted(self, position: int, values: Columns) -> list[str]:
+        words, names = self.packs[position].words, []
+        for i, pack in enumerate(self.packs[position:]):
+            if i and any(rule.acts_on_lines and rule.lines for rule in pack.rules):
+                break  # it may see other texts
+            if pack.words == words:
+                names += [n for n in signals_of(pack) if n not in ENGINE_SIGNALS and not parse_call(n) and f"{pack.name}.{n}" not in self.known]
+        return [name for name in dict.fromkeys(names) if name not in values]
 
 
-def apply(packs: Sequence[Pack], texts: pa.Array | pa.ChunkedArray, langs: Sequence[str | None] | pa.Array | None = None) -> Applied:
-    """Apply `packs` to `texts` ([n]); `langs` ([n] codes as rules.languages.normalise gives them) limits rules by language.
-
-    Without `langs`, packs and rules that name languages act on every text."""
-    texts = large_strings(texts)
-    langs_array = None if langs is None else np.asarray(langs if not isinstance(langs, (pa.Array, pa.ChunkedArray)) else langs.to_pylist(), object)
-    hits, rule_hits, edits = _Hits(), {}, []
-    signal_columns: dict[str, np.ndarray] = {}
-    measured: dict[str, dict[str, np.ndarray]] = {}
-    for position, pack in enumerate(packs):
-        scopes = {i: _scope(pack, rule, langs_array, len(texts)) for i, rule in enumerate(pack.rules)}
-        values: dict[str, np.ndarray] = {name: np.zeros(len(texts)) for name in ENGINE_SIGNALS}
-        matches: dict[int, np.ndarray] = {}
-        if has_line_rules(pack):
-            result = apply_line_rules(pack, texts, scopes)
-            values, matches = result.signals, result.matches
-            if result.texts is not texts:
-                texts, measured = result.texts, {}
-            edits.append(_named(result.edits, pack))
-        values = values | _measured(packs[position:], texts, measured)
-        signal_columns |= {f"{pack.name}.{name}": values[name] for name in _signals_of(pack)}
-        _decide(pack, scopes, values, matches, hits, rule_hits)
-    return _applied(texts, hits, rule_hits, signal_columns, edits)
-
-
-def _scope(pack: Pack, rule: Rule, langs: np.ndarray | None, count: int) -> np.ndarray:
-    """bool [n]: documents whose language both the pack and the rule are meant for."""
-    scope = np.ones(count, bool)
-    if langs is not None:
-        for languages in (pack.languages, rule.languages):
-            if languages:
-                scope &= np.isin(langs, languages)
-        if rule.except_languages:
-            scope &= ~np.isin(langs, rule.except_languages)
-    elif rule.variant:
-        scope[:] = False
-    return scope
-
-
-def _signals_of(pack: Pack) -> list[str]:
-    """Names of the signals the pack's active document rules look at, in order."""
+def signals_of(pack: Pack) -> list[str]:
+    """Names of the signals that the pack's active document rules look at, in order."""
     names = [c.signal for rule in pack.rules if rule.action != "off" for c in rule.drop_when]
     return list(dict.fromkeys(names))
 
 
-def _measured(packs: Sequence[Pack], texts: pa.LargeStringArray, cache: dict[str, dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
-    """Signals of packs[0] on `texts`, measured together with those of the next packs that will see the same texts."""
-    words = packs[0].words
-    if words not in cache:
-        names: list[str] = []
-        for i, pack in enumerate(packs):
-            if i and has_line_rules(pack):
-                break
-            if pack.words == words:
-                names += [name for name in _signals_of(pack) if name not in ENGINE_SIGNALS]
-        cache[words] = measure(texts, list(dict.fromkeys(names)), words=words)
-    missing = [n for n in _signals_of(packs[0]) if n not in cache[words] and n not in ENGINE_SIGNALS]
-    if missing:  # a pack with line rules that changed nothing in this batch
-        cache[words] |= measure(texts, missing, words=words)
-    return cache[words]
-
-
-def _decide(
-    pack: Pack, scopes: dict[int, np.ndarray], values: dict[str, np.ndarray], matches: dict[int, np.ndarray],
-    hits: _Hits, rule_hits: dict[str, np.ndarray],
-) -> None:  # fmt: skip
-    for number, rule in enumerate(pack.rules):
-        if rule.action == "off" or rule.lines:
-            continue
-        name = f"{pack.name}/{rule.id}"
-        if rule.drop_when:
-            holds = scopes[number] & np.logical_and.reduce([condition_holds(c, values[c.signal]) for c in rule.drop_when])
-            _add_conditions(hits, rule, name, holds, values)
-        else:
-            count = matches[number].astype(np.float64)
-            holds = count > 0
-            rows = np.flatnonzero(holds)
-            hits.add(rows, count[rows], name, rule.action, "matching_lines", ">", 0.0)
-        rule_hits[name] = rule_hits[name] | holds if name in rule_hits else holds
-
-
-def _add_conditions(hits: _Hits, rule: Rule, name: str, holds: np.ndarray, values: dict[str, np.ndarray]) -> None:
-    """One hit per signal: with the first comparison that the document meets."""
-    for condition in rule.drop_when:
-        left = holds.copy()
-        for comparison in condition.any_of:
-            met = left & meets(values[condition.signal], comparison)
-            rows = np.flatnonzero(met)
-            signal = values[condition.signal][rows]
-            hits.add(rows, signal, name, rule.action, condition.signal, comparison.operator, comparison.threshold)
-            left &= ~met
+def rules_with(pack: Pack, signal: str) -> list[Rule]:
+    """The pack's active rules that look at a signal."""
+    return [rule for rule in pack.rules if rule.action != "off" and any(c.signal == signal for c in rule.drop_when)]
 
 
 def _named(edits: pa.Table, pack: Pack) -> pa.Table:
     names = pa.array([f"{pack.name}/{rule.id}" for rule in pack.rules], pa.string())
     return edits.set_column(1, "rule", names.take(edits["rule"].combine_chunks()))
-
-
-def _applied(
-    texts: pa.LargeStringArray, hits: _Hits, rule_hits: dict[str, np.ndarray],
-    signals: dict[str, np.ndarray], edits: list[pa.Table],
-) -> Applied:  # fmt: skip
-    count = len(texts)
-    dropped, reason = np.zeros(count, bool), np.full(count, -1)
-    rules = [columns[0] for columns in hits.columns]
-    for i in range(len(rules) - 1, -1, -1):  # backwards, so that the first rule in order has the last word
-        if hits.columns[i][1] == "drop":
-            dropped[hits.rows[i]] = True
-            reason[hits.rows[i]] = i
-    names = pa.array(rules, pa.string())
-    reasons = names.take(pa.array(reason, mask=reason < 0)) if rules else pa.nulls(count, pa.string())
-    empty = EDIT_ROWS.set(1, pa.field("rule", pa.string())).empty_table()
-    table = pa.concat_tables([empty, *edits]).sort_by([("row", "ascending")]) if edits else empty
-    columns = pa.table({name: pa.array(values, pa.float64()) for name, values in signals.items()})
-    return Applied(texts, dropped, reasons, _hit_lists(hits, count), columns, table, rule_hits)
-
-
-def _hit_lists(hits: _Hits, count: int) -> pa.ListArray:
-    """Flat hits as one list per document; within a document in the order of the rules."""
-    if not hits.rows:
-        offsets, order, piece = np.zeros(count + 1, np.int64), np.empty(0, np.int64), np.empty(0, np.int64)
-    else:
-        rows = np.concatenate(hits.rows)
-        piece = np.repeat(np.arange(len(hits.rows)), [len(r) for r in hits.rows])
-        order = np.argsort(rows, kind="stable")
-        offsets = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=count))])
-        piece = piece[order]
-    values = np.concatenate(hits.values)[order] if hits.values else np.empty(0)
-    columns = list(zip(*hits.columns)) if hits.columns else [()] * 5
-    taken = [pa.array(c, t).take(pa.array(piece)) for c, t in zip(columns, (pa.string(), pa.string(), pa.string(), pa.string(), pa.float64()))]
-    rule, action, signal, comparison, threshold = taken
-    struct = pa.StructArray.from_arrays([rule, action, signal, pa.array(values), comparison, threshold], [n for n, _ in HIT_FIELDS])
-    return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), struct)

@@ -1,6 +1,6 @@
 """Lines as line rules see them: where they are, what they measure, and how kept ones are joined again.
 
-Splitting finds every line twice, once to count and once to note it, at about 1 ns a byte; nothing is copied.
+Splitting notes where every line is, at about 1 ns a byte; nothing is copied.
 """
 
 from __future__ import annotations
@@ -12,11 +12,19 @@ import numpy as np
 import pyarrow as pa
 
 from rules.buffers import strings_from
-from rules.characters import character_classes
-from rules.decode import characters_in
-from rules.kernels import kernel, kernel_bytes, kernel_texts, unowned
-from rules.line_breaks import next_break, next_line_feed
-from rules.words import span, span_scratch, take_spans, word_facts
+from rules.characters import WHITE, character_classes
+from rules.decode import (
+    EVERY_BYTE,
+    HIGH_BITS,
+    bytes_before,
+    character_at,
+    characters_in,
+    equal_bytes,
+    every_byte,
+    load_eight,
+)
+from rules.kernels import inlined, kernel, kernel_bytes, kernel_texts, unowned
+from rules.line_breaks import FROM_SPACE, next_break, next_line_feed
 
 LineBreaks = Literal["newline", "unicode"]
 
@@ -27,6 +35,8 @@ LINE_SIGNALS = {
 }
 LINE_WORDS, LINE_LONGEST_WORD_CHARS, LINE_CHARS = range(len(LINE_SIGNALS))
 LINE_FEED = 10
+SPACES = every_byte(32)
+SHORT_LINE_BYTES = 16  # room is made for lines of so many bytes; where they are shorter, they are found once more
 
 
 def split_lines(texts: pa.Array | pa.ChunkedArray, breaks: LineBreaks = "newline") -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -39,9 +49,15 @@ def split_lines(texts: pa.Array | pa.ChunkedArray, breaks: LineBreaks = "newline
         raise ValueError(f"breaks is {breaks!r}; it must be one of {', '.join(get_args(LineBreaks))}")
     offsets, data = kernel_texts(texts)
     first = np.zeros(len(offsets), np.int64)
-    find_lines(offsets, data, breaks == "unicode", first[1:], np.empty(0, np.int64), np.empty(0, np.int64))
-    starts, ends = np.empty(first[-1], np.int64), np.empty(first[-1], np.int64)
-    find_lines(offsets, data, breaks == "unicode", first[1:], starts, ends)
+    room = len(offsets) + (offsets[-1] - offsets[0]) // SHORT_LINE_BYTES
+    for _ in range(2):
+        starts, ends = np.empty(room, np.int64), np.empty(room, np.int64)
+        find_lines(offsets, data, breaks == "unicode", first[1:], starts, ends)
+        if first[-1] <= room:
+            break
+        room = first[-1]
+    starts, ends = starts[: first[-1]], ends[: first[-1]]
+    starts.flags.writeable = ends.flags.writeable = False
     return starts, ends, first
 
 
@@ -50,13 +66,18 @@ def measure_lines(offsets: np.ndarray, data: np.ndarray, names: Sequence[str]) -
 
     Raises ValueError for an unknown name.
     """
+    offsets, data = kernel_bytes(offsets, data)
+    return measure_spans(data, offsets[:-1], offsets[1:], names)
+
+
+def measure_spans(data: np.ndarray, starts: np.ndarray, ends: np.ndarray, names: Sequence[str]) -> dict[str, np.ndarray]:
+    """As `measure_lines`, of lines data[starts[i]:ends[i]]; `data` as rules.kernels.kernel_bytes makes it."""
     unknown = [name for name in names if name not in LINE_SIGNALS]
     if unknown:
         raise ValueError(f"unknown line signals: {', '.join(unknown)}; there are {', '.join(LINE_SIGNALS)}")
-    offsets, data = kernel_bytes(offsets, data)
-    table = np.zeros((len(LINE_SIGNALS), len(offsets) - 1), np.int64)
+    table = np.zeros((len(LINE_SIGNALS), len(starts)), np.int64)
     needs_words = any(name != "line_chars" for name in names)
-    count_in_lines(offsets, data, character_classes(), needs_words, table)
+    count_in_lines(data, starts, ends, character_classes(), needs_words, "line_chars" in names, table)
     return {name: row for name, row in zip(LINE_SIGNALS, table) if name in names}
 
 
@@ -96,29 +117,89 @@ def lines_of(data, begin, end, unicode_breaks, starts, ends, found):
 
 
 @kernel
-def count_in_lines(offsets, data, classes, needs_words, table):
-    """Fill `table` (int64 [LINE_SIGNALS, lines], zeros); only the characters unless `needs_words`."""
-    edges, spans = span_scratch()
-    for k in range(offsets.size - 1):
+def count_in_lines(data, starts, ends, classes, needs_words, needs_chars, table):
+    """Fill `table` (int64 [LINE_SIGNALS, lines], zeros) as far as it is needed."""
+    for k in range(starts.size):
         if needs_words:
-            count_in_line(data, offsets[k], offsets[k + 1], classes, edges, spans, table, k)
-        table[LINE_CHARS, k] = characters_in(data, offsets[k], offsets[k + 1])
+            table[LINE_WORDS, k], table[LINE_LONGEST_WORD_CHARS, k] = words_in(data, starts[k], ends[k], classes)
+        if needs_chars:
+            table[LINE_CHARS, k] = characters_in(data, starts[k], ends[k])
 
 
 @kernel
-def count_in_line(data, i, end, classes, edges, spans, table, k):
-    """The words of line k."""
-    data, classes, edges, spans, table = unowned(data), unowned(classes), unowned(edges), unowned(spans), unowned(table)
-    longest = 0
+def words_in(data, begin, end, classes):
+    """How many words between white space data[begin:end] holds, and the characters of the longest.
+
+    `begin` moves to the start of the word that is being read, or will be once `in_word` is."""
+    data, classes = unowned(data), unowned(classes)
+    words, longest, in_word, i = 0, 0, False, begin
     while i < end:
-        filled, i = take_spans(data, i, end, classes, False, edges, spans)
-        table[LINE_WORDS, k] += filled
-        for word in range(filled):
-            start, stop, facts = span(spans, word)
-            if facts == 0:
-                facts = word_facts(data, start, stop, classes)
-            longest = max(longest, facts >> 2)
-    table[LINE_LONGEST_WORD_CHARS, k] = longest
+        eight = load_eight(data, i) if end - i >= 8 else np.uint64(0)
+        if has_only(eight):
+            spaces = equal_bytes(eight, SPACES)
+            words += starts_in(spaces, in_word)
+            in_word = spaces >> np.uint64(63) == 0
+            if spaces:
+                longest = longer(data, begin, i + bytes_before(spaces), longest)
+                if longest < 6:
+                    longest = max(longest, longest_between(spaces))
+                begin = i + bytes_through(spaces)
+            i += 8
+        else:
+            code, size = character_at(data, i, end)
+            if classes[code] & WHITE:
+                longest = longer(data, begin, i, longest)
+                begin, in_word = i + size, False
+            elif not in_word:
+                words, in_word = words + 1, True
+            i += size
+    return words, longer(data, begin, end, longest)
+
+
+@inlined
+def has_only(eight):
+    """Are these eight bytes ASCII, and space the only white among them?"""
+    return (eight + FROM_SPACE) & ~eight & HIGH_BITS == HIGH_BITS
+
+
+@inlined
+def starts_in(spaces, in_word):
+    """How many words start in eight bytes of which `spaces` are spaces (high bits)."""
+    before = spaces << np.uint64(8) | (np.uint64(0) if in_word else np.uint64(0x80))
+    return marked(~spaces & before & HIGH_BITS)
+
+
+@inlined
+def marked(marks):
+    """How many bytes are marked (high bits only)."""
+    return np.int64((marks >> np.uint64(7)) * EVERY_BYTE >> np.uint64(56))
+
+
+@inlined
+def bytes_through(marks):
+    """How many bytes there are up to the highest mark, with it."""
+    marks |= marks >> np.uint64(8)
+    marks |= marks >> np.uint64(16)
+    return marked((marks | marks >> np.uint64(32)) & HIGH_BITS)
+
+
+@inlined
+def longest_between(spaces):
+    """The longest run of other bytes between two of the marks."""
+    longest = 0
+    at = bytes_before(spaces)
+    for i in range(at + 1, 8):
+        if spaces >> np.uint64(8 * i + 7) & np.uint64(1):
+            longest, at = max(longest, i - at - 1), i
+    return longest
+
+
+@inlined
+def longer(data, begin, end, longest):
+    """The greater of `longest` and the characters of data[begin:end]."""
+    if end - begin > longest:  # in bytes, so perhaps in characters
+        longest = max(longest, characters_in(data, begin, end))
+    return longest
 
 
 @kernel

@@ -1,80 +1,30 @@
 """Read rule packs from YAML.
 
 A pack is one YAML file. Reading it checks everything a file can get wrong (shape, names, comparisons, patterns) and
-reports all mistakes at once, each at its line and column.
+reports all mistakes at once, each at its line and column. A pack may extend others: it starts from their rules and
+says what differs, rule by rule and field by field.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
-
-import pyarrow as pa
-import pyarrow.compute as pc
+from typing import Any
 
 from rules.languages import normalise
-from rules.line_signals import LINE_SIGNALS
-from rules.places import KEY, KeyPath, Located, Problem, Problems, build, did_you_mean, load
-from rules.rule import ENGINE_SIGNALS, Comparison, Condition, Examples, Pack, Rule
-from rules.signals import SIGNALS
+from rules.list_counts import LONGEST
+from rules.pack_yaml import ListYaml, PackYaml
+from rules.patterns import ascii_only
+from rules.places import KEY, Located, Problem, Problems, build, did_you_mean, load
+from rules.reading import Draft, RuleReader, check_languages, codes, read_entries
+from rules.rule import Pack
+from rules.word_lists import WordList
 
 SHIPPED = Path(__file__).parent / "packs"
 
-_COMPARISON = re.compile(r"(<=|>=|==|!=|<|>)\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)")
-_ID = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
-_PACK_NAME = re.compile(r"[a-z0-9]+(?:[_-][a-z0-9]+)*")
-
-
-# --- the YAML shape: what `build` checks -----------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class _ExamplesYaml:
-    drop: tuple[str | dict[str, float], ...] = ()
-    keep: tuple[str | dict[str, float], ...] = ()
-    change: dict[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class _OverrideYaml:
-    """What `by_language` may say differently for one language; each field replaces the rule's own whole."""
-
-    action: Literal["drop", "tag", "off"] | None = None
-    drop_when: dict[str, str | list[str]] | None = None
-    match: str | None = None
-    with_: str | None = field(default=None, metadata={"yaml": "with"})
-    when: dict[str, str | list[str]] | None = None
-
-
-@dataclass(frozen=True)
-class _RuleYaml:
-    id: str
-    why: str
-    source: str = ""
-    action: Literal["drop", "tag", "off"] = "drop"
-    languages: tuple[str, ...] = ()
-    drop_when: dict[str, str | list[str]] = field(default_factory=dict)
-    lines: Literal["drop", "trim", "replace"] | None = None
-    match: str | None = None
-    with_: str = field(default="", metadata={"yaml": "with"})
-    when: dict[str, str | list[str]] = field(default_factory=dict)
-    by_language: dict[str, Literal["off"] | _OverrideYaml] = field(default_factory=dict)
-    false_positives: tuple[str, ...] = ()
-    examples: _ExamplesYaml = _ExamplesYaml()
-
-
-@dataclass(frozen=True)
-class _PackYaml:
-    pack: str
-    about: str
-    rules: list[Any]
-    source: str = ""
-    languages: tuple[str, ...] = ()
-    words: Literal["space", "unicode"] = "unicode"
-    line_breaks: Literal["newline", "unicode"] = "newline"
+_PACK_NAME = re.compile(r"[a-z0-9]+(?:[_-][a-z0-9]+)*(/[a-z0-9]+(?:[_-][a-z0-9]+)*)?")
+_LIST_NAME = re.compile(r"[a-z0-9]+(?:_[a-z0-9]+)*")
 
 
 def find_pack(name: str, folder: Path) -> Path:
@@ -93,199 +43,200 @@ def find_pack(name: str, folder: Path) -> Path:
 
 
 def shipped_packs() -> dict[str, Path]:
-    """The packs that come with gristmill: name to file."""
-    return {path.stem: path for path in sorted(SHIPPED.glob("*.yaml"))}
+    """The packs that come with gristmill: name (with its folder, as in fineweb2/de) to file."""
+    return {str(path.relative_to(SHIPPED).with_suffix("")): path for path in sorted(SHIPPED.rglob("*.yaml"))}
 
 
-def load_pack(path: str | Path) -> Pack:
-    """Read one pack file. Raises Problems with every mistake in it."""
-    located = load(path)
+def load_pack(pack: str | Path) -> Pack:
+    """Read one pack: a shipped one by name, or any by the path of its file. Raises Problems with every mistake in it.
+
+    Raises ValueError when there is no such pack."""
+    path = pack if isinstance(pack, Path) else find_pack(pack, Path())
     problems: list[Problem] = []
-    shape = _try_build(_PackYaml, located, (), problems)
-    data = located.data if isinstance(located.data, dict) else {}
-    if isinstance(data.get("pack"), str) and not _PACK_NAME.fullmatch(data["pack"]):
-        problems.append(located.problem(("pack",), "R101", "a pack name is lower-case words joined by _ or -"))
-    _check_languages(data.get("languages"), located, ("languages",), problems)
-    raw_rules = data.get("rules") if isinstance(data.get("rules"), list) else []
-    if isinstance(data.get("rules"), list) and not raw_rules:
-        problems.append(located.problem(("rules",), "R101", "a pack needs at least one rule"))
-    rules = [form for i in range(len(raw_rules)) for form in _rule(located, i, raw_rules[i], problems)]
-    _check_unique_ids(located, raw_rules, problems)
-    if problems:
+    draft = _read(path, (), problems)
+    if problems or draft is None:
         raise Problems(problems)
-    return Pack(
-        name=shape.pack, about=shape.about, rules=tuple(rules), source=shape.source, languages=_codes(shape.languages),
-        words=shape.words, line_breaks=shape.line_breaks, located=located,
-    )  # fmt: skip
+    rules = tuple(form for rule in draft.rules.values() for form in rule.forms())
+    return Pack(rules=rules, located=draft.located, lists=draft.lists, **draft.settings)
 
 
-def _try_build(cls: type, located: Located, at: KeyPath, problems: list[Problem]) -> Any:
+@dataclass
+class _PackDraft:
+    """A pack as far as it is read; `rules` by id, in order."""
+
+    located: Located
+    settings: dict[str, Any]  # of Pack: name, about, source, languages, words, line_breaks
+    lists: dict[str, WordList]
+    rules: dict[str, Draft]
+
+
+def _read(path: Path, above: tuple[Path, ...], problems: list[Problem]) -> _PackDraft | None:
+    """Read a file and those it extends; `above` are the files that extend it."""
     try:
-        return build(cls, located, at)
+        located = load(path)
+    except Problems as found:
+        problems.extend(found.problems)
+        return None
+    data = located.data if isinstance(located.data, dict) else {}
+    shape = _shape(located, problems)
+    _check_head(data, located, problems)
+    parents = _parents(data, located, path, above, problems)
+    reader = RuleReader(located, {}, problems, path.parent)
+    lists = {name: words for parent in parents for name, words in parent.lists.items()} | _lists(data.get("lists"), reader)
+    reader.lists = lists
+    rules = _rules(data, parents, reader)
+    if shape is None:
+        return None
+    own = {"name": shape.pack, "about": shape.about, "source": shape.source, "languages": codes(shape.languages)}
+    own |= {"words": shape.words, "line_breaks": shape.line_breaks}
+    return _PackDraft(located, own | _inherited(data, parents, located, problems), lists, rules)
+
+
+def _shape(located: Located, problems: list[Problem]) -> Any:
+    try:
+        return build(PackYaml, located)
     except Problems as found:
         problems.extend(found.problems)
         return None
 
 
-def _rule(located: Located, index: int, data: Any, problems: list[Problem]) -> list[Rule]:
-    """Rule `index` and its forms for single languages; checks run on the raw data, so one mistake hides no other."""
-    at = ("rules", index)
-    shape = _try_build(_RuleYaml, located, at, problems)
-    if not isinstance(data, dict):
-        return []
-    if isinstance(data.get("id"), str) and not _ID.fullmatch(data["id"]):
-        problems.append(located.problem((*at, "id"), "R101", "an id is lower-case words joined by -"))
-    if data.get("why") == "":
-        problems.append(located.problem((*at, "why"), "R101", "say in one sentence why this rule exists"))
-    _check_languages(data.get("languages"), located, (*at, "languages"), problems)
-    _check_body(data, located, at, problems)
-    changes = _checked_fields(data, located, at, problems)
-    overrides = _overrides(data, located, at, problems)
-    if shape is None:
-        return []
-    rule = Rule(
-        id=shape.id, why=shape.why, source=shape.source, action=shape.action, languages=_codes(shape.languages),
-        lines=shape.lines, match=shape.match, with_=shape.with_, false_positives=shape.false_positives,
-        examples=Examples(shape.examples.drop, shape.examples.keep, shape.examples.change),
-        except_languages=tuple(overrides), **changes,
-    )  # fmt: skip
-    forms = [dataclasses.replace(rule, languages=(code,), except_languages=(), variant=True, **o) for code, o in overrides.items() if o]
-    return [rule, *forms]
+def _check_head(data: dict, located: Located, problems: list[Problem]) -> None:
+    if isinstance(data.get("pack"), str) and not _PACK_NAME.fullmatch(data["pack"]):
+        problems.append(located.problem(("pack",), "R101", "a pack name is lower-case words joined by _ or -, below one folder at most"))
+    if isinstance(data.get("rules"), list) and not data["rules"] and not data.get("extends"):
+        problems.append(located.problem(("rules",), "R101", "a pack needs at least one rule"))
+    check_languages(data.get("languages"), located, ("languages",), problems)
 
 
-def _checked_fields(data: dict, located: Located, at: KeyPath, problems: list[Problem]) -> dict[str, tuple[Condition, ...]]:
-    """drop_when and when as conditions; the pattern is checked too."""
-    _check_pattern(data, located, at, problems)
-    known = {"drop_when": {**SIGNALS, **ENGINE_SIGNALS}, "when": LINE_SIGNALS}
-    return {key: _conditions(data, key, signals, located, at, problems) for key, signals in known.items()}
-
-
-def _overrides(data: dict, located: Located, at: KeyPath, problems: list[Problem]) -> dict[str, dict[str, Any]]:
-    """Language code -> the fields that replace the rule's own; empty: the rule is off for that language."""
-    wanted = data.get("by_language")
-    overrides: dict[str, dict[str, Any]] = {}
-    for name, override in wanted.items() if isinstance(wanted, dict) else ():
-        place = (*at, "by_language", name)
-        _check_languages([name], located, (*at, "by_language", name, KEY), problems)
-        if not isinstance(override, dict):
-            fields: dict[str, Any] = {}
-        else:
-            conditions = _checked_fields({**data, **override} if "with" in override else override, located, place, problems)
-            fields = {key: value for key, value in conditions.items() if key in override}
-            fields |= {"with_" if key == "with" else key: override[key] for key in ("action", "match", "with") if key in override}
-            for key in ("drop_when", "match", "with", "when"):
-                if key in override and key not in data:
-                    problems.append(located.problem((*place, key, KEY), "R101", f"{key} replaces nothing: the rule has no {key}"))
-            fields = {} if fields.get("action") == "off" else fields
-        try:
-            overrides[normalise(str(name))] = fields
-        except ValueError:
+def _parents(data: dict, located: Located, path: Path, above: tuple[Path, ...], problems: list[Problem]) -> list[_PackDraft]:
+    parents = []
+    names = data.get("extends")
+    for index, name in enumerate(names if isinstance(names, list) else []):
+        if not isinstance(name, str):
             continue
-    return overrides
-
-
-def _conditions(
-    data: dict, key: str, known: dict, located: Located, at: KeyPath, problems: list[Problem]
-) -> tuple[Condition, ...]:
-    wanted = data.get(key)
-    if not isinstance(wanted, dict):
-        return ()
-    found = []
-    for signal, texts in wanted.items():
-        place = (*at, key, signal)
-        if signal not in known:
-            message = f"unknown signal {signal!r}{did_you_mean(signal, known)}"
-            problems.append(located.problem((*place, KEY), "R102", message))
-        items = [(place, texts)] if not isinstance(texts, list) else [((*place, i), t) for i, t in enumerate(texts)]
-        comparisons = [_comparison(text, located, where, problems) for where, text in items]
-        found.append(Condition(signal, tuple(c for c in comparisons if c)))
-    return tuple(found)
-
-
-def _comparison(text: Any, located: Located, at: KeyPath, problems: list[Problem]) -> Comparison | None:
-    """None, and a problem, unless `text` is a comparison."""
-    if not isinstance(text, str):
-        return None  # the shape check has said so
-    parts = _COMPARISON.fullmatch(text.strip())
-    if not parts:
-        problems.append(located.problem(at, "R103", f"expected a comparison such as '> 0.9', got {text!r}"))
-        return None
-    return Comparison(parts[1], float(parts[2]))
-
-
-def pattern_error(pattern: str) -> str | None:
-    """Why `pattern` is not a pattern for RE2, or None."""
-    try:
-        pc.match_substring_regex(pa.array([""]), pattern)
-    except pa.ArrowInvalid as error:
-        return str(error).removeprefix("Invalid regular expression: ")
-    return None
-
-
-def _check_pattern(data: dict, located: Located, at: KeyPath, problems: list[Problem]) -> None:
-    pattern = data.get("match")
-    if not isinstance(pattern, str):
-        return
-    error = pattern_error(pattern)
-    if error:
-        message = f"not an RE2 pattern: {error} (RE2 has no look-around and no back-references)"
-        problems.append(located.problem((*at, "match"), "R104", message))
-    elif isinstance(data.get("with"), str):
-        _check_replacement(pattern, data["with"], located, (*at, "with"), problems)
-
-
-def _check_replacement(pattern: str, text: str, located: Located, at: KeyPath, problems: list[Problem]) -> None:
-    if "\n" in text:
-        problems.append(located.problem(at, "R104", "a replacement stays on one line"))
-    try:
-        pc.replace_substring_regex(pa.array([""]), pattern, text)
-    except pa.ArrowInvalid as error:
-        problems.append(located.problem(at, "R104", f"bad replacement: {error}"))
-
-
-def _check_body(data: dict, located: Located, at: KeyPath, problems: list[Problem]) -> None:
-    """A rule has exactly one body, and only the fields that belong to it."""
-
-    def fail(key: str | None, message: str) -> None:
-        problems.append(located.problem((*at, key, KEY) if key else at, "R101", message))
-
-    has = {key for key in ("drop_when", "lines", "match", "when", "with") if key in data}
-    if not has & {"drop_when", "lines", "match"}:
-        fail(None, "a rule needs drop_when, lines (with match or when), or match")
-    if "drop_when" in has:
-        if data["drop_when"] == {}:
-            fail("drop_when", "drop_when needs at least one signal")
-        for key in sorted(has - {"drop_when"}):
-            fail(key, f"{key} does not go with drop_when")
-    elif "lines" in has and not has & {"match", "when"}:
-        fail("lines", "a line rule needs match or when")
-    if data.get("lines") in ("trim", "replace") and "match" not in has:
-        fail("lines", f"lines: {data['lines']} needs match")
-    if "with" in has and data.get("lines") != "replace":
-        fail("with", "with goes with lines: replace")
-    if data.get("lines") == "replace" and "with" not in has:
-        fail("lines", "lines: replace needs with")
-    if data.get("action") == "tag" and "lines" in has:
-        fail("action", "a line rule changes lines or is off; to count lines only, use match without lines and action: tag")
-
-
-def _check_unique_ids(located: Located, raw_rules: list, problems: list[Problem]) -> None:
-    seen: set[str] = set()
-    for index, data in enumerate(raw_rules):
-        name = data.get("id") if isinstance(data, dict) else None
-        if name in seen:
-            problems.append(located.problem(("rules", index, "id"), "R105", f"duplicate id {name!r}"))
-        if isinstance(name, str):
-            seen.add(name)
-
-
-def _check_languages(codes: Any, located: Located, at: KeyPath, problems: list[Problem]) -> None:
-    for index, code in enumerate(codes if isinstance(codes, list) else []):
+        at = ("extends", index)
         try:
-            normalise(str(code))
+            file = find_pack(name, path.parent)
         except ValueError as error:
-            problems.append(located.problem(at if at[-1] == KEY else (*at, index), "R103", str(error)))
+            problems.append(located.problem(at, "R109", str(error)))
+            continue
+        chain = (*above, path.resolve())
+        if file.resolve() in chain:
+            problems.append(located.problem(at, "R109", f"a pack cannot extend itself: {' -> '.join([*(p.stem for p in chain), file.stem])}"))
+            continue
+        parent = _read(file, chain, problems)
+        if parent is not None:
+            parents.append(parent)
+    return parents
 
 
-def _codes(languages: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(normalise(code) for code in languages)
+def _inherited(data: dict, parents: list[_PackDraft], located: Located, problems: list[Problem]) -> dict[str, Any]:
+    """Settings that this pack does not give and that the packs it extends agree on."""
+    found = {}
+    for key in ("languages", "words", "line_breaks") if parents else ():
+        if key in data:
+            continue
+        values = [parent.settings[key] for parent in parents]
+        if any(value != values[0] for value in values):
+            problems.append(located.problem(("extends",), "R109", f"the packs differ in {key}; say here which"))
+        found[key] = values[0]
+    return found
+
+
+def _lists(data: Any, reader: RuleReader) -> dict[str, WordList]:
+    found = {}
+    for name, value in data.items() if isinstance(data, dict) else ():
+        at = ("lists", name)
+        if not _LIST_NAME.fullmatch(str(name)):
+            reader.fail((*at, KEY), "R101", "the name of a list is lower-case words joined by _")
+        words = _word_list(value, at, reader)
+        if words is not None:
+            found[str(name)] = words
+    return found
+
+
+def _word_list(value: Any, at: tuple, reader: RuleReader) -> WordList | None:
+    settings = ListYaml()
+    entries: Any = value
+    if isinstance(value, dict):
+        try:
+            settings = build(ListYaml, reader.located, at)
+        except Problems:
+            return None  # the pack's own shape check says so
+        if ("words" in value) == ("file" in value):
+            reader.fail(at, "R101", "a list needs words or file, and not both")
+            return None
+        at, entries = (*at, "file" if settings.file else "words"), settings.file or list(settings.words)
+    if isinstance(entries, str):
+        entries = read_entries(entries, at, reader)
+    if not isinstance(entries, list):
+        return None
+    if not entries:
+        reader.fail(at, "R103", "an empty list")
+    for entry in entries:
+        if len(str(entry).split()) > LONGEST:
+            reader.fail(at, "R103", f"an entry of more than {LONGEST} words: {str(entry)[:40]!r} ...")
+    return WordList(tuple(map(str, entries)), settings.case, settings.anywhere)
+
+
+def _rules(data: dict, parents: list[_PackDraft], reader: RuleReader) -> dict[str, Draft]:
+    """The rules of the parents, changed by those of this file, then the new ones."""
+    rules: dict[str, Draft] = {}
+    for parent in parents:
+        for name, rule in parent.rules.items():
+            if name in rules:
+                reader.fail(("extends",), "R105", f"two extended packs have a rule {name!r}")
+            full = f"{parent.settings['name']}/{name}"
+            rules[name] = Draft(rule.fields, rule.by_language, rule.raw, rule.place, rule.examples_place, rule.names | {full})
+    inherited, seen = dict(rules), set()
+    for index, raw in enumerate(data["rules"] if isinstance(data.get("rules"), list) else []):
+        name = raw.get("id") if isinstance(raw, dict) else None
+        own = _own_name(name, inherited, index, reader) if isinstance(name, str) else None
+        if own in seen:
+            reader.fail(("rules", index, "id"), "R105", f"duplicate id {name!r}")
+        draft = reader.read(index, raw, inherited.get(own) if own else None)
+        if own and draft:
+            rules[own] = inherited[own].changed_by(draft) if own in inherited else draft
+            seen.add(own)
+    _check_former_ids(rules, reader)
+    return rules
+
+
+def _own_name(name: str, inherited: dict[str, Draft], index: int, reader: RuleReader) -> str | None:
+    """The id of the inherited rule that `name` means, or a new id; None, and a problem, for pack/id that is not there."""
+    if name in inherited:
+        return name
+    pack, _, short = name.rpartition("/")
+    for own, rule in inherited.items():
+        known = {*rule.names, *(n.rpartition("/")[0] + "/" + former for n in rule.names for former in rule.fields["formerly"])}
+        if name in known or (not pack and short in rule.fields["formerly"]):
+            return own
+    if "/" in name and inherited:
+        known = sorted(n for rule in inherited.values() for n in rule.names)
+        reader.fail(("rules", index, "id"), "R110", f"no rule {name!r} in the extended packs{did_you_mean(name, known)}")
+        return None
+    return name
+
+
+def _check_former_ids(rules: dict[str, Draft], reader: RuleReader) -> None:
+    taken: dict[str, str] = {}
+    for name, rule in rules.items():
+        for former in rule.fields["formerly"] or ():
+            if former in rules or taken.get(former, name) != name:
+                message = f"{former!r} is another rule's {'id' if former in rules else 'former id'}"
+                reader.problems.append(rule.place.located.problem((*rule.place.at, "formerly"), "R105", message))
+            taken[former] = name
+
+
+def pattern_warnings(pack: Pack) -> list[Problem]:
+    r"""R107: `\w \d \s \b` know ASCII only, in rules that see other languages than English."""
+    found = []
+    for rule in pack.rules:
+        languages = rule.languages or pack.languages
+        if rule.action == "off" or not rule.match or rule.place is None or languages and set(languages) <= {normalise("en")}:
+            continue
+        for name, instead in ascii_only(rule.match).items():
+            at = (*rule.place.at, *(("by_language", rule.languages[0]) if rule.variant else ()), "match")
+            message = f"{name} knows ASCII only in RE2, and this rule sees other languages; write {instead}"
+            found.append(rule.place.located.problem(at, "R107", message))
+    return found

@@ -9,15 +9,19 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
-from rules.places import Located
+from rules.places import KeyPath, Located
+from rules.word_lists import WordList
+from rules.words import Splitter
 
 # Signals that the engine itself knows because it applied the line rules.
 ENGINE_SIGNALS = {
     "removed_line_frac": "lines that this pack's line rules removed / lines before",
     "removed_char_frac": "characters (code points) that this pack's line rules removed / characters before",
 }
+
+MATCHING_LINES, URL_MATCHES = "matching_lines", "url_matches"  # what a hit of a pattern and of a URL rule counts
 
 
 @dataclass(frozen=True)
@@ -39,12 +43,23 @@ class Condition:
     any_of: tuple[Comparison, ...]
 
 
+@dataclass(frozen=True)
+class UrlTest:
+    """Which URLs a rule is about: every part that is given must hold, and a part holds for one entry of its list."""
+
+    host: WordList | None = None  # the host is one of these domains, or below one
+    path: WordList | None = None  # the path is one of these, or below one
+    words: WordList | None = None  # a word of the URL (letters and digits, in lower case) is one of these
+    at_least: int = 1  # ... so many different ones
+    match: str | None = None  # an RE2 pattern over the whole URL
+
+
 Example = str | dict[str, float]
 
 
 @dataclass(frozen=True)
 class Examples:
-    """Texts (or measured values) that the rule must act on, must leave alone, or must change exactly so."""
+    """Texts (or measured values, or URLs) that the rule must act on, must leave alone, or must change exactly so."""
 
     drop: tuple[Example, ...] = ()
     keep: tuple[Example, ...] = ()
@@ -52,8 +67,16 @@ class Examples:
 
 
 @dataclass(frozen=True)
+class Place:
+    """Where something was written: a file that was read, and a key path in it."""
+
+    located: Located
+    at: KeyPath
+
+
+@dataclass(frozen=True)
 class Rule:
-    """One rule. `drop_when` makes it a document rule; `lines` a line rule; `match` alone drops a document by a line."""
+    """One rule. `drop_when` or `url` make it a document rule, `lines` a line rule; `match` alone drops a document by a line."""
 
     id: str
     why: str
@@ -61,40 +84,75 @@ class Rule:
     action: Literal["drop", "tag", "off"] = "drop"
     languages: tuple[str, ...] = ()
     drop_when: tuple[Condition, ...] = ()
+    url: UrlTest | None = None
     lines: Literal["drop", "trim", "replace"] | None = None
     match: str | None = None
     with_: str = ""
     when: tuple[Condition, ...] = ()
+    within: tuple[str, int] | None = None  # ("first", n) or ("last", n): only these lines of the text
     false_positives: tuple[str, ...] = ()
+    formerly: tuple[str, ...] = ()  # ids it had before
+    expect_drop: float | None = None  # share of a sample that it may drop before `check` calls it a mistake
     examples: Examples = Examples()
     except_languages: tuple[str, ...] = ()  # languages for which `by_language` says something else
     variant: bool = False  # a form of the rule before it, for the one language in `languages`
+    place: Place | None = field(default=None, compare=False, repr=False)
+    examples_place: Place | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def acts_on_lines(self) -> bool:
+        """Does it need the lines of a text: to change them, or to find a pattern in them?"""
+        return self.action != "off" and not self.drop_when and self.url is None
+
+    @property
+    def form(self) -> str:
+        """Its id, with the language of a form that `by_language` made."""
+        return f"{self.id},{self.languages[0]}" if self.variant else self.id
+
+    def measured(self) -> list[Any]:
+        """What decides which texts it changes and what it counts, but not what follows from a count."""
+        url = self.url and [self.url.host and self.url.host.sha256, self.url.path and self.url.path.sha256, self.url.words and self.url.words.sha256]
+        return [
+            self.form, self.languages, self.except_languages, self.lines, self.match, self.with_, conditions_text(self.when), self.within,
+            url, self.url and [self.url.at_least, self.url.match],
+        ]  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Pack:
-    """A named list of rules that share a word splitter, a definition of lines, and a scope."""
+    """A named list of rules that share a word splitter, a definition of lines, word lists, and a scope."""
 
     name: str
     about: str
     rules: tuple[Rule, ...]
     source: str = ""
     languages: tuple[str, ...] = ()
-    words: Literal["space", "unicode"] = "unicode"
+    words: Splitter = "unicode"
     line_breaks: Literal["newline", "unicode"] = "newline"
+    lists: dict[str, WordList] = field(default_factory=dict)
     located: Located | None = field(default=None, compare=False, repr=False)
 
     @property
     def sha256(self) -> str:
         """Hash of everything that can change a verdict or a text."""
-        rules = [
-            [r.id, r.action, r.languages, r.except_languages, _plain(r.drop_when), r.lines, r.match, r.with_, _plain(r.when)]
-            for r in self.rules
-            if r.action != "off"
-        ]
-        data = [self.name, self.languages, self.words, self.line_breaks, rules]
-        return hashlib.sha256(json.dumps(data, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+        rules = [[*r.measured(), r.action, conditions_text(r.drop_when)] for r in self.rules if r.action != "off"]
+        return _hash([self.name, self.languages, self.words, self.line_breaks, sorted((n, w.sha256) for n, w in self.lists.items()), rules])
+
+    @property
+    def lines_sha256(self) -> str:
+        """Hash of what decides how this pack changes texts; the same for packs that change none."""
+        rules = [r.measured() for r in self.rules if r.acts_on_lines and r.lines]
+        return _hash([self.languages, self.line_breaks, rules] if rules else [])
+
+    def rule(self, name: str) -> Rule | None:
+        """The rule with this id, or that once had it."""
+        own = [rule for rule in self.rules if not rule.variant]
+        return next((r for r in own if r.id == name), None) or next((r for r in own if name in r.formerly), None)
 
 
-def _plain(conditions: tuple[Condition, ...]) -> list:
+def conditions_text(conditions: tuple[Condition, ...]) -> list:
     return [[c.signal, [str(x) for x in c.any_of]] for c in conditions]
+
+
+def _hash(data: Any) -> str:
+    return hashlib.sha256(json.dumps(data, sort_keys=True, ensure_ascii=False).encode()).hexdigest()

@@ -13,6 +13,10 @@ import numpy as np
 import pyarrow as pa
 
 from rules.counts import count
+from rules.datajuicer_signals import DATAJUICER_SIGNALS
+from rules.datamap_signals import DATAMAP_SIGNALS
+from rules.dolma_signals import DOLMA_SIGNALS
+from rules.nemo_signals import NEMO_SIGNALS
 from rules.ngrams import DUPLICATE_SIZES, TOP_SIZES
 from rules.signal import Signal, number, ratio, ratio_of_difference, total
 from rules.words import Splitter
@@ -80,16 +84,26 @@ CORE_SIGNALS = (
     Signal("fineweb_v1_short_line_frac", "lines (between line feeds, empty ones too) of at most 30 characters / such lines", "fraction", FINEWEB, ("short_rows", "rows"), ratio),
 )  # fmt: skip
 
-SIGNALS = {signal.name: signal for signal in (*CORE_SIGNALS,)}
+SIGNALS = {
+    signal.name: signal for signal in (*CORE_SIGNALS, *DOLMA_SIGNALS, *DATAMAP_SIGNALS, *NEMO_SIGNALS, *DATAJUICER_SIGNALS)
+}
+
+# Signals that a splitter measures in its own way: splitter -> signals.
+SPLITTER_SIGNALS = {
+    "spacy": {
+        "sentences": Signal("sentences", "sentences of the lines (str.splitlines), as spaCy's sentencizer divides each", "sentences", C4, ("spacy_sentences",), number),
+    },
+}  # fmt: skip
 
 
 def measure(texts: pa.Array | pa.ChunkedArray, names: Sequence[str], words: Splitter = "unicode") -> dict[str, np.ndarray]:
     """The signals `names` of each text, float64 [docs] each; what no name needs is not counted.
 
-    Raises ValueError for an unknown signal or splitter.
+    Raises ValueError for an unknown signal or splitter, or one that is not installed.
     """
     unknown = [name for name in names if name not in SIGNALS]
     if unknown:
         raise ValueError(f"unknown signals: {', '.join(unknown)}")
-    counts = count(texts, {needed for name in names for needed in SIGNALS[name].counts}, words)
-    return {name: SIGNALS[name].value(counts) for name in names}
+    signals = [SPLITTER_SIGNALS.get(words, {}).get(name, SIGNALS[name]) for name in names]
+    counts = count(texts, {needed for signal in signals for needed in signal.counts}, words)
+    return {signal.name: signal.value(counts) for signal in signals}

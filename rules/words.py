@@ -1,9 +1,10 @@
-"""Words of a text, in two definitions, straight from Arrow's UTF-8 bytes.
+"""Words of a text, straight from Arrow's UTF-8 bytes, in two definitions; others rewrite the text for the first.
 
     space    what Python's str.split() gives: runs of characters that are not white space
     unicode  a run of letters and digits; each CJK letter by itself; of everything else visible, a run of one and the
              same character ("...", "--", "!"). A combining mark or joiner belongs to the word before it, and begins
              one after white space. So "don't" is three words, "e-mail..." four, "漢字kana" three.
+    spacy    the tokens of spaCy's English tokenizer (rules/rewriting.py)
 
 A chunk of text is first cut into segments of one kind of byte, eight bytes at a time and without branches. A segment of
 ASCII is a word or white space; where other characters take part it goes character by character. Words are spans of
@@ -30,8 +31,9 @@ from rules.decode import (
     text_at,
 )
 from rules.kernels import inlined, kernel, kernel_texts
+from rules.rewriting import rewritten
 
-Splitter = Literal["space", "unicode"]
+Splitter = Literal["space", "unicode", "spacy"]
 
 CHUNK_BYTES = 4096
 
@@ -56,7 +58,7 @@ BYTE_KINDS = _byte_kinds()
 
 
 def splits_unicode(words: Splitter) -> bool:
-    """True for `unicode`, False for `space`; ValueError for anything else."""
+    """True for `unicode`, False for `space` and for splitters that rewrite the text for it; ValueError for anything else."""
     if words not in get_args(Splitter):
         raise ValueError(f"words is {words!r}; it must be one of {', '.join(get_args(Splitter))}")
     return words == "unicode"
@@ -64,8 +66,9 @@ def splits_unicode(words: Splitter) -> bool:
 
 def split_words(text: str, words: Splitter = "unicode") -> list[str]:
     """The words of `text`, as the signals count them."""
-    offsets, data = kernel_texts(pa.array([text], pa.large_string()))
-    spans = all_spans(data, offsets[0], offsets[1], character_classes(), splits_unicode(words))
+    unicode_words = splits_unicode(words)
+    offsets, data = kernel_texts(rewritten(pa.array([text], pa.large_string()), words))
+    spans = all_spans(data, offsets[0], offsets[1], character_classes(), unicode_words)
     return [bytes(data[begin:end]).decode(errors="replace") for begin, end in spans]
 
 

@@ -102,7 +102,7 @@ def test_run_json_is_one_object_on_stdout(project):
 def test_the_starter_shows_one_of_each(project):
     data = json.loads((project / "out/report/report.json").read_text())
     assert data["duplicates"]["exact"]["removed"] == 2 and data["duplicates"]["near"]["removed"] == 1
-    assert data["edits"] == {"mine/cookie-banner": 2}
+    assert data["edits"] == {"mine/cookie-banner": {"lines": 2, "documents": 2, "words": 14, "bytes": 84}}
     assert data["rules"]["mine/short-line-pages"]["hits"] >= 1
 
 

@@ -118,7 +118,7 @@ def test_every_mistake_is_found_in_one_go(tmp_path):
         "pack.yaml:3:13: R103",
         "pack.yaml:4:1: R101 unknown key 'wrods', did you mean 'words'?",
         "pack.yaml:8:17: R102 unknown signal 'word', did you mean 'words'?",
-        "pack.yaml:10:5: R101 a rule needs drop_when, lines",
+        "pack.yaml:10:5: R101 a rule needs drop_when, url, lines",
         "pack.yaml:12:5: R101 unknown key 'drop_whn', did you mean 'drop_when'?",
         "pack.yaml:15:24: R103 expected a comparison such as '> 0.9', got 'less than 50'",
         "pack.yaml:15:55: R103 expected text, got 7",

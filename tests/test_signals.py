@@ -95,5 +95,5 @@ def test_only_the_named_signals_and_mistakes():
     assert measure(texts, []) == {}
     with pytest.raises(ValueError, match="unknown signals: wrods"):
         measure(texts, ["wrods"])
-    with pytest.raises(ValueError, match="must be one of space, unicode"):
-        measure(texts, ["words"], words="spacy")
+    with pytest.raises(ValueError, match="must be one of space, unicode, spacy"):
+        measure(texts, ["words"], words="spaces")

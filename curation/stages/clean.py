@@ -1,37 +1,55 @@
 """The rules stage: apply the job's packs to a batch; removed documents keep the text they came with.
 
-All hits are recorded, of documents that stay as well as of those that go; signals/ gets every measured value.
+All hits are recorded, of documents that stay as well as of those that go; signals/ gets every measured value. Texts
+that rules changed are kept as they were for documents that stay, so that a later run can decide again.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curation.document import EDIT
+from curation.document import BEFORE, EDIT
 from curation.outcome import Outcome, counted, removed_table, text_bytes
-from rules.engine import Applied, apply
+from rules.engine import WORDS, Applied, apply
 from rules.rule import Pack
+from rules.signals import measure
 
 
-def clean(documents: pa.Table, packs: Sequence[Pack]) -> Outcome:
-    """Apply `packs` to `documents` in order."""
-    langs = documents["lang"] if documents["lang"].null_count < len(documents) else None
-    applied = apply(packs, documents["text"], langs)
+def clean(documents: pa.Table, packs: Sequence[Pack], known: dict[str, np.ndarray] | None = None) -> Outcome:
+    """Apply `packs` to `documents` in order; columns of signals that are `known` are not measured."""
+    applied = apply(packs, documents["text"], languages_of(documents), documents["url"], known)
+    outcome = outcome_of(documents, applied, packs)
+    outcome.edits = _edits(documents, applied)
+    outcome.counts |= {"edits": edit_counts(applied.edits)}
+    return outcome
+
+
+def outcome_of(documents: pa.Table, applied: Applied, packs: Sequence[Pack]) -> Outcome:
     gone = pa.array(applied.dropped)
     stays = pc.invert(gone)
-    texts = documents.column_names.index("text")
-    kept = documents.set_column(texts, "text", applied.texts).filter(stays)
+    place = documents.column_names.index("text")
+    kept = documents.set_column(place, "text", applied.texts).filter(stays)
     removed = removed_table(documents.filter(gone), "rules", applied.reasons.filter(gone), applied.hits.filter(gone))
-    counts = {
-        "rules": _rule_counts(documents, applied, packs),
-        "edits": counted(applied.edits["rule"]),
-        "edited_bytes": text_bytes(documents.filter(stays)) - text_bytes(kept),
-    }
-    return Outcome(kept, removed, _edits(documents, applied), _signals(documents, applied), counts)
+    counts = {"rules": _rule_counts(documents, applied, packs), "edited_bytes": text_bytes(documents.filter(stays)) - text_bytes(kept)}
+    before = texts_before(documents, applied.texts, stays)
+    return Outcome(kept, removed, None, _signals(documents, applied), counts, before, applied.seconds)
+
+
+def languages_of(documents: pa.Table) -> pa.ChunkedArray | None:
+    """The documents' languages; None when nobody said any."""
+    return documents["lang"] if documents["lang"].null_count < len(documents) else None
+
+
+def texts_before(documents: pa.Table, texts: pa.Array, stays: pa.Array) -> pa.Table:
+    """Of documents that stay and that rules changed: their rows and the texts they came with."""
+    changed = pc.and_(pc.not_equal(documents["text"], texts), stays)
+    rows = np.flatnonzero(changed.to_numpy(zero_copy_only=False))
+    return pa.table([rows, documents["text"].filter(changed)], schema=BEFORE)
 
 
 def _rule_counts(documents: pa.Table, applied: Applied, packs: Sequence[Pack]) -> dict[str, dict[str, int]]:
@@ -41,16 +59,32 @@ def _rule_counts(documents: pa.Table, applied: Applied, packs: Sequence[Pack]) -
     for name, mask in applied.rule_hits.items():
         votes += mask if name in drops else 0
     sizes = pc.binary_length(documents["text"]).to_numpy(zero_copy_only=False)
+    words = applied.signals[WORDS].to_numpy()
     reasons = counted(applied.reasons.drop_null())
     return {
         name: {
             "hits": int(mask.sum()),
             "only": int((mask & (votes == 1)).sum()) if name in drops else 0,
             "reason": reasons.get(name, 0),
+            "words": int(words[mask].sum()),
             "bytes": int(sizes[mask].sum()),
         }
         for name, mask in applied.rule_hits.items()
     }
+
+
+def edit_counts(edits: pa.Table) -> dict[str, dict[str, Any]]:
+    """Per line rule: lines it changed or removed, documents, and the words and bytes that went."""
+    if not len(edits):
+        return {}
+    after = pc.fill_null(edits["after"], "")
+    words = [measure(column, [WORDS], "space")[WORDS] for column in (edits["before"], after)]
+    sizes = [pc.binary_length(column).to_numpy() for column in (edits["before"], after)]
+    table = pa.table({"rule": edits["rule"], "row": edits["row"], "words": words[0] - words[1], "bytes": sizes[0] - sizes[1]})
+    sums = table.group_by("rule").aggregate([("row", "count"), ("row", "count_distinct"), ("words", "sum"), ("bytes", "sum")])
+    names = {"row_count": "lines", "row_count_distinct": "documents", "words_sum": "words", "bytes_sum": "bytes"}
+    rows = sorted(sums.to_pylist(), key=lambda row: row["rule"])
+    return {row["rule"]: {name: int(row[column]) for column, name in names.items()} for row in rows}
 
 
 def _edits(documents: pa.Table, applied: Applied) -> pa.Table:

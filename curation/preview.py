@@ -1,0 +1,114 @@
+"""What packs would do to a sample: per rule the documents, words and bytes it takes, and what only it takes.
+
+The same engine as in a run. `check --sample` and the inspector show these numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from curation.outcome import add_counts, text_bytes
+from curation.stages.clean import clean
+from rules.engine import WORDS
+from rules.places import Problem
+from rules.rule import Pack, Rule
+
+EXPECT_DROP = 0.2  # a rule that drops more of a sample than this is a mistake unless it says so
+BATCH_DOCUMENTS = 2_000
+
+
+@dataclass
+class RulePreview:
+    """What one rule did to the sample. Of a line rule: documents and lines it changed."""
+
+    name: str
+    action: str
+    documents: int
+    share: float  # of the sample's documents
+    only: int  # documents that no other rule drops
+    words: int
+    bytes: int
+    lines: int = 0
+
+
+@dataclass
+class Preview:
+    """What packs did to a sample."""
+
+    documents: int
+    kept: int
+    words: int
+    bytes: int
+    kept_bytes: int
+    rules: list[RulePreview] = field(default_factory=list)
+
+    def as_dict(self) -> dict[str, Any]:
+        return vars(self) | {"rules": [vars(rule) for rule in self.rules]}
+
+
+def preview(documents: pa.Table, packs: Sequence[Pack]) -> Preview:
+    """Apply `packs` to `documents` and count, rule by rule, in the order of packs and rules."""
+    totals: dict[str, Any] = {}
+    words = kept = kept_bytes = 0
+    for start in range(0, len(documents), BATCH_DOCUMENTS):
+        outcome = clean(documents.slice(start, BATCH_DOCUMENTS), packs)
+        add_counts(totals, outcome.counts)
+        words += int(pc.sum(outcome.signals[WORDS]).as_py() or 0)
+        kept += len(outcome.kept)
+        kept_bytes += text_bytes(outcome.kept)
+    found = Preview(len(documents), kept, words, text_bytes(documents), kept_bytes)
+    for pack in packs:
+        for rule in pack.rules:
+            if not rule.variant and rule.action != "off":
+                found.rules.append(_rule_preview(f"{pack.name}/{rule.id}", rule, totals, len(documents)))
+    return found
+
+
+def _rule_preview(name: str, rule: Rule, totals: dict[str, Any], documents: int) -> RulePreview:
+    none = dict.fromkeys(("hits", "only", "words", "bytes", "lines", "documents"), 0)
+    if rule.lines:
+        edit = totals.get("edits", {}).get(name, none)
+        return RulePreview(name, rule.lines, edit["documents"], _share(edit["documents"], documents), 0, edit["words"], edit["bytes"], edit["lines"])
+    hit = totals.get("rules", {}).get(name, none)
+    return RulePreview(name, rule.action, hit["hits"], _share(hit["hits"], documents), hit["only"], hit["words"], hit["bytes"])
+
+
+def _share(part: int, whole: int) -> float:
+    return part / whole if whole else 0.0
+
+
+def greedy_rules(found: Preview, packs: Sequence[Pack]) -> list[Problem]:
+    """R120: rules that drop more of the sample than they say they do, each at its place."""
+    shares = {rule.name: rule for rule in found.rules}
+    problems = []
+    for pack in packs:
+        for rule in pack.rules:
+            seen = shares.get(f"{pack.name}/{rule.id}")
+            limit = EXPECT_DROP if rule.expect_drop is None else rule.expect_drop
+            if seen is None or rule.variant or rule.lines or rule.action != "drop" or seen.share <= limit or rule.place is None:
+                continue
+            told = f"its expect_drop of {limit:g}" if rule.expect_drop is not None else f"{limit:.0%}; if that is right, say expect_drop: {min(1.0, seen.share + 0.05):.2f}"
+            message = f"{pack.name}/{rule.id} drops {seen.share:.1%} of the sample, more than {told}"
+            problems.append(rule.place.located.problem((*rule.place.at, "id"), "R120", message))
+    return problems
+
+
+def preview_lines(found: Preview) -> list[str]:
+    """The preview as an aligned table: rules that did something, then how many did nothing."""
+    header = ("rule", "action", "documents", "share", "only this", "lines", "words", "MB")
+    rows = [header]
+    for r in found.rules:
+        if r.documents:
+            only = "" if r.lines else f"{r.only:,}"
+            rows.append((r.name, r.action, f"{r.documents:,}", f"{r.share:.2%}", only, f"{r.lines:,}" if r.lines else "", f"{r.words:,}", f"{r.bytes / 1e6:.2f}"))
+    widths = [max(len(row[i]) for row in rows) for i in range(len(header))]
+    lines = ["  ".join(c.ljust(w) if i < 2 else c.rjust(w) for i, (c, w) in enumerate(zip(row, widths))).rstrip() for row in rows]
+    idle = sum(not r.documents for r in found.rules)
+    gone = found.documents - found.kept
+    share = _share(gone, found.documents)
+    return [*lines, f"{idle} rules hit nothing", f"{found.documents:,} documents: {found.kept:,} kept, {gone:,} ({share:.1%}) dropped; {found.bytes / 1e6:.2f} MB: {found.kept_bytes / 1e6:.2f} MB kept"]

@@ -1,0 +1,136 @@
+"""What line rules did, as a table of edits, and the texts put together again from the lines that are left."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+
+from rules.buffers import string_buffers, strings_from
+from rules.kernels import kernel, kernel_bytes, unowned
+from rules.line_state import GONE, Lines, copy_bytes
+
+EDIT_ROWS = pa.schema(
+    [("row", pa.int64()), ("rule", pa.int64()), ("line", pa.int64()), ("before", pa.large_string()), ("after", pa.large_string())]
+)
+
+
+def edit_table(lines: Lines) -> pa.Table:
+    """All edits by line; of one line in the order in which they were made. Lines are numbered from 1 in each document."""
+    if not lines.edits:
+        return EDIT_ROWS.empty_table()
+    numbers, before, after = (np.concatenate([getattr(e, name) for e in lines.edits]) for name in ("lines", "before", "after"))
+    rule = np.repeat([e.rule for e in lines.edits], [len(e.lines) for e in lines.edits])
+    order = np.argsort(numbers, kind="stable")
+    numbers, rule, before, after = numbers[order], rule[order], before[order], after[order]
+    row = lines.document[numbers]
+    columns = [row, rule, numbers - lines.first_line[row] + 1, lines.texts_of(numbers, before), _after(lines, numbers, after)]
+    return pa.table(columns, schema=EDIT_ROWS)
+
+
+def _after(lines: Lines, numbers: np.ndarray, versions: np.ndarray) -> pa.LargeStringArray:
+    """The texts of versions; null for lines that went."""
+    texts = lines.texts_of(numbers, versions)
+    there = pa.py_buffer(np.packbits(versions != GONE, bitorder="little"))
+    return pa.Array.from_buffers(pa.large_string(), len(numbers), [there, *texts.buffers()[1:]])
+
+
+def edited_documents(lines: Lines) -> np.ndarray:
+    """bool [documents]: has it an edit?"""
+    edited = np.zeros(len(lines.first_line) - 1, bool)
+    for edits in lines.edits:
+        edited[lines.document[edits.lines]] = True
+    return edited
+
+
+def joined_texts(lines: Lines, texts: pa.LargeStringArray) -> pa.LargeStringArray:
+    """The texts after the edits; the same array if there were none."""
+    if not lines.edits:
+        return texts
+    edited = edited_documents(lines)
+    offsets, data = kernel_bytes(*string_buffers(texts))
+    new_offsets, new_data = kernel_bytes(*string_buffers(lines.rewritten))
+    places = (offsets, edited, lines.first_line, lines.starts, lines.ends, lines.alive, lines.version, new_offsets)
+    out_offsets = joined_offsets(*places)
+    return strings_from(out_offsets, joined_bytes(*places, data, new_data, out_offsets))
+
+
+# ---- kernels
+# A line is bytes starts[i]:ends[i]; up to the next start follows its separator, which a kept line brings along.
+
+
+@kernel
+def line_size(i, starts, ends, version, new_offsets):
+    k = version[i]
+    return new_offsets[k + 1] - new_offsets[k] if k >= 0 else ends[i] - starts[i]
+
+
+@kernel
+def separator_size(i, last, starts, ends, document_end):
+    return (starts[i + 1] if i + 1 < last else document_end) - ends[i]
+
+
+@kernel
+def last_alive(first, last, alive):
+    while last > first and not alive[last - 1]:
+        last -= 1
+    return last - 1
+
+
+@kernel
+def joined_offsets(offsets, edited, first_line, starts, ends, alive, version, new_offsets):
+    """Offsets of the texts after the edits: kept lines, each with its separator, none after a cut-off end."""
+    out = np.zeros(offsets.size, np.int64)
+    for d in range(offsets.size - 1):
+        size = offsets[d + 1] - offsets[d]
+        if edited[d]:
+            size = joined_size(first_line[d], first_line[d + 1], offsets[d + 1], starts, ends, alive, version, new_offsets)
+        out[d + 1] = out[d] + size
+    return out
+
+
+@kernel
+def joined_size(first, last, document_end, starts, ends, alive, version, new_offsets):
+    """Bytes of one document after the edits."""
+    starts, ends, alive, version, new_offsets = unowned(starts), unowned(ends), unowned(alive), unowned(version), unowned(new_offsets)
+    size, final = 0, last_alive(first, last, alive)
+    for i in range(first, final + 1):
+        if alive[i]:
+            size += line_size(i, starts, ends, version, new_offsets)
+            if i < final or final == last - 1:
+                size += separator_size(i, last, starts, ends, document_end)
+    return size
+
+
+@kernel
+def joined_bytes(offsets, edited, first_line, starts, ends, alive, version, new_offsets, data, new_data, out_offsets):
+    """The bytes of the texts after the edits."""
+    out = np.empty(out_offsets[-1], np.uint8)
+    d = 0
+    while d < edited.size:
+        at, same = out_offsets[d], d
+        while same < edited.size and not edited[same]:
+            same += 1
+        if same > d:  # documents that nothing changed are copied together
+            copy_bytes(data, offsets[d], offsets[same] - offsets[d], out, at)
+            d = same
+        else:
+            join(at, first_line[d], first_line[d + 1], offsets[d + 1], starts, ends, alive, version, new_offsets, data, new_data, out)
+            d += 1
+    return out
+
+
+@kernel
+def join(at, first, last, document_end, starts, ends, alive, version, new_offsets, data, new_data, out):
+    """Write the kept lines of one document to `out` from `at` on."""
+    starts, ends, alive, version, new_offsets = unowned(starts), unowned(ends), unowned(alive), unowned(version), unowned(new_offsets)
+    data, new_data, out = unowned(data), unowned(new_data), unowned(out)
+    final = last_alive(first, last, alive)
+    for i in range(first, final + 1):
+        if alive[i]:
+            k = version[i]
+            if k >= 0:
+                at = copy_bytes(new_data, new_offsets[k], new_offsets[k + 1] - new_offsets[k], out, at)
+            else:
+                at = copy_bytes(data, starts[i], ends[i] - starts[i], out, at)
+            if i < final or final == last - 1:
+                at = copy_bytes(data, ends[i], separator_size(i, last, starts, ends, document_end), out, at)

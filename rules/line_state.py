@@ -1,0 +1,121 @@
+"""The lines of a batch while rules act on them: where they lie in the texts, and what has become of them.
+
+A line is bytes of the original texts until a rule rewrites it; its new text goes to the end of `rewritten`. Nothing is
+copied but the lines that somebody asks for.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow as pa
+
+from rules.buffers import string_buffers, strings_from
+from rules.kernels import kernel, kernel_bytes, unowned
+from rules.line_signals import measure_spans
+
+ORIGINAL, GONE = -1, -2  # versions of a line that are no numbers of rewritten texts
+
+
+@dataclass
+class Edits:
+    """What one rule did to some lines: their versions before and after (int64 [edits] each)."""
+
+    rule: int
+    lines: np.ndarray
+    before: np.ndarray
+    after: np.ndarray
+
+
+@dataclass
+class Lines:
+    """All lines of a batch. `data`, `starts`, `ends` and `first_line` are as `split_lines` gives them."""
+
+    data: np.ndarray
+    starts: np.ndarray
+    ends: np.ndarray
+    first_line: np.ndarray
+    document: np.ndarray  # int64 [lines]
+    alive: np.ndarray  # bool [lines]
+    version: np.ndarray  # int64 [lines]: ORIGINAL, or which of `rewritten`
+    signal_names: tuple[str, ...]  # the line signals that rules of the pack look at
+    rewritten: pa.LargeStringArray = field(default_factory=lambda: pa.array([], pa.large_string()))
+    edits: list[Edits] = field(default_factory=list)
+    measured: dict[str, np.ndarray] = field(default_factory=dict)  # signals of all lines as they were, once asked for
+
+    def texts(self, numbers: np.ndarray, tail_bytes: int = 0) -> pa.LargeStringArray:
+        """Lines `numbers` as they are now; only their last bytes if `tail_bytes` is not 0."""
+        return self.texts_of(numbers, self.version[numbers], tail_bytes)
+
+    def texts_of(self, numbers: np.ndarray, versions: np.ndarray, tail_bytes: int = 0) -> pa.LargeStringArray:
+        """Lines `numbers` in other versions than now's."""
+        new_offsets, new_data = kernel_bytes(*string_buffers(self.rewritten))
+        begins, offsets = places(self.starts, self.ends, numbers, versions, new_offsets, tail_bytes)
+        return strings_from(offsets, gathered(self.data, new_data, begins, versions, offsets))
+
+    def drop(self, rule: int, numbers: np.ndarray) -> None:
+        if len(numbers):
+            self.alive[numbers] = False
+            self.edits.append(Edits(rule, numbers, self.version[numbers], np.full(len(numbers), GONE)))
+
+    def rewrite(self, rule: int, numbers: np.ndarray, after: pa.LargeStringArray) -> None:
+        if len(numbers):
+            versions = len(self.rewritten) + np.arange(len(numbers))
+            self.edits.append(Edits(rule, numbers, self.version[numbers], versions))
+            self.rewritten = pa.concat_arrays([self.rewritten, after])
+            self.version[numbers] = versions
+
+    def signals(self, names: list[str], numbers: np.ndarray) -> dict[str, np.ndarray]:
+        """Line signals of lines `numbers` as they are now (float64 [numbers] each); `names` are of `signal_names`."""
+        if not self.measured:
+            self.measured = measure_spans(self.data, self.starts, self.ends, self.signal_names)
+        values = {name: self.measured[name][numbers].astype(np.float64) for name in names}
+        changed = np.flatnonzero(self.version[numbers] != ORIGINAL)
+        if len(changed):
+            offsets, data = kernel_bytes(*string_buffers(self.texts(numbers[changed])))
+            for name, fresh in measure_spans(data, offsets[:-1], offsets[1:], names).items():
+                values[name][changed] = fresh
+        return values
+
+
+# ---- kernels
+
+
+@kernel
+def places(starts, ends, numbers, versions, new_offsets, tail_bytes):
+    """Where each line begins in its data (int64 [lines]), and offsets for all of them on end ([lines + 1])."""
+    begins, offsets = np.empty(numbers.size, np.int64), np.zeros(numbers.size + 1, np.int64)
+    for k in range(numbers.size):
+        version = versions[k]
+        begin, end = starts[numbers[k]], ends[numbers[k]]
+        if version >= 0:
+            begin, end = new_offsets[version], new_offsets[version + 1]
+        elif version == GONE:
+            end = begin
+        if 0 < tail_bytes < end - begin:
+            begin = end - tail_bytes
+        begins[k] = begin
+        offsets[k + 1] = offsets[k] + end - begin
+    return begins, offsets
+
+
+@kernel
+def gathered(data, new_data, begins, versions, offsets):
+    """The bytes of lines, from the original texts or the rewritten."""
+    out = np.empty(offsets[-1], np.uint8)
+    for k in range(begins.size):
+        copy_bytes(new_data if versions[k] >= 0 else data, begins[k], offsets[k + 1] - offsets[k], out, offsets[k])
+    return out
+
+
+@kernel
+def copy_bytes(source, begin, size, out, at):
+    """Copy `size` bytes; returns the place after them."""
+    source, out = unowned(source), unowned(out)
+    if size < 16:  # a loop is cheaper than a call of memcpy
+        for k in range(size):
+            out[at + k] = source[begin + k]
+    else:
+        out[at : at + size] = source[begin : begin + size]
+    return at + size

@@ -1,0 +1,189 @@
+"""Characters in repeated word n-grams as NeMo Curator counts them: the top 2- to 4-grams, the duplicated 2- to 10-grams.
+
+The top n-gram is the one that occurs most often; of several, here, the first (there, it depends on the hash seed of the
+process). Its words, joined by single spaces, are then looked for in the text as a string of characters, within words
+too, and all places that do not overlap count. A duplicated n-gram is one whose words occurred before; its characters
+and the spaces between its words count, but none that the one before it counted. A text of fewer than n words counts whole.
+
+An n-gram can repeat only if both the (n - 1)-grams in it do, so each size looks only at what the size before left over;
+which 2-grams repeat a pass without branches finds (ngrams.py). 20 bytes of memory a word while its document is read.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from rules.decode import ALL_BITS, characters_in, eight_at, load_eight
+from rules.hash_sets import bytes_hash, first_slot, slot_bits
+from rules.kernels import inlined, kernel, unowned
+from rules.ngrams import LAST_WORD, ONE_MORE, mark_repeated, next_places, ngram_hash, ngram_scratch, same_words
+from rules.words import CHUNK_BYTES, span, span_scratch, take_spans, word_facts
+
+TOP_SIZES = (2, 3, 4)
+DUPLICATE_SIZES = (2, 5, 6, 7, 8, 9, 10)
+NEMO_NGRAM_COUNTS = {
+    **{f"nemo_top_{n}_gram_chars": f"characters of the top {n}-gram wherever it stands; all if there are fewer words" for n in TOP_SIZES},
+    **{f"nemo_dup_{n}_gram_chars": f"characters in {n}-grams that occurred before; all if there are fewer words" for n in DUPLICATE_SIZES},
+}
+SMALLEST, LARGEST = 2, 10
+
+
+def _columns(sizes: tuple[int, ...], first: int) -> np.ndarray:
+    """The column of each n-gram size, -1 for those that have none (int64 [LARGEST + 1])."""
+    columns = np.full(LARGEST + 1, -1)
+    columns[list(sizes)] = range(first, first + len(sizes))
+    return columns
+
+
+TOP_COLUMNS, DUPLICATE_COLUMNS = _columns(TOP_SIZES, 0), _columns(DUPLICATE_SIZES, len(TOP_SIZES))
+
+
+@kernel
+def count_nemo_ngrams(offsets, data, classes, unicode_words, out):
+    """Fill `out` (int64 [docs, NEMO_NGRAM_COUNTS])."""
+    edges, spans = span_scratch()
+    room, ngram_room = 4 * CHUNK_BYTES, CHUNK_BYTES
+    words, scratch = word_scratch(room, unicode_words), ngram_scratch(ngram_room)
+    for d in range(offsets.size - 1):
+        begin, end = offsets[d], offsets[d + 1]
+        if end - begin > room:
+            room = 2 * (end - begin)
+            words = word_scratch(room, unicode_words)
+        found = keep_words(data, begin, end, classes, unicode_words, edges, spans, words)
+        if found > ngram_room:
+            ngram_room = 2 * found
+            scratch = ngram_scratch(ngram_room)
+        count_document(data, begin, end, words, found, scratch, out[d])
+
+
+@kernel
+def word_scratch(size, unicode_words):
+    """Room for the words of a text of `size` bytes: hashes, starts, ends, and characters up to each."""
+    most = size if unicode_words else (size + 1) // 2
+    return np.empty(most, np.uint64), np.empty(most, np.uint32), np.empty(most, np.uint32), np.empty(most + 1, np.uint32)
+
+
+@kernel
+def keep_words(data, begin, end, classes, unicode_words, edges, spans, words):
+    """Fill `words` from the text data[begin:end]: how many there are."""
+    data, classes, edges, spans = unowned(data), unowned(classes), unowned(edges), unowned(spans)
+    hashes, starts, ends, chars = unowned(words[0]), unowned(words[1]), unowned(words[2]), unowned(words[3])
+    i, found, total = begin, 0, 0
+    chars[0] = 0
+    while i < end:
+        filled, i = take_spans(data, i, end, classes, unicode_words, edges, spans)
+        for k in range(filled):
+            start, stop, facts = span(spans, k)
+            if facts == 0:
+                facts = word_facts(data, start, stop, classes)
+            total += facts >> 2
+            place = np.uint64(found + k)
+            hashes[place], starts[place], ends[place] = bytes_hash(data, start, stop), start - begin, stop - begin
+            chars[place + np.uint64(1)] = total
+        found += filled
+    return found
+
+
+@kernel
+def count_document(data, begin, end, words, found, scratch, out):
+    """Fill `out` (int64 [NEMO_NGRAM_COUNTS]) for the `found` words of data[begin:end]."""
+    hashes, chars, firsts, seen = unowned(words[0]), unowned(words[3]), unowned(scratch[1]), unowned(scratch[2])
+    slots, marks, places, counts = unowned(scratch[3]), unowned(scratch[4]), unowned(scratch[5]), unowned(scratch[6])
+    data, out, possible = unowned(data), unowned(out), first_places(hashes, found, slots, seen, marks, places)
+    all_chars = characters_in(data, begin, end) if found < LARGEST else 0
+    for n in range(SMALLEST, LARGEST + 1):
+        top, duplicated = all_chars, all_chars
+        if found >= n:
+            first, duplicated = count_repeats(hashes, chars, n, places, possible, firsts, counts, marks, found)
+            possible = next_places(places, possible, marks, found - n)
+            if TOP_COLUMNS[n] >= 0:
+                top = top_chars(data, begin, end, words, first, n)
+        if TOP_COLUMNS[n] >= 0:
+            out[TOP_COLUMNS[n]] = top
+        if DUPLICATE_COLUMNS[n] >= 0:
+            out[DUPLICATE_COLUMNS[n]] = duplicated
+
+
+@inlined
+def first_places(hashes, found, slots, seen, marks, places):
+    """Put the first words of the 2-grams that may repeat in `places`: how many."""
+    bits, possible = slot_bits(found) + 2, 0
+    for j in range(found - 1):
+        slots[0, j] = first_slot(ngram_hash(hashes, j, 2), bits)
+    mark_repeated(slots, 0, max(found - 1, 0), bits, seen, marks)
+    for j in range(found - 1):
+        places[np.uint64(possible)] = j
+        possible += np.int64(marks[0, j])
+    return possible
+
+
+@inlined
+def count_repeats(hashes, chars, n, places, possible, firsts, counts, marks, words):
+    """The first word of the top n-gram, and the characters of duplicated n-grams.
+
+    Only the n-grams at the first `possible` of `places` can occur twice; marks[0] will tell which do. `firsts` is a
+    hash table of first occurrences, as word number + 1. The greatest of occurrences << 32 | (2**32 - 1 - first word)
+    is the top n-gram.
+    """
+    bits, best, counted, free = slot_bits(possible), ONE_MORE | LAST_WORD, 0, 0
+    last = np.uint64((1 << bits) - 1)
+    firsts[: 1 << bits] = 0
+    marks[0, : words + 1] = 0
+    for k in range(possible):
+        j = np.int64(places[np.uint64(k)])
+        slot = first_slot(ngram_hash(hashes, j, n), bits)
+        first = np.int64(firsts[slot])
+        while first and not same_words(hashes, first - 1, j, n):
+            slot = (slot + np.uint64(1)) & last
+            first = np.int64(firsts[slot])
+        if first:
+            place = np.uint64(first - 1)
+            counts[place] += 1
+            marks[0, place] = marks[0, np.uint64(j)] = 1
+            best = max(best, np.uint64(counts[place]) << np.uint64(32) | (LAST_WORD - place))
+            start = max(j, free)
+            free = j + n
+            counted += np.int64(chars[np.uint64(free)]) - np.int64(chars[np.uint64(start)]) + min(free - start, n - 1)
+        else:
+            firsts[slot] = j + 1
+            counts[np.uint64(j)] = 1
+    return np.int64(LAST_WORD - (best & LAST_WORD)), counted
+
+
+@kernel
+def top_chars(data, begin, end, words, first, n):
+    """Characters that deleting the words from `first` on, joined by spaces, takes from data[begin:end]."""
+    starts, ends, chars, size = unowned(words[1]), unowned(words[2]), unowned(words[3]), n - 1
+    for k in range(first, first + n):
+        size += np.int64(ends[k]) - np.int64(starts[k])
+    needle, at = np.full(max(size, 8), ord(" "), np.uint8), 0
+    for k in range(first, first + n):
+        for i in range(starts[k], ends[k]):
+            needle[at] = data[begin + i]
+            at += 1
+        at += 1
+    of_one = np.int64(chars[first + n]) - np.int64(chars[first]) + n - 1
+    return of_one * occurrences_of(data, begin, end, unowned(needle), size)
+
+
+@inlined
+def occurrences_of(data, i, end, needle, size):
+    """How often the first `size` bytes of `needle` occur in data[i:end], without overlap."""
+    found, mask = 0, ALL_BITS >> np.uint64(64 - 8 * min(size, 8))
+    head = load_eight(needle, 0) & mask
+    while i + size <= end:
+        if eight_at(data, i, end) & mask == head and same_bytes(data, i, needle, size):
+            found += 1
+            i += size
+        else:
+            i += 1
+    return found
+
+
+@inlined
+def same_bytes(data, i, needle, size):
+    """Are the bytes of data from i on the first `size` of `needle`?"""
+    for k in range(8, size):
+        if data[np.uint64(i + k)] != needle[np.uint64(k)]:
+            return False
+    return True

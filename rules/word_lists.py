@@ -1,0 +1,97 @@
+"""Word lists of a pack, and the signals that count them: stop words, flagged words, names, phrases.
+
+An entry is a word or a phrase. It is cut into words by the pack's splitter, as the text is, and occurs where its words
+follow each other; with `anywhere` it occurs as a part of words too (for scripts that no spaces divide). Case does not
+matter unless the list says `case: exact`. A list with `anywhere` costs one scan of the text for each entry; any other list is one
+scan for all entries, whatever their number.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from rules.characters import character_classes
+from rules.kernels import kernel_texts
+from rules.list_counts import COVERED, DISTINCT, FOUND, WORDS, build_table, count_listed
+from rules.rewriting import rewritten
+from rules.words import Splitter, split_words, splits_unicode
+
+LIST_SIGNALS = {
+    "listed_words": ("occurrences of the entries of the pack's list", "occurrences"),
+    "listed_word_frac": ("words that belong to an occurrence of an entry of the pack's list / words", "fraction"),
+    "listed_distinct_words": ("how many different entries of the pack's list occur", "entries"),
+}
+_CALL = re.compile(r"([a-z0-9_]+)\(([^()]*)\)")
+
+
+@dataclass(frozen=True)
+class WordList:
+    """Entries, and how they are looked for."""
+
+    entries: tuple[str, ...]
+    case: Literal["exact", "any"] = "any"
+    anywhere: bool = False
+
+    @functools.cached_property
+    def sha256(self) -> str:
+        """Hash of everything that can change a count."""
+        text = "\n".join([self.case, str(self.anywhere), *self.entries])
+        return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+    @functools.cached_property
+    def folded(self) -> tuple[str, ...]:
+        """The entries as they are compared, each once, in order."""
+        entries = pa.array(self.entries, pa.large_string())
+        folded = entries if self.case == "exact" else pc.utf8_lower(entries)
+        return tuple(dict.fromkeys(e for e in folded.to_pylist() if e.strip()))
+
+    def table(self, words: Splitter) -> tuple[np.ndarray, ...]:
+        """The entries as the kernel looks them up, for one splitter."""
+        return _table(self, words)
+
+
+@functools.lru_cache(maxsize=64)
+def _table(words: WordList, splitter: Splitter) -> tuple[np.ndarray, ...]:
+    return build_table([split_words(entry, splitter) for entry in words.folded])
+
+
+def parse_call(signal: str) -> tuple[str, str] | None:
+    """`listed_words(bad)` as ("listed_words", "bad"); None for a name without brackets."""
+    parts = _CALL.fullmatch(signal)
+    return (parts[1], parts[2].strip()) if parts else None
+
+
+def measure_list(texts: pa.LargeStringArray, words: WordList, splitter: Splitter = "unicode") -> dict[str, np.ndarray]:
+    """The list signals (LIST_SIGNALS) of each text for one list: float64 [docs] each; a fraction is NaN without words."""
+    texts = texts if words.case == "exact" else pc.utf8_lower(texts)
+    counts = _counts_anywhere(texts, words, splitter) if words.anywhere else _counts(texts, words, splitter)
+    found, covered, distinct, total = (column.astype(np.float64) for column in counts)
+    frac = np.divide(covered, total, out=np.full(len(total), np.nan), where=total > 0)
+    return {"listed_words": found, "listed_word_frac": frac, "listed_distinct_words": distinct}
+
+
+def _counts(texts: pa.LargeStringArray, words: WordList, splitter: Splitter) -> tuple[np.ndarray, ...]:
+    offsets, data = kernel_texts(rewritten(texts, splitter))
+    out = np.zeros((len(texts), 4), np.int64)
+    count_listed(offsets, data, character_classes(), splits_unicode(splitter), *words.table(splitter), out)
+    return out[:, FOUND], out[:, COVERED], out[:, DISTINCT], out[:, WORDS]
+
+
+def _counts_anywhere(texts: pa.LargeStringArray, words: WordList, splitter: Splitter) -> tuple[np.ndarray, ...]:
+    """Occurrences that may be parts of words; each counts as one word, so that the fraction stays comparable."""
+    none = WordList(())
+    total = _counts(texts, none, splitter)[3]
+    found, distinct = np.zeros(len(texts), np.int64), np.zeros(len(texts), np.int64)
+    for entry in words.folded:
+        times = pc.count_substring(texts, entry).to_numpy(zero_copy_only=False)
+        found += times
+        distinct += times > 0
+    return found, np.minimum(found, total), distinct, total

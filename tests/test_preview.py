@@ -1,0 +1,113 @@
+"""Samples, previews and comparisons: what rules would do, before they do it to everything."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from corpus import documents, write_corpus
+
+from curation.compare import compare, comparison_lines
+from curation.inputs import InputError
+from curation.preview import greedy_rules, preview, preview_lines
+from curation.sample import draw_sample
+from rules.pack import load_pack
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory) -> Path:
+    return write_corpus(tmp_path_factory.mktemp("corpus"))
+
+
+def pack(folder: Path, threshold: int, more: str = ""):
+    path = folder / f"p{threshold}.yaml"
+    path.write_text(f"""\
+pack: p
+about: x
+words: space
+rules:
+  - id: cookie
+    why: x.
+    lines: drop
+    match: '^We use cookies'
+  - id: short
+    why: x.
+    drop_when: {{words: "< {threshold}"}}{more}
+  - id: digits
+    why: x.
+    drop_when: {{alpha_word_frac: "< 0.5"}}
+  - id: bread
+    why: x.
+    action: tag
+    match: bread
+""")
+    return load_pack(path)
+
+
+def test_a_sample_of_everything_and_of_some(corpus):
+    everything = draw_sample([str(corpus)], Path(), 1000)
+    assert sorted(everything.documents["id"].to_pylist()) == sorted(d["id"] for d in documents()) and everything.whole
+    assert everything.documents["lang"].null_count < len(everything.documents), "languages are identified where nobody said any"
+    some, again, other = (draw_sample([str(corpus)], Path(), 30, seed) for seed in (1, 1, 2))
+    assert len(some.documents) == 30 and not some.whole
+    assert some.documents["id"].equals(again.documents["id"]) and not some.documents["id"].equals(other.documents["id"])
+    with pytest.raises(InputError):
+        draw_sample([str(corpus / "gone*")], Path())
+
+
+def test_a_sample_of_many_row_groups_reads_few(tmp_path, monkeypatch):
+    text = "the sea and the river " * 50
+    table = pa.table({"id": [str(i) for i in range(4000)], "text": [f"{text}{i}" for i in range(4000)]})
+    pq.write_table(table, tmp_path / "a.parquet", row_group_size=1000)
+    drawn = draw_sample([str(tmp_path)], Path(), 100, 3)
+    numbers = sorted(map(int, drawn.documents["id"].to_pylist()))
+    assert len(numbers) == 100 and numbers[0] < 1500 and numbers[-1] > 2500, "from all over the file"
+
+
+def test_a_preview_says_what_each_rule_takes(corpus, tmp_path):
+    sample = draw_sample([str(corpus)], Path(), 1000).documents
+    found = preview(sample, [pack(tmp_path, 20)])
+    rules = {rule.name: rule for rule in found.rules}
+    menus = [d for d in documents() if d["text"] == "Home\nNews\nContact"]
+    assert rules["p/short"].documents == rules["p/short"].only == len(menus) and rules["p/short"].words == 3 * len(menus)
+    cookies = [d for d in documents() if d["text"].startswith("We use cookies")]
+    assert rules["p/cookie"].lines == rules["p/cookie"].documents == len(cookies) and rules["p/cookie"].words == 7 * len(cookies)
+    assert found.documents - found.kept == rules["p/short"].only + rules["p/digits"].only
+    assert rules["p/bread"].documents > 0 and rules["p/bread"].only == 0
+    lines = preview_lines(found)
+    assert any(line.startswith("p/short") and "10.00%" in line for line in lines) and "120 documents: 95 kept" in lines[-1]
+
+
+def test_a_rule_that_drops_too_much_is_a_problem_unless_it_says_so(corpus, tmp_path):
+    sample = draw_sample([str(corpus)], Path(), 1000).documents
+    greedy = pack(tmp_path, 140)
+    problems = greedy_rules(preview(sample, [greedy]), [greedy])
+    assert [(p.code, p.line) for p in problems] == [("R120", 9)] and "say expect_drop" in problems[0].message
+    told = pack(tmp_path, 140, "\n    expect_drop: 1.0")
+    assert greedy_rules(preview(sample, [told]), [told]) == []
+    told = pack(tmp_path, 140, "\n    expect_drop: 0.05")
+    assert "more than its expect_drop of 0.05" in greedy_rules(preview(sample, [told]), [told])[0].message
+
+
+def test_a_comparison_names_what_changes_and_why(corpus, tmp_path):
+    sample = draw_sample([str(corpus)], Path(), 1000).documents
+    a, b = pack(tmp_path, 20), pack(tmp_path, 2)
+    found = compare(sample, [a], [b])
+    assert found.counts() == {"restored": {"p/short": 12}} and found.kept_b - found.kept_a == 12
+    back = compare(sample, [b], [a])
+    assert back.counts() == {"dropped": {"p/short": 12}}
+    lines = comparison_lines(back, show=1)
+    assert "B drops what A keeps: 12" in lines and "    p/short: words is 3, rule says < 20" in lines
+    assert comparison_lines(compare(sample, [a], [a]))[-1] == "no difference"
+
+
+def test_other_texts_are_shown_as_lines(corpus, tmp_path):
+    sample = draw_sample([str(corpus)], Path(), 1000).documents
+    a = pack(tmp_path, 20)
+    (tmp_path / "none.yaml").write_text((tmp_path / "p20.yaml").read_text().replace("^We use cookies", "^We use no cookies"))
+    found = compare(sample, [a], [load_pack(tmp_path / "none.yaml")])
+    cookies = sum(d["text"].startswith("We use cookies") for d in documents())
+    assert found.counts() == {"edited": {"": cookies}}
+    assert any(line.startswith("    + We use cookies") for line in comparison_lines(found))

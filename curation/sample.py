@@ -1,7 +1,7 @@
 """A random sample of documents from files of any size: a few shards, chosen by seed, and some documents of each.
 
 Parquet is read a row group at a time, other files from their beginning, at most a few times the documents that are
-taken from each. Memory and time depend on the size of the sample, not of the corpus. Documents without a language get
+taken from each. Memory and time depend on the size of the sample, not of the corpus. Empty documents are left out, as in a run. Documents without a language get
 one from the vendored identifier, so that rules for single languages see what they will see in a run.
 """
 
@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from curation.inputs import Shard, list_inputs, plan_shards
+from curation.passes import remove_empty
 from curation.readers import ReadSettings, read_shard
 from curation.stages.language import LanguageSettings, identify, with_language
 
@@ -75,7 +76,7 @@ def _some(shard: Shard, wanted: int, rng: np.random.Generator, settings: ReadSet
 
 def _documents(shard: Shard, settings: ReadSettings) -> Iterator[pa.Table]:
     for batch in read_shard(shard, settings):
-        yield batch.documents
+        yield remove_empty(batch.documents).kept
 
 
 def _labelled(documents: pa.Table) -> pa.Table:

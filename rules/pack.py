@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +57,8 @@ def load_pack(pack: str | Path) -> Pack:
     draft = _read(path, (), problems)
     if problems or draft is None:
         raise Problems(problems)
-    rules = tuple(form for rule in draft.rules.values() for form in rule.forms())
+    source = draft.settings["source"]
+    rules = tuple(form if form.source else replace(form, source=source) for rule in draft.rules.values() for form in rule.forms())
     return Pack(rules=rules, located=draft.located, lists=draft.lists, **draft.settings)
 
 

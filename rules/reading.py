@@ -46,7 +46,7 @@ class Draft:
 
     def forms(self) -> list[Rule]:
         """The rule, then its forms for single languages."""
-        places = {"place": self.place, "examples_place": self.examples_place}
+        places: dict[str, Any] = {"place": self.place, "examples_place": self.examples_place}
         rule = Rule(**self.fields, except_languages=tuple(self.by_language), **places)
         changes = [(code, fields) for code, fields in self.by_language.items() if fields]
         return [rule, *(replace(rule, languages=(code,), except_languages=(), variant=True, **fields) for code, fields in changes)]

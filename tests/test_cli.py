@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -54,10 +55,14 @@ def test_every_command_has_help_for_itself_and_its_options(name):
 def test_the_options_are_these_and_no_others():
     """Options are promises; a new one belongs here and in the docs."""
     options = {}
-    for name in ("init", "check", "run", "why", "report"):
+    for name in ("init", "check", "diff", "run", "why", "signals", "schema", "report"):
         command = entry.gristmill.get_command(click.Context(entry.gristmill), name)
         options[name] = sorted(o for p in command.params if isinstance(p, click.Option) for o in p.opts)
-    assert options == {"init": [], "check": ["--json"], "run": ["--json", "--workers"], "why": ["--json"], "report": ["--json"]}
+    assert options == {
+        "init": [], "check": ["--documents", "--explain", "--json", "--sample", "--seed"],
+        "diff": ["--documents", "--json", "--sample", "--seed", "--show"], "run": ["--json", "--workers"], "why": ["--json"],
+        "signals": ["--json"], "schema": [], "report": ["--json"],
+    }  # fmt: skip
 
 
 def test_unknown_command_and_version():
@@ -72,7 +77,7 @@ def test_init_refuses_a_folder_with_something_in_it(project):
 
 def test_check(project, tmp_path):
     result = gristmill("check")
-    assert result.returncode == 0 and result.stdout.startswith("5 packs, ") and ", 0 problems" in result.stdout
+    assert result.returncode == 0 and re.fullmatch(r"\d+ packs, \d+ rules, \d+ examples, 0 problems\n", result.stdout)
     assert gristmill("check", project).stdout == "1 pack, 1 job, 2 rules, 4 examples, 0 problems\n"
     bad = tmp_path / "bad.yaml"
     bad.write_text("pack: p\nabout: x\nrules:\n  - {id: a, why: x, drop_when: {word: '< 1'}}\n")
@@ -190,3 +195,40 @@ def test_ctrl_c_exits_130_and_the_run_goes_on_afterwards(tmp_path):
     assert process.returncode == 130, stderr
     assert "continue with: gristmill run" in stderr and "Traceback" not in stderr
     assert gristmill("run", job).returncode == 3
+
+
+def test_check_on_a_sample(project, tmp_path):
+    greedy = tmp_path / "greedy.yaml"
+    greedy.write_text(
+        "pack: p\nabout: x\nrules:\n  - id: a\n    why: x.\n    drop_when: {words: '< 1000'}\n    examples: {drop: [a], keep: [{words: 1000}]}\n"
+    )
+    documents = project / "documents.jsonl"
+    result = gristmill("check", greedy, "--sample", documents)
+    assert result.returncode == 1 and f"{greedy}:4:9: R120 p/a drops 100.0% of the sample" in result.stdout, result.stdout + result.stderr
+    greedy.write_text(greedy.read_text().replace("    why", "    expect_drop: 1\n    why"))
+    result = gristmill("check", greedy, "--sample", documents, "--json")
+    data = json.loads(result.stdout)
+    assert result.returncode == 0 and data["preview"]["rules"][0]["only"] == data["preview"]["documents"] == 19
+    assert gristmill("check", greedy, "--sample", tmp_path / "gone").returncode == 2
+    assert "R107: " in gristmill("check", "--explain", "r107").stdout and gristmill("check", "--explain", "R999").returncode == 2
+
+
+def test_diff(project, tmp_path):
+    other = tmp_path / "other.yaml"
+    other.write_text((project / "packs/mine.yaml").read_text().replace("action: tag", "action: drop"))
+    result = gristmill("diff", project / "packs/mine.yaml", other, "--sample", project / "documents.jsonl")
+    assert result.returncode == 1 and "B drops what A keeps" in result.stdout and "mine/short-line-pages" in result.stdout, result.stdout + result.stderr
+    assert gristmill("diff", project / "job.yaml", project / "job.yaml").stdout.endswith("no difference\n")
+    result = gristmill("diff", other, other)
+    assert result.returncode == 2 and "--sample" in result.stderr
+
+
+def test_signals_and_schema():
+    assert "  mean_word_chars " in gristmill("signals").stdout
+    data = json.loads(gristmill("signals", "mean_word_chars", "--json").stdout)
+    assert data["values"]["space"] > 0 and any("gopher_quality" in use for use in data["used_by"])
+    result = gristmill("signals", "mean_word_char")
+    assert result.returncode == 2 and "did you mean 'mean_word_chars'" in result.stderr
+    for name in ("listed_words", "removed_line_frac", "line_words"):
+        assert gristmill("signals", name).returncode == 0
+    assert json.loads(gristmill("schema", "job").stdout)["properties"]["packs"]

@@ -293,5 +293,5 @@ def test_a_job_sets_actions_of_rules(tmp_path):
     with pytest.raises(Problems) as caught:
         load_job(path)
     found = [str(p).split("job.yaml:")[1] for p in caught.value.problems]
-    assert found[0].startswith("4:40: R110 a line rule") and found[1].startswith("4:45: R110 pack web_chrome has no rule 'skip-lnk', did you mean 'skip-link'?")
+    assert found[0].startswith("4:40: R110 a line rule") and found[1].startswith("4:45: R110 pack web_chrome has no rule 'skip-lnk', did you mean 'skip-link")
     assert found[2].startswith("4:71: R103 expected one of drop, tag, off")

@@ -18,7 +18,7 @@ from curation.stages.language import VENDORED, LanguageSettings
 from curation.stages.near import NearSettings
 from curation.stages.pack import PackSettings
 from rules.examples import example_problems
-from rules.pack import find_pack, load_pack
+from rules.pack import SHIPPED, find_pack, load_pack
 from rules.places import KEY, KeyPath, Located, Problem, Problems, build, did_you_mean, load
 from rules.rule import Pack
 from rules.schema import DIALECT, schema_of
@@ -155,14 +155,16 @@ def _packs(uses: Any, located: Located, folder: Path, problems: list[Problem]) -
         if not isinstance(name, str):
             continue
         try:
-            pack = load_pack(find_pack(name, folder))
+            file = find_pack(name, folder)
+            pack = load_pack(file)
         except ValueError as error:
             problems.append(located.problem((*at, "use"), "R109", str(error)))
             continue
         except Problems as found:
             problems += found.problems
             continue
-        problems += example_problems(pack)
+        if not file.is_relative_to(SHIPPED):  # the examples of shipped packs are run by the tests of gristmill
+            problems += example_problems(pack)
         if pack.name in {p.name for p in packs}:
             problems.append(located.problem(at, "R105", f"two packs are called {pack.name!r}"))
         packs.append(_with_actions(pack, use.get("set"), located, (*at, "set"), problems) if isinstance(use, dict) else pack)

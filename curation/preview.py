@@ -111,4 +111,5 @@ def preview_lines(found: Preview) -> list[str]:
     idle = sum(not r.documents for r in found.rules)
     gone = found.documents - found.kept
     share = _share(gone, found.documents)
-    return [*lines, f"{idle} rules hit nothing", f"{found.documents:,} documents: {found.kept:,} kept, {gone:,} ({share:.1%}) dropped; {found.bytes / 1e6:.2f} MB: {found.kept_bytes / 1e6:.2f} MB kept"]
+    nothing = [f"{idle} {'rule hits' if idle == 1 else 'rules hit'} nothing"] if idle else []
+    return [*lines, *nothing, f"{found.documents:,} documents: {found.kept:,} kept, {gone:,} ({share:.1%}) dropped; {found.bytes / 1e6:.2f} MB: {found.kept_bytes / 1e6:.2f} MB kept"]

@@ -6,6 +6,7 @@ Relative paths are relative to the folder of the job file. Unknown keys and wron
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import json
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from curation.stages.language import VENDORED, LanguageSettings
 from curation.stages.near import NearSettings
 from curation.stages.pack import PackSettings
 from rules.examples import example_problems
+from rules.identity import column_identities, texts_identity
 from rules.pack import SHIPPED, find_pack, load_pack
 from rules.places import KEY, KeyPath, Located, Problem, Problems, build, did_you_mean, load
 from rules.rule import Pack
@@ -75,6 +77,16 @@ class LoadedJob:
     @property
     def read_settings(self) -> ReadSettings:
         return dataclasses.replace(self.settings.read, **dataclasses.asdict(self.settings.extract))
+
+    @functools.cached_property
+    def pack_hashes(self) -> list[list[str]]:
+        """Name and hash of each pack, in order."""
+        return [[pack.name, pack.sha256] for pack in self.packs]
+
+    @functools.cached_property
+    def measured(self) -> dict[str, Any]:
+        """What the columns that rules measure, and the texts that they leave, depend on."""
+        return {"columns": column_identities(self.packs), "texts": texts_identity(self.packs)}
 
     def effective(self) -> dict[str, Any]:
         """Everything that decides what is written, as plain data: not where it is written to, nor by how many workers."""

@@ -18,17 +18,17 @@ from typing import Any
 from curation import duplicates
 from curation.books import check_books, summed
 from curation.executor import Workers, map_tasks, stop_workers, worker_count
-from curation.inputs import InputFile, Shard, list_inputs, plan_shards
+from curation.inputs import Shard, list_inputs, plan_shards
 from curation.job import LoadedJob
 from curation.manifest import Entry, Manifest, key_of
 from curation.outcome import add_counts
+from curation.pass_keys import basis, input_identity, pass_key
 from curation.passes import WORK, Pass, ShardTask, plan_passes, run_shard
 from curation.progress import Progress
 from curation.report import write_report
 from curation.run_directory import locked, open_run_directory, sweep
 from curation.shards import file_sha256
 from curation.stages.pack import fit_tokenizer, tokenise_shard, write_packed
-from rules.identity import column_identities, texts_identity
 
 
 @dataclass
@@ -111,26 +111,13 @@ def _task(
 ) -> ShardTask | None:
     """The task of one shard, or None when the pass before handed nothing on."""
     if step.number == 0:
-        source: tuple = (_input_identity(shard),)
-        return ShardTask(run.job, step, shard, _pass_key(run.job, step, source), basis=_basis(run.job, step, source))
+        source: tuple = (input_identity(shard),)
+        return ShardTask(run.job, step, shard, pass_key(run.job, step, source), basis=basis(run.job, step, source))
     kept = _kept_path(before, step.number - 1)
     if before is None or kept is None:
         return None
     source = (before.outputs[kept]["sha256"], barrier_key)
-    basis = _basis(run.job, step, source)
-    return ShardTask(run.job, step, shard, _pass_key(run.job, step, source), kept, drops[shard.number], basis)
-
-
-def _pass_key(job: LoadedJob, step: Pass, source: tuple) -> str:
-    packs = [[pack.name, pack.sha256] for pack in job.packs] if "rules" in step.stages else None
-    return key_of(step.name, *source, _pass_settings(job, step), packs)
-
-
-def _basis(job: LoadedJob, step: Pass, source: tuple) -> dict[str, Any]:
-    """What the results of the rules depend on, where they are the last stage of a pass: then they can be decided again."""
-    if not step.stages or step.stages[-1] != "rules":
-        return {}
-    return {"source": key_of(step.name, *source, _pass_settings(job, step)), "columns": column_identities(job.packs), "texts": texts_identity(job.packs)}
+    return ShardTask(run.job, step, shard, pass_key(run.job, step, source), kept, drops[shard.number], basis(run.job, step, source))
 
 
 def _kept_path(entry: Entry | None, number: int) -> str | None:
@@ -138,25 +125,6 @@ def _kept_path(entry: Entry | None, number: int) -> str | None:
     prefix = f"{WORK}/pass{number}/"
     kept = [path for path in (entry.outputs if entry else ()) if path.startswith(prefix) and path.count(".") == 2]
     return kept[0] if kept else None
-
-
-def _input_identity(shard: Shard) -> list[Any]:
-    file: InputFile = shard.file
-    return [file.name, file.size_bytes, str(file.modified), file.format, shard.row_groups, shard.first_record]
-
-
-def _pass_settings(job: LoadedJob, step: Pass) -> dict[str, Any]:
-    """The settings that decide what this pass writes, and no others."""
-    settings: dict[str, Any] = {"stages": step.stages, "barrier": step.barrier, "last": step.last}
-    if step.number == 0:
-        settings["read"] = repr(job.read_settings)
-    if "language" in step.stages:
-        settings["language"] = repr(job.settings.language)
-    if "exact" in step.barrier:
-        settings["exact"] = job.settings.exact.normalise if job.settings.exact else None
-    if "near" in step.barrier:
-        settings["near"] = repr(job.settings.near.minhash)
-    return settings
 
 
 def _run_pass(run: _Run, step: Pass, tasks: list[ShardTask]) -> dict[int, Entry]:

@@ -1,0 +1,41 @@
+"""What the result of a pass over a shard depends on, as keys: equal keys mean that nothing has to be done again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from curation.inputs import InputFile, Shard
+from curation.job import LoadedJob
+from curation.manifest import key_of
+from curation.passes import Pass
+
+
+def pass_key(job: LoadedJob, step: Pass, source: tuple) -> str:
+    packs = job.pack_hashes if "rules" in step.stages else None
+    return key_of(step.name, *source, pass_settings(job, step), packs)
+
+
+def basis(job: LoadedJob, step: Pass, source: tuple) -> dict[str, Any]:
+    """What the results of the rules depend on, where they are the last stage of a pass: then they can be decided again."""
+    if not step.stages or step.stages[-1] != "rules":
+        return {}
+    return {"source": key_of(step.name, *source, pass_settings(job, step)), **job.measured}
+
+
+def input_identity(shard: Shard) -> list[Any]:
+    file: InputFile = shard.file
+    return [file.name, file.size_bytes, str(file.modified), file.format, shard.row_groups, shard.first_record]
+
+
+def pass_settings(job: LoadedJob, step: Pass) -> dict[str, Any]:
+    """The settings that decide what this pass writes, and no others."""
+    settings: dict[str, Any] = {"stages": step.stages, "barrier": step.barrier, "last": step.last}
+    if step.number == 0:
+        settings["read"] = repr(job.read_settings)
+    if "language" in step.stages:
+        settings["language"] = repr(job.settings.language)
+    if "exact" in step.barrier:
+        settings["exact"] = job.settings.exact.normalise if job.settings.exact else None
+    if "near" in step.barrier:
+        settings["near"] = repr(job.settings.near.minhash)
+    return settings

@@ -31,6 +31,7 @@ from rules.dolma_text import DOLMA_TEXT_COUNTS, count_dolma_text
 from rules.dolma_words import DOLMA_WORD_COUNTS, count_dolma_words
 from rules.kernels import kernel_texts
 from rules.line_counts import LINE_COUNTS, count_lines
+from rules.longest_lines import LONGEST_LINE_COUNTS, count_longest_lines
 from rules.markup_counts import MARKUP_COUNTS, count_markup
 from rules.nemo_character_counts import NEMO_CHARACTER_COUNTS, count_nemo_characters
 from rules.nemo_line_counts import NEMO_LINE_COUNTS, count_nemo_lines
@@ -58,6 +59,7 @@ TEXT_KERNELS = (
     (count_datajuicer_repetition, DATAJUICER_REPETITION_COUNTS),
     (count_datajuicer_words, DATAJUICER_WORD_COUNTS),
     (count_markup, MARKUP_COUNTS),
+    (count_longest_lines, LONGEST_LINE_COUNTS),
     (count_english, ENGLISH_COUNTS),
 )
 WORD_KERNELS = (

@@ -85,7 +85,15 @@ CORE_SIGNALS = (
     Signal("fineweb_v1_short_line_frac", "lines (between line feeds, empty ones too) of at most 30 characters / such lines", "fraction", FINEWEB, ("short_rows", "rows"), ratio),
 )  # fmt: skip
 
-FAMILIES = (CORE_SIGNALS, DOLMA_SIGNALS, DATAMAP_SIGNALS, NEMO_SIGNALS, DATAJUICER_SIGNALS, LLAMA3_SIGNALS)
+LINE_LENGTH_SIGNALS = (
+    Signal("longest_line_chars", "characters of the longest line (between line feeds)", "characters", OWN, ("longest_row_chars",), number),
+    Signal(
+        "third_longest_line_chars", "characters of the third longest line (between line feeds); 0 where there are fewer than three",
+        "characters", C4, ("third_longest_row_chars",), number,
+    ),
+)  # fmt: skip
+
+FAMILIES = (CORE_SIGNALS, LINE_LENGTH_SIGNALS, DOLMA_SIGNALS, DATAMAP_SIGNALS, NEMO_SIGNALS, DATAJUICER_SIGNALS, LLAMA3_SIGNALS)
 SIGNALS = {signal.name: signal for family in FAMILIES for signal in family}
 
 # Signals that a splitter measures in its own way: splitter -> signals.

@@ -2,8 +2,8 @@
 
 An entry is a word or a phrase. It is cut into words by the pack's splitter, as the text is, and occurs where its words
 follow each other; with `anywhere` it occurs as a part of words too (for scripts that no spaces divide). Case does not
-matter unless the list says `case: exact`. A list with `anywhere` costs one scan of the text for each entry; any other list is one
-scan for all entries, whatever their number.
+matter unless the list says `case: exact`. A list is one scan for all entries, whatever their number; with `anywhere`, texts
+that hold an entry are scanned once more for each.
 """
 
 from __future__ import annotations
@@ -90,8 +90,21 @@ def _counts_anywhere(texts: pa.LargeStringArray, words: WordList, splitter: Spli
     none = WordList(())
     total = _counts(texts, none, splitter)[3]
     found, distinct = np.zeros(len(texts), np.int64), np.zeros(len(texts), np.int64)
-    for entry in words.folded:
-        times = pc.count_substring(texts, entry).to_numpy(zero_copy_only=False)
-        found += times
-        distinct += times > 0
+    rows = np.flatnonzero(_have_any(texts, words.folded))  # few, as a rule: only they are searched for each entry
+    some = texts.take(pa.array(rows))
+    for entry in words.folded if len(rows) else ():
+        times = pc.count_substring(some, entry).to_numpy(zero_copy_only=False)
+        found[rows] += times
+        distinct[rows] += times > 0
     return found, np.minimum(found, total), distinct, total
+
+
+def _have_any(texts: pa.LargeStringArray, entries: tuple[str, ...]) -> np.ndarray:
+    """Which texts hold an entry (bool [docs]): one scan for all of them, where RE2 takes them all."""
+    if not entries:
+        return np.zeros(len(texts), bool)
+    try:
+        pattern = "|".join(re.sub(r"[^\w\s]", lambda mark: f"\\x{{{ord(mark[0]):x}}}", entry) for entry in entries)
+        return pc.match_substring_regex(texts, pattern).to_numpy(zero_copy_only=False)
+    except pa.ArrowInvalid:  # too many
+        return np.ones(len(texts), bool)

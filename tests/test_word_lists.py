@@ -86,3 +86,14 @@ def test_a_call_is_a_name_and_a_list():
 def test_split_words_is_what_entries_are_cut_by():
     assert split_words("e-mail", "unicode") == ["e", "-", "mail"]
     assert np.isnan(one("", WordList(("a",)))["listed_word_frac"])
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(any_texts, max_size=3), st.lists(st.text(st.sampled_from("ab.*+?|()[\\^$漢\u0e01 "), min_size=1, max_size=3), max_size=5))
+def test_parts_of_words_equal_the_definition(texts, entries):
+    entries = tuple(dict.fromkeys(e for e in entries if e.strip()))
+    texts = [text + "".join(entries[:1]) for text in texts]
+    found = measure_list(pa.array(texts, pa.large_string()), WordList(entries, case="exact", anywhere=True))
+    for row, text in enumerate(texts):
+        assert found["listed_words"][row] == sum(text.count(e) for e in entries)
+        assert found["listed_distinct_words"][row] == sum(e in text for e in entries)

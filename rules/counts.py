@@ -41,6 +41,7 @@ from rules.ngrams import NGRAM_COUNTS
 from rules.profiles import ENGLISH_COUNTS, count_english
 from rules.rewriting import OWN_COUNTS, own_count, rewritten
 from rules.word_counts import WORD_COUNTS, count_words
+from rules.word_numbers import count_word_numbers
 from rules.words import Splitter, splits_unicode
 
 # Kernels that read the text, (offsets, data, classes, out), and kernels that read its words, (offsets, data, classes,
@@ -97,8 +98,8 @@ def count(texts: pa.Array | pa.ChunkedArray, names: Iterable[str], words: Splitt
             found |= dict(zip(group, table.T))
     found |= {name: own_count(texts, name) for name in OWN_COUNTS if name in wanted}
     ngrams = not wanted.isdisjoint(NGRAM_COUNTS)
-    words_wanted = ngrams or not wanted.isdisjoint(WORD_COUNTS)
-    if words_wanted or not wanted.isdisjoint(name for _, group in WORD_KERNELS for name in group):
+    words_wanted = ngrams or not wanted.isdisjoint(WORD_COUNTS.keys() - {"words"})
+    if words_wanted or "words" in wanted or not wanted.isdisjoint(name for _, group in WORD_KERNELS for name in group):
         offsets, data = kernel_texts(rewritten(texts, words))
         _check_sizes(offsets)
     for kernel, group in WORD_KERNELS:
@@ -110,6 +111,10 @@ def count(texts: pa.Array | pa.ChunkedArray, names: Iterable[str], words: Splitt
         table = _table(offsets, WORD_COUNTS | NGRAM_COUNTS)
         count_words(offsets, data, classes, unicode_words, ngrams, table)
         found |= dict(zip(WORD_COUNTS | NGRAM_COUNTS if ngrams else WORD_COUNTS, table.T))
+    elif "words" in wanted:
+        table = _table(offsets, ["words"])
+        count_word_numbers(offsets, data, classes, unicode_words, table)
+        found["words"] = table[:, 0]
     return found
 
 

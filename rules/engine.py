@@ -19,7 +19,7 @@ import numpy as np
 import pyarrow as pa
 
 from rules.buffers import large_strings
-from rules.deciding import Decision, column_of, decide, scope_of
+from rules.deciding import Decision, column_of, decide, language_codes, scope_of
 from rules.lines import EDIT_ROWS, apply_line_rules
 from rules.rule import ENGINE_SIGNALS, Pack, Rule
 from rules.signals import measure
@@ -65,6 +65,7 @@ def apply(
 
     `langs` ([n] codes as rules.languages.normalise gives them) limits rules by language; without them, packs and rules
     that name languages act on every text. `urls` ([n]): without them no URL rule hits. `known`: see `measure_packs`."""
+    langs = language_codes(langs)
     found = measure_packs(packs, texts, langs, urls, known)
     return joined(found, decide(packs, found.columns, len(found.texts), langs))
 
@@ -83,12 +84,14 @@ def measure_packs(
     known: Mapping[str, np.ndarray] | None = None,
 ) -> Measured:
     """Everything that `decide` needs about `texts`, and the texts after all edits. `known` columns are taken as they are."""
-    run = _Measuring(list(packs), large_strings(texts), langs, urls, known or {})
+    run = _Measuring(list(packs), large_strings(texts), language_codes(langs), urls, known or {})
     run.count_words()
     for position in range(len(run.packs)):
         run.measure_pack(position)
     empty = EDIT_ROWS.set(1, pa.field("rule", pa.string())).empty_table()
-    edits = pa.concat_tables([empty, *run.edits]).sort_by([("row", "ascending")]) if run.edits else empty
+    edits = pa.concat_tables([empty, *run.edits])
+    if len(run.edits) > 1:  # one pack gives its edits in order
+        edits = edits.sort_by([("row", "ascending")])
     return Measured(run.texts, run.columns, edits, run.seconds)
 
 
@@ -98,7 +101,7 @@ class _Measuring:
 
     packs: list[Pack]
     texts: pa.LargeStringArray
-    langs: Sequence[str | None] | pa.Array | pa.ChunkedArray | None
+    langs: pa.Array | pa.ChunkedArray | None
     urls: pa.Array | pa.ChunkedArray | None
     known: Mapping[str, np.ndarray]
     columns: Columns = field(default_factory=dict)

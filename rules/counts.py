@@ -15,7 +15,7 @@ from collections.abc import Collection, Iterable
 import numpy as np
 import pyarrow as pa
 
-from rules.character_counts import CHARACTER_COUNTS, count_characters
+from rules.character_counts import CHARACTER_COUNTS, CLASS_COUNTS, count_classes
 from rules.characters import character_classes
 from rules.datajuicer_character_counts import (
     DATAJUICER_CHARACTER_COUNTS,
@@ -31,6 +31,7 @@ from rules.dolma_text import DOLMA_TEXT_COUNTS, count_dolma_text
 from rules.dolma_words import DOLMA_WORD_COUNTS, count_dolma_words
 from rules.kernels import kernel_texts
 from rules.line_counts import LINE_COUNTS, count_lines
+from rules.mark_counts import MARK_COUNTS, count_marks
 from rules.markup_counts import MARKUP_COUNTS, count_markup
 from rules.nemo_character_counts import NEMO_CHARACTER_COUNTS, count_nemo_characters
 from rules.nemo_line_counts import NEMO_LINE_COUNTS, count_nemo_lines
@@ -48,7 +49,8 @@ from rules.words import Splitter, splits_unicode
 # unicode_words, out), each with the names of the columns that it fills. Gopher's words and n-grams are counted apart,
 # because counting both at once is cheaper.
 TEXT_KERNELS = (
-    (count_characters, CHARACTER_COUNTS),
+    (count_marks, MARK_COUNTS),
+    (count_classes, CLASS_COUNTS),
     (count_lines, LINE_COUNTS),
     (count_dolma_text, DOLMA_TEXT_COUNTS),
     (count_dolma_characters, DOLMA_CHARACTER_COUNTS),

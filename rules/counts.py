@@ -15,7 +15,7 @@ from collections.abc import Collection, Iterable
 import numpy as np
 import pyarrow as pa
 
-from rules.character_counts import CHARACTER_COUNTS, count_characters
+from rules.character_counts import CHARACTER_COUNTS, CLASS_COUNTS, count_classes
 from rules.characters import character_classes
 from rules.datajuicer_character_counts import (
     DATAJUICER_CHARACTER_COUNTS,
@@ -32,6 +32,7 @@ from rules.dolma_words import DOLMA_WORD_COUNTS, count_dolma_words
 from rules.kernels import kernel_texts
 from rules.line_counts import LINE_COUNTS, count_lines
 from rules.longest_lines import LONGEST_LINE_COUNTS, count_longest_lines
+from rules.mark_counts import MARK_COUNTS, count_marks
 from rules.markup_counts import MARKUP_COUNTS, count_markup
 from rules.nemo_character_counts import NEMO_CHARACTER_COUNTS, count_nemo_characters
 from rules.nemo_line_counts import NEMO_LINE_COUNTS, count_nemo_lines
@@ -42,13 +43,15 @@ from rules.ngrams import NGRAM_COUNTS
 from rules.profiles import ENGLISH_COUNTS, count_english
 from rules.rewriting import OWN_COUNTS, own_count, rewritten
 from rules.word_counts import WORD_COUNTS, count_words
+from rules.word_numbers import count_word_numbers
 from rules.words import Splitter, splits_unicode
 
 # Kernels that read the text, (offsets, data, classes, out), and kernels that read its words, (offsets, data, classes,
 # unicode_words, out), each with the names of the columns that it fills. Gopher's words and n-grams are counted apart,
 # because counting both at once is cheaper.
 TEXT_KERNELS = (
-    (count_characters, CHARACTER_COUNTS),
+    (count_marks, MARK_COUNTS),
+    (count_classes, CLASS_COUNTS),
     (count_lines, LINE_COUNTS),
     (count_dolma_text, DOLMA_TEXT_COUNTS),
     (count_dolma_characters, DOLMA_CHARACTER_COUNTS),
@@ -99,8 +102,8 @@ def count(texts: pa.Array | pa.ChunkedArray, names: Iterable[str], words: Splitt
             found |= dict(zip(group, table.T))
     found |= {name: own_count(texts, name) for name in OWN_COUNTS if name in wanted}
     ngrams = not wanted.isdisjoint(NGRAM_COUNTS)
-    words_wanted = ngrams or not wanted.isdisjoint(WORD_COUNTS)
-    if words_wanted or not wanted.isdisjoint(name for _, group in WORD_KERNELS for name in group):
+    words_wanted = ngrams or not wanted.isdisjoint(WORD_COUNTS.keys() - {"words"})
+    if words_wanted or "words" in wanted or not wanted.isdisjoint(name for _, group in WORD_KERNELS for name in group):
         offsets, data = kernel_texts(rewritten(texts, words))
         _check_sizes(offsets)
     for kernel, group in WORD_KERNELS:
@@ -112,6 +115,10 @@ def count(texts: pa.Array | pa.ChunkedArray, names: Iterable[str], words: Splitt
         table = _table(offsets, WORD_COUNTS | NGRAM_COUNTS)
         count_words(offsets, data, classes, unicode_words, ngrams, table)
         found |= dict(zip(WORD_COUNTS | NGRAM_COUNTS if ngrams else WORD_COUNTS, table.T))
+    elif "words" in wanted:
+        table = _table(offsets, ["words"])
+        count_word_numbers(offsets, data, classes, unicode_words, table)
+        found["words"] = table[:, 0]
     return found
 
 

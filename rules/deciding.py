@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from rules.rule import MATCHING_LINES, URL_MATCHES, Pack, Rule
 from rules.thresholds import condition_holds, meets
@@ -55,7 +56,7 @@ def decide(packs: Sequence[Pack], columns: Mapping[str, np.ndarray], count: int,
     """The verdict of `packs` on `count` documents from `columns` (float64 [count] each, as rules/engine.py measures them).
 
     Raises KeyError for a column that a rule needs and that is not there."""
-    hits, rule_hits, seconds = _Hits(), {}, {}
+    hits, rule_hits, seconds, langs = _Hits(), {}, {}, language_codes(langs)
     for pack in packs:
         for rule in pack.rules:
             if rule.action == "off" or rule.lines:
@@ -80,13 +81,25 @@ def scope_of(pack: Pack, rule: Rule, langs: Languages, count: int) -> np.ndarray
         return np.full(count, not rule.variant)
     scope = np.ones(count, bool)
     if pack.languages or rule.languages or rule.except_languages:
-        codes = np.asarray(langs if not isinstance(langs, (pa.Array, pa.ChunkedArray)) else langs.to_pylist(), object)
+        codes = language_codes(langs)
         for languages in (pack.languages, rule.languages):
             if languages:
-                scope &= np.isin(codes, languages)
+                scope &= _are_among(codes, languages)
         if rule.except_languages:
-            scope &= ~np.isin(codes, rule.except_languages)
+            scope &= ~_are_among(codes, rule.except_languages)
     return scope
+
+
+def language_codes(langs: Languages) -> pa.Array | pa.ChunkedArray | None:
+    """`langs` as Arrow strings, as which they are compared fast; None if there are none."""
+    if langs is None or (isinstance(langs, (pa.Array, pa.ChunkedArray)) and langs.type == pa.string()):
+        return langs
+    return langs.cast(pa.string()) if isinstance(langs, (pa.Array, pa.ChunkedArray)) else pa.array(langs, pa.string())
+
+
+def _are_among(codes: pa.Array | pa.ChunkedArray, languages: Sequence[str]) -> np.ndarray:
+    """Which codes are among `languages` (none null), bool."""
+    return pc.is_in(codes, pa.array(languages, pa.string())).to_numpy(zero_copy_only=False) if len(codes) else np.zeros(0, bool)
 
 
 def _holds(pack: Pack, rule: Rule, columns: Mapping[str, np.ndarray], langs: Languages, count: int) -> np.ndarray:

@@ -2,8 +2,8 @@
 
 In a pack: line rules in file order, then signals once on the result, then document rules. Packs act in the order
 given, each on the text as the one before left it. Every rule is evaluated on every document and every hit is
-recorded; the first `drop` hit in that order is the reason. Signals are shared between packs for as long as no line
-rule changed a text, so a batch is usually measured once.
+recorded; the first `drop` hit in that order is the reason. Packs share signals: only a text that a line rule changed is
+measured again (rules/shared_signals.py).
 
 Measuring (`measure_packs`) is all the work; deciding (`rules/deciding.py`) compares columns with thresholds. What was
 measured can be kept and decided again: `known` columns are not measured.
@@ -19,10 +19,10 @@ import numpy as np
 import pyarrow as pa
 
 from rules.buffers import large_strings
-from rules.deciding import Decision, column_of, decide, scope_of
+from rules.deciding import Decision, column_of, decide, language_codes, scope_of
 from rules.lines import EDIT_ROWS, apply_line_rules
 from rules.rule import ENGINE_SIGNALS, Pack, Rule
-from rules.signals import measure
+from rules.shared_signals import SharedSignals
 from rules.urls import url_matches
 from rules.word_lists import measure_list, parse_call
 
@@ -65,6 +65,7 @@ def apply(
 
     `langs` ([n] codes as rules.languages.normalise gives them) limits rules by language; without them, packs and rules
     that name languages act on every text. `urls` ([n]): without them no URL rule hits. `known`: see `measure_packs`."""
+    langs = language_codes(langs)
     found = measure_packs(packs, texts, langs, urls, known)
     return joined(found, decide(packs, found.columns, len(found.texts), langs))
 
@@ -83,12 +84,14 @@ def measure_packs(
     known: Mapping[str, np.ndarray] | None = None,
 ) -> Measured:
     """Everything that `decide` needs about `texts`, and the texts after all edits. `known` columns are taken as they are."""
-    run = _Measuring(list(packs), large_strings(texts), langs, urls, known or {})
+    run = _Measuring(list(packs), large_strings(texts), language_codes(langs), urls, known or {})
     run.count_words()
     for position in range(len(run.packs)):
         run.measure_pack(position)
     empty = EDIT_ROWS.set(1, pa.field("rule", pa.string())).empty_table()
-    edits = pa.concat_tables([empty, *run.edits]).sort_by([("row", "ascending")]) if run.edits else empty
+    edits = pa.concat_tables([empty, *run.edits])
+    if len(run.edits) > 1:  # one pack gives its edits in order
+        edits = edits.sort_by([("row", "ascending")])
     return Measured(run.texts, run.columns, edits, run.seconds)
 
 
@@ -98,13 +101,13 @@ class _Measuring:
 
     packs: list[Pack]
     texts: pa.LargeStringArray
-    langs: Sequence[str | None] | pa.Array | pa.ChunkedArray | None
+    langs: pa.Array | pa.ChunkedArray | None
     urls: pa.Array | pa.ChunkedArray | None
     known: Mapping[str, np.ndarray]
     columns: Columns = field(default_factory=dict)
     edits: list[pa.Table] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
-    shared: dict[str, Columns] = field(default_factory=dict)  # splitter -> signals of the texts as they are now
+    shared: dict[str, SharedSignals] = field(default_factory=dict)  # splitter -> signals
 
     def count_words(self) -> None:
         if not self.packs:
@@ -113,7 +116,9 @@ class _Measuring:
         if WORDS not in self.known and not any(rule.acts_on_lines and rule.lines for rule in self.packs[0].rules):
             self.columns[WORDS] = self.signal(0, WORDS)  # with all that the first pack needs of the same texts
         elif WORDS not in self.known:
-            self.columns[WORDS] = measure(self.texts, [WORDS], words=self.packs[0].words)[WORDS]
+            signals = self.shared.setdefault(self.packs[0].words, SharedSignals())
+            signals.measure(self.texts, [WORDS], self.packs[0].words)
+            self.columns[WORDS] = signals.values[WORDS]
         else:
             self.columns[WORDS] = self.known[WORDS]
         self.spend(f"{self.packs[0].name} (signals)", began)
@@ -149,7 +154,9 @@ class _Measuring:
         result = apply_line_rules(pack, self.texts, scopes)
         self.columns |= {column: result.matches[number].astype(np.float64) for number, column in patterns.items()}
         if result.texts is not self.texts:
-            self.texts, self.shared = result.texts, {}
+            self.texts = result.texts
+            for signals in self.shared.values():
+                signals.forget(result.edits["row"].to_numpy(), len(self.texts))
         if len(result.edits):
             self.edits.append(_named(result.edits, pack))
         self.spend(f"{pack.name} (lines)", began)
@@ -171,10 +178,10 @@ class _Measuring:
         call = parse_call(name)
         if call:
             return self.list_signal(pack, name, *call)
-        values = self.shared.setdefault(pack.words, {})
-        if name not in values:
-            values |= measure(self.texts, list(dict.fromkeys([name, *self.wanted(position, values)])), words=pack.words)
-        return values[name]
+        signals = self.shared.setdefault(pack.words, SharedSignals())
+        if not signals.has(name):
+            signals.measure(self.texts, [name, *self.wanted(position)], pack.words)
+        return signals.values[name]
 
     def list_signal(self, pack: Pack, name: str, kind: str, words: str) -> np.ndarray:
         """A signal of a word list, measured only where a rule may ask for it (lists are often for one language); else NaN."""
@@ -187,14 +194,15 @@ class _Measuring:
             values[scope] = measure_list(texts, pack.lists[words], pack.words)[kind]
         return values
 
-    def wanted(self, position: int, values: Columns) -> list[str]:
+    def wanted(self, position: int) -> list[str]:
+        """Names of the signals that this and the next packs need of the same texts, with the same words."""
         words, names = self.packs[position].words, []
         for i, pack in enumerate(self.packs[position:]):
             if i and any(rule.acts_on_lines and rule.lines for rule in pack.rules):
                 break  # it may see other texts
             if pack.words == words:
                 names += [n for n in signals_of(pack) if n not in ENGINE_SIGNALS and not parse_call(n) and f"{pack.name}.{n}" not in self.known]
-        return [name for name in dict.fromkeys(names) if name not in values]
+        return list(dict.fromkeys(names))
 
 
 def signals_of(pack: Pack) -> list[str]:

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from rules.buffers import strings_from
 from rules.counts import CORE_MEANINGS, count
+from rules.mark_counts import MARK_COUNTS
 from rules.words import CHUNK_BYTES
 
 SPLITTERS = ("space", "unicode")
@@ -61,6 +62,32 @@ def test_malformed_bytes_read_as_replacement_characters(raws, words):
         wanted = definitions.counts(definitions.read(raw), words) | {"bytes": len(raw)}
         same = [name for name in wanted if "dup" not in name and "top" not in name]
         assert {name: int(found[name][row]) for name in same} == {name: wanted[name] for name in same}
+
+
+@settings(max_examples=600, deadline=None)
+@given(before=st.integers(0, 300), raw=raw_texts, filler=st.sampled_from([b"a", b"{#\n", "漢".encode(), "é".encode(), "😀.".encode()]))
+def test_characters_and_sentences_wherever_malformed_bytes_stand(before, raw, filler):
+    raws = [(filler * before)[:before] + raw, raw + filler * before, raw * 30]
+    found = count(raw_array(raws), ["chars", "sentence_ends"])
+    for row, text in enumerate(map(definitions.read, raws)):
+        wanted = definitions.character_counts(text)
+        assert {name: int(found[name][row]) for name in MARK_COUNTS if name != "bytes"} == {name: wanted[name] for name in MARK_COUNTS if name != "bytes"}
+
+
+def test_every_two_byte_beginning_reads_as_python_reads_it():
+    """The number of characters in bytes of every kind, well formed or not."""
+    tails = (b"", b"\x80", b"\xbf\x80", b"\x80\x80\x80", b"a")
+    raws = [bytes((first, second)) + tail for first in range(0x7F, 0x100) for second in (0x20, 0x7F, 0x80, 0x8F, 0x90, 0x9F, 0xA0, 0xBF, 0xC0, 0xE2, 0xFF) for tail in tails]
+    found = count(raw_array([b"abc" + raw for raw in raws]), ["chars"])["chars"]
+    assert found.tolist() == [3 + len(definitions.read(raw)) for raw in raws]
+
+
+def test_every_character_ends_a_sentence_as_defined():
+    texts = [f"a{chr(code)} b{chr(code)}" for code in [*range(0xD800), *range(0xE000, 0x20000)]]
+    wanted = [definitions.character_counts(text) for text in texts]
+    found = count(pa.array(texts), ["sentence_ends"])
+    for name in ("sentence_ends", "ellipses"):
+        assert found[name].tolist() == [counts[name] for counts in wanted]
 
 
 @pytest.mark.parametrize("words", SPLITTERS)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from rules.engine import apply
 from rules.rule import Comparison, Condition, Pack, Rule
+from rules.shared_signals import SharedSignals
 from rules.signals import measure
 
 
@@ -62,6 +63,61 @@ def test_signals_are_measured_again_after_an_edit_and_shared_otherwise():
     assert applied.reasons.to_pylist() == ["first/many", "first/many"]
     assert applied.texts.to_pylist() == ["a b", "a b c d"]
     assert applied.edits.to_pylist() == [{"row": 0, "rule": "edit/cut", "line": 1, "before": "a b xxx", "after": "a b"}]
+
+
+EDITS = (
+    Rule("cut", "w", lines="trim", match=" x+$"),
+    Rule("gone", "w", lines="drop", match="^#"),
+    Rule("few", "w", lines="drop", when=(when("line_words", ("<", 2)),)),
+    Rule("mark", "w", lines="replace", match="a", with_="b b"),
+)
+NAMES = ("words", "chars", "sentences", "newline_word_ratio", "dup_line_frac", "mean_word_chars", "top_2_gram_char_frac", "alpha_word_frac")
+measuring_packs = st.tuples(
+    st.lists(st.sampled_from(EDITS), max_size=1), st.lists(st.sampled_from(NAMES), max_size=4, unique=True), st.sampled_from(["space", "unicode"])
+)
+
+
+@settings(max_examples=400, deadline=None)
+@given(
+    described=st.lists(measuring_packs, min_size=1, max_size=5),
+    texts=st.lists(st.text("ab#. é\n", max_size=12) | st.sampled_from(["a b x", "# b\na b c.", "c", ""]), min_size=1, max_size=12),
+)
+def test_packs_together_measure_what_each_measures_by_itself(described, texts):
+    """Of the text as the packs before it left it, whichever texts they changed."""
+    packs = []
+    for i, (edits, names, words) in enumerate(described):
+        rules = tuple(Rule(f"r{k}", "w", drop_when=(when(name, (">", 1)),)) for k, name in enumerate(names))
+        packs.append(Pack(f"p{i}", "", (*edits, *rules), words=words))
+    together, array = apply(packs, pa.array(texts)), pa.array(texts)
+    edits = []
+    for pack in packs:
+        alone = apply([pack], array)
+        for name in alone.signals.column_names:
+            if name != "words":
+                assert together.signals[name].to_pylist() == pytest.approx(alone.signals[name].to_pylist(), abs=0, rel=0, nan_ok=True)
+        for name, hits in alone.rule_hits.items():
+            assert (together.rule_hits[name] == hits).all()
+        edits += alone.edits.to_pylist()
+        array = alone.texts
+    assert together.texts.to_pylist() == array.to_pylist()
+    assert together.edits.to_pylist() == sorted(edits, key=lambda edit: edit["row"])
+    assert together.signals["words"].to_pylist() == measure(pa.array(texts), ["words"], words=packs[0].words)["words"].tolist()
+
+
+def test_only_changed_texts_are_measured_again():
+    before, after = pa.array(["a", "b", "c"], pa.large_string()), pa.array(["a", "b b", "c"], pa.large_string())
+    signals = SharedSignals()
+    signals.measure(before, ["words", "chars"], "space")
+    signals.values["words"] = np.array([7.0, 8.0, 9.0])  # so that it shows what is measured
+    signals.forget(np.array([1, 1]), 3)
+    assert not signals.has("words")
+    signals.measure(after, ["words", "lines"], "space")
+    assert signals.values["words"].tolist() == [7, 2, 9] and signals.values["lines"].tolist() == [1, 1, 1]
+    assert signals.has("words") and not signals.has("chars")
+    signals.forget(np.array([0, 1]), 3)
+    signals.measure(after, ["words"], "space")
+    assert signals.values["words"].tolist() == [1, 2, 1], "most changed: all are measured"
+    assert signals.values["chars"].tolist() == [1, 1, 1]
 
 
 def test_languages_limit_packs_and_rules():

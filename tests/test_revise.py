@@ -14,7 +14,7 @@ from curation import revise
 from curation.job import load_job
 from curation.manifest import Manifest
 from curation.run import run_job
-from rules import engine
+from rules import shared_signals
 
 PACK = """\
 pack: mine
@@ -84,13 +84,13 @@ def change(folder: Path, old: str, new: str, name: str = "mine.yaml") -> None:
 def measured(monkeypatch) -> list[str]:
     """Names of the signals that were measured, in order."""
     names: list[str] = []
-    real = engine.measure
+    real = shared_signals.measure
 
     def recording(texts, wanted, words="unicode"):
         names.extend(wanted)
         return real(texts, wanted, words=words)
 
-    monkeypatch.setattr(engine, "measure", recording)
+    monkeypatch.setattr(shared_signals, "measure", recording)
     return names
 
 

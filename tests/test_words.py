@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import definitions
+import numpy as np
+import pyarrow as pa
 import pytest
-from hostile_texts import any_texts
+from hostile_texts import PIECES, any_texts, raw_texts
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from rules.buffers import strings_from
 from rules.characters import STOP_WORDS
+from rules.counts import count
 from rules.word_counts import STOP_WORD_TABLE
 from rules.words import split_words
 
@@ -53,3 +58,27 @@ def test_an_unknown_splitter_is_refused():
 
 def test_each_stop_word_has_a_place_of_its_own():
     assert sorted(int(packed).to_bytes(8, "little").rstrip(b"\x02\x03\x04").rstrip(b"\x00").decode() for packed in STOP_WORD_TABLE) == sorted(STOP_WORDS)
+
+
+@pytest.mark.parametrize("words", ["space", "unicode"])
+@settings(max_examples=1000, deadline=None)
+@given(raws=st.lists(raw_texts | any_texts.map(str.encode), min_size=1, max_size=5))
+def test_the_number_of_words_alone_is_that_of_the_words(raws, words):
+    """Of malformed bytes, too, and whatever stands before and after a text."""
+    texts = strings_from(np.cumsum([0, *map(len, raws)]), np.frombuffer(b"".join(raws), np.uint8))
+    wanted = [len(definitions.split_words(definitions.read(raw), words)) for raw in raws]
+    assert count(texts, ["words"], words)["words"].tolist() == wanted
+    assert count(texts, ["words", "alpha_words"], words)["words"].tolist() == wanted
+
+
+@pytest.mark.parametrize("words", ["space", "unicode"])
+def test_the_number_of_words_beside_every_character_that_may_be_white(words):
+    texts = [before + chr(code) + after for code in [*range(0xD800), *range(0xE000, 0x10000)] for before, after in (("a", "b"), ("", ""), ("......", "-"), ("1234567", " "))]
+    wanted = [len(definitions.split_words(text, words)) for text in texts]
+    assert count(pa.array(texts), ["words"], words)["words"].tolist() == wanted
+
+
+@pytest.mark.parametrize("words", ["space", "unicode"])
+def test_the_number_of_words_of_all_pairs_of_pieces(words):
+    texts = ["." * shift + first + second + "a" for first in PIECES for second in PIECES for shift in (0, 5)]
+    assert count(pa.array(texts), ["words"], words)["words"].tolist() == [len(definitions.split_words(text, words)) for text in texts]

@@ -76,14 +76,16 @@ def edge_chances(lone_bytes: Strings) -> float:
 
 def rarest(*sets: Strings | None) -> Strings | None:
     """The set that is met least; None if all say nothing."""
-    saying = [strings for strings in sets if strings is not None and b"" not in strings]
-    return min(saying, key=lambda strings: (chances(strings), sorted(strings)), default=None)
+    saying = [(chances(strings), strings) for strings in sets if strings is not None and b"" not in strings]
+    least = min((odds for odds, _ in saying), default=0.0)
+    return min((strings for odds, strings in saying if odds == least), key=sorted, default=None)
 
 
 def window(text: bytes) -> bytes:
     """The part of at most LONGEST bytes that is met least."""
-    parts = [text[i : i + LONGEST] for i in range(max(len(text) - LONGEST, 0) + 1)]
-    return min(parts, key=chance)
+    if len(text) <= LONGEST:
+        return text
+    return min((text[i : i + LONGEST] for i in range(len(text) - LONGEST + 1)), key=chance)
 
 
 # ---- sets
@@ -192,6 +194,8 @@ def _followed(left: Found, right: Found) -> Found:
 
 def _middles(ends: Strings, starts: Strings) -> Iterator[Strings]:
     """What stands where two parts meet: all of it, or as much as makes few strings."""
+    if b"" in ends and b"" in starts:
+        return
     for before, after in ((LONGEST, LONGEST), *MIDDLES):
         between = crossed(frozenset(text[-before:] for text in ends), frozenset(text[:after] for text in starts))
         if between is not None:

@@ -56,6 +56,7 @@ def _long_run(pattern: str) -> Plan | None:
     return None
 
 
+@functools.lru_cache(10_000)
 def alternatives(pattern: str) -> list[tuple[Node, ...]]:
     """The outermost alternatives, each as its parts; none if the pattern is not understood."""
     try:

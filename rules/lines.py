@@ -20,10 +20,12 @@ from rules.line_edits import edit_table, edited_documents, joined_texts
 from rules.line_filter import LineFilter, line_filter
 from rules.line_signals import split_lines
 from rules.line_state import ORIGINAL, Lines
+from rules.pattern_automaton import automaton, may_match
 from rules.rule import Pack, Rule
 from rules.thresholds import conditions_hold
 
 ANY_LINE = Plan(every_line=True)
+MUCH_TEXT = 1 << 20  # bytes of a batch; in less, RE2 has little to look at
 
 
 @dataclass
@@ -105,12 +107,23 @@ def _matching(lines: Lines, candidates: _Candidates, rule: Rule, scope: np.ndarr
     if not scope.all():
         numbers = numbers[scope[lines.document[numbers]]]
     numbers = _within(lines, rule, numbers)
+    if rule.match and not plan.every_line and len(lines.data) >= MUCH_TEXT:
+        numbers = _narrowed(lines, rule.match, numbers)
     if rule.match and len(numbers):
         numbers = numbers[_match(lines.texts(numbers, plan.tail_bytes), rule.match)]
     if rule.when and len(numbers):
         names = [condition.signal for condition in rule.when]
         numbers = numbers[conditions_hold(rule.when, lines.signals(names, numbers))]
     return numbers
+
+
+def _narrowed(lines: Lines, pattern: str, numbers: np.ndarray) -> np.ndarray:
+    """Those of `numbers` that are rewritten, or that the states of the pattern allow."""
+    states = automaton(pattern) if len(numbers) else None
+    if states is None:
+        return numbers
+    allowed = may_match(lines.data, lines.starts, lines.ends, numbers, *states)
+    return numbers[allowed | (lines.version[numbers] != ORIGINAL)]
 
 
 def _within(lines: Lines, rule: Rule, numbers: np.ndarray) -> np.ndarray:

@@ -20,6 +20,7 @@ LONGEST = 8  # bytes of a string that a kernel compares at once
 MOST = 1024  # strings in one set; a set that grows beyond it is shortened or given up
 MOST_CHARACTERS = 64  # of a class, to be strings
 COPIES = 4  # of a repeated part that are looked at
+MIDDLES = ((4, 4), (3, 3), (2, 2), (1, 2), (2, 1), (1, 1))  # bytes before and after the place where two parts meet
 EMPTY: Strings = frozenset([b""])
 
 
@@ -50,14 +51,17 @@ _BLURRED = bytes(byte | 0x20 if is_blurred(byte) else byte for byte in range(256
 _FREQUENT = b" etaoinsrhldcumfpgwybvk"
 _CHANCES = {byte: 0.2 / (rank + 1.5) for rank, byte in enumerate(_FREQUENT)}
 _CHANCES |= dict.fromkeys(b"0123456789:/()'", 0.004) | dict.fromkeys(b".,-", 0.02) | dict.fromkeys(b"{}[]@#$%^&~`|\\+*=<>", 0.0005)
+DIGIT_AFTER_DIGIT = 0.02
 
 
 @functools.cache
 def chance(text: bytes) -> float:
     """About how often a blurred string is met at a place in a text; only for choosing between sets."""
-    odds = 1.0
+    odds, in_number = 1.0, False
     for byte in text:
-        odds *= _CHANCES.get(byte, 0.002 if byte < 0x80 else 0.03) ** 0.8
+        is_digit = 0x30 <= byte <= 0x39
+        odds *= (DIGIT_AFTER_DIGIT if in_number and is_digit else _CHANCES.get(byte, 0.002 if byte < 0x80 else 0.03)) ** 0.8
+        in_number = is_digit
     return odds
 
 
@@ -72,14 +76,16 @@ def edge_chances(lone_bytes: Strings) -> float:
 
 def rarest(*sets: Strings | None) -> Strings | None:
     """The set that is met least; None if all say nothing."""
-    saying = [strings for strings in sets if strings is not None and b"" not in strings]
-    return min(saying, key=lambda strings: (chances(strings), sorted(strings)), default=None)
+    saying = [(chances(strings), strings) for strings in sets if strings is not None and b"" not in strings]
+    least = min((odds for odds, _ in saying), default=0.0)
+    return min((strings for odds, strings in saying if odds == least), key=sorted, default=None)
 
 
 def window(text: bytes) -> bytes:
     """The part of at most LONGEST bytes that is met least."""
-    parts = [text[i : i + LONGEST] for i in range(max(len(text) - LONGEST, 0) + 1)]
-    return min(parts, key=chance)
+    if len(text) <= LONGEST:
+        return text
+    return min((text[i : i + LONGEST] for i in range(len(text) - LONGEST + 1)), key=chance)
 
 
 # ---- sets
@@ -182,10 +188,20 @@ def _followed(left: Found, right: Found) -> Found:
             exact = None
     starts = (crossed(left.exact, right.starts) if left.exact is not None else None) or _starts(left)
     ends = (crossed(left.ends, right.exact) if right.exact is not None else None) or _ends(right)
-    between = crossed(left.ends, right.starts)
-    middle = None if between is None else frozenset(map(window, between))
-    within = rarest(required(left), required(right), middle) if exact is None else None
+    within = rarest(required(left), required(right), *_middles(left.ends, right.starts)) if exact is None else None
     return Found(exact, shortened(starts, front), shortened(ends, back), within)
+
+
+def _middles(ends: Strings, starts: Strings) -> Iterator[Strings]:
+    """What stands where two parts meet: all of it, or as much as makes few strings."""
+    if b"" in ends and b"" in starts:
+        return
+    for before, after in ((LONGEST, LONGEST), *MIDDLES):
+        between = crossed(frozenset(text[-before:] for text in ends), frozenset(text[:after] for text in starts))
+        if between is not None:
+            yield frozenset(map(window, between))
+            if before == LONGEST:
+                return
 
 
 def _starts(found: Found) -> Strings:

@@ -120,7 +120,7 @@ def test_the_scan_finds_what_the_plans_say(cases):
     ("(?i)lorem dolor", Plan(strings=frozenset({b"lorem do"}))),
     ("\\{", Plan(strings=frozenset({b"{"}))),
     ("^[\\s]+|[\\s]+$", Plan(first=frozenset({b"\t", b"\n", b"\f", b"\r", b" "}), last=frozenset({b"\t", b"\n", b"\f", b"\r", b" "}))),
-    ("[!-~]{200}", Plan(every_line=True, least_bytes=200)),
+    ("[!-~]{200}", Plan(run=frozenset(range(33, 127)), run_bytes=200)),
     ("(?i)me@home", Plan(strings=frozenset({b"me@home"}))),
     (r"[^.?!]$|\.\.\.$|^$", Plan(every_line=True, tail_bytes=5)),
     ("(?:[0-9]{1,3}\\.){3}[0-9]{1,3}", Plan(strings=frozenset(b"%d.%d" % (a, b) for a in range(10) for b in range(10)))),

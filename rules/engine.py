@@ -17,8 +17,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from rules.buffers import large_strings
+from rules.buffers import large_strings, string_buffers
 from rules.deciding import Decision, column_of, decide, language_codes, scope_of
 from rules.lines import EDIT_ROWS, apply_line_rules
 from rules.rule import ENGINE_SIGNALS, Pack, Rule
@@ -28,6 +29,8 @@ from rules.word_lists import measure_list, parse_call
 
 Columns = dict[str, np.ndarray]
 WORDS = "words"  # a column that every batch has: words of each text before any edit, as the first pack splits them
+
+PIECE_BYTES = 1 << 24
 
 
 @dataclass
@@ -83,21 +86,45 @@ def measure_packs(
     urls: pa.Array | pa.ChunkedArray | None = None,
     known: Mapping[str, np.ndarray] | None = None,
 ) -> Measured:
-    """Everything that `decide` needs about `texts`, and the texts after all edits. `known` columns are taken as they are."""
-    run = _Measuring(list(packs), large_strings(texts), language_codes(langs), urls, known or {})
-    run.count_words()
-    for position in range(len(run.packs)):
-        run.measure_pack(position)
-    empty = EDIT_ROWS.set(1, pa.field("rule", pa.string())).empty_table()
-    edits = pa.concat_tables([empty, *run.edits])
-    if len(run.edits) > 1:  # one pack gives its edits in order
-        edits = edits.sort_by([("row", "ascending")])
-    return Measured(run.texts, run.columns, edits, run.seconds)
+    """Everything that `decide` needs about `texts`, and the texts after all edits. `known` columns are taken as they are.
+
+    A big batch is measured piece by piece: what a piece needs beside its texts stays in the processor's caches."""
+    texts, langs, known = large_strings(texts), language_codes(langs), known or {}
+    bounds, found = piece_bounds(texts), []
+    if len(bounds) == 1:
+        return _Measuring(list(packs), texts, langs, urls, known).measured()
+    for begin, end in bounds:
+        piece = _Measuring(list(packs), texts[begin:end], _part(langs, begin, end), _part(urls, begin, end), {n: v[begin:end] for n, v in known.items()})
+        found.append(piece.measured())
+    return _together(found)
+
+
+def piece_bounds(texts: pa.LargeStringArray, size: int = PIECE_BYTES) -> list[tuple[int, int]]:
+    """First and last row (not included) of consecutive pieces of at most `size` bytes and one text; at least one piece."""
+    offsets, _ = string_buffers(texts)
+    marks = np.arange(offsets[0] + size, offsets[-1], size)
+    bounds = np.unique(np.concatenate([[0], np.searchsorted(offsets[:-1], marks), [len(texts)]])).tolist()
+    return list(zip(bounds[:-1], bounds[1:])) or [(0, 0)]
+
+
+def _part(values: pa.Array | pa.ChunkedArray | None, begin: int, end: int) -> pa.Array | pa.ChunkedArray | None:
+    return None if values is None else values[begin:end]
+
+
+def _together(pieces: list[Measured]) -> Measured:
+    """What was found in consecutive pieces, as of one batch."""
+    columns = {name: np.concatenate([piece.columns[name] for piece in pieces]) for name in pieces[0].columns}
+    seconds = {name: sum(piece.seconds.get(name, 0.0) for piece in pieces) for name in dict.fromkeys(n for piece in pieces for n in piece.seconds)}
+    edits, first = [], 0
+    for piece in pieces:
+        edits.append(piece.edits.set_column(0, "row", pc.add(piece.edits["row"], first)))
+        first += len(piece.texts)
+    return Measured(pa.concat_arrays([piece.texts for piece in pieces]), columns, pa.concat_tables(edits), seconds)
 
 
 @dataclass
 class _Measuring:
-    """The state of one batch while pack after pack measures and edits it."""
+    """The state of one piece of a batch while pack after pack measures and edits it."""
 
     packs: list[Pack]
     texts: pa.LargeStringArray
@@ -108,6 +135,16 @@ class _Measuring:
     edits: list[pa.Table] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
     shared: dict[str, SharedSignals] = field(default_factory=dict)  # splitter -> signals
+
+    def measured(self) -> Measured:
+        """Let all packs act."""
+        self.count_words()
+        for position in range(len(self.packs)):
+            self.measure_pack(position)
+        edits = pa.concat_tables([EDIT_ROWS.set(1, pa.field("rule", pa.string())).empty_table(), *self.edits])
+        if len(self.edits) > 1:  # one pack gives its edits in order
+            edits = edits.sort_by([("row", "ascending")])
+        return Measured(self.texts, self.columns, edits, self.seconds)
 
     def count_words(self) -> None:
         if not self.packs:

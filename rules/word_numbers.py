@@ -1,8 +1,9 @@
 """How many words a text has, where nothing else about them is wanted: no list of words is made.
 
 A word is counted where it starts, eight bytes at a time. Between white space (`space`) only characters that may be white
-are looked at: 0.4 ns a byte or so. For `unicode` words ASCII goes the same way; a character outside ASCII, and the
-one after it, are decoded. What may follow a character depends on it alone if it is ASCII, so the scan can begin anew there.
+are looked at. For `unicode` words ASCII goes the same way; a character outside ASCII, and the one after it, are decoded.
+What may follow an ASCII character depends on it alone, so after one the scan can begin anew. On texts in 29 languages
+about 1.3 ns a byte, and 2.2 for `unicode`.
 """
 
 from __future__ import annotations

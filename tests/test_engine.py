@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rules.engine import apply
+from rules.engine import apply, piece_bounds
 from rules.rule import Comparison, Condition, Pack, Rule
 from rules.shared_signals import SharedSignals
 from rules.signals import measure
@@ -118,6 +118,31 @@ def test_only_changed_texts_are_measured_again():
     signals.measure(after, ["words"], "space")
     assert signals.values["words"].tolist() == [1, 2, 1], "most changed: all are measured"
     assert signals.values["chars"].tolist() == [1, 1, 1]
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.text("ab", max_size=9), max_size=12), st.integers(1, 20))
+def test_pieces_are_all_texts_in_order(texts, size):
+    bounds = piece_bounds(pa.array(["before", *texts], pa.large_string())[1:], size)
+    assert [row for begin, end in bounds for row in range(begin, end)] == list(range(len(texts)))
+    assert all(begin < end for begin, end in bounds) or bounds == [(0, 0)]
+    assert all(sum(map(len, texts[begin : end - 1])) <= size for begin, end in bounds)
+
+
+def test_a_big_batch_is_decided_as_its_documents_are():
+    texts = ["a b x\nc\n", "# d\na b.\n" * 900_000, "", "e x\n" * 2_400_000, "a b c d", "f g\n" * 2_400_000, "# h"]
+    assert len(piece_bounds(pa.array(texts, pa.large_string()))) > 1
+    rules = (*EDITS[:2], Rule("many", "w", drop_when=(when("words", (">", 3)),)), Rule("b", "w", match="b$", action="tag"))
+    packs = [Pack("p", "", rules, languages=("en",), words="space"), Pack("q", "", (LONG, BOTH), words="space")]
+    langs, known = ["en", "de", "en", "en", "en", "de", "en"], {"q.chars": np.arange(7.0)}
+    together = apply(packs, pa.array(texts), langs, known=known)
+    alone = [apply(packs, pa.array([text]), [lang], known={"q.chars": np.array([float(row)])}) for row, (text, lang) in enumerate(zip(texts, langs))]
+    assert together.texts.equals(pa.concat_arrays([one.texts for one in alone]))
+    assert together.reasons.to_pylist() == [one.reasons[0].as_py() for one in alone]
+    assert together.hits.to_pylist() == [one.hits[0].as_py() for one in alone]
+    assert together.signals.equals(pa.concat_tables([one.signals for one in alone]).combine_chunks())
+    assert together.edits["row"].to_pylist() == [row for row, one in enumerate(alone) for _ in range(len(one.edits))]
+    assert together.edits.drop(["row"]).equals(pa.concat_tables([one.edits for one in alone]).drop(["row"]))
 
 
 def test_languages_limit_packs_and_rules():

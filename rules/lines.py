@@ -55,9 +55,9 @@ class _Candidates:
     def update(self, lines: Lines, numbers: np.ndarray) -> None:
         """Lines `numbers` (ascending) were rewritten. What they no longer have is not taken out: RE2 looks again."""
         offsets, data = kernel_bytes(*string_buffers(lines.texts(numbers)))
-        for i, fresh in enumerate(self.finder.candidates(data, offsets[:-1], offsets[1:])):
+        for i, fresh in self.finder.found(data, offsets[:-1], offsets[1:]).items():
             known = self.lines[i]
-            if known is not None and fresh is not None and len(fresh):
+            if known is not None:
                 both = np.sort(np.concatenate([known, numbers[fresh]]), kind="stable")
                 self.lines[i] = both[np.concatenate([[True], both[1:] != both[:-1]])]
 

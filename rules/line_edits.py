@@ -59,6 +59,25 @@ def joined_texts(lines: Lines, texts: pa.LargeStringArray) -> pa.LargeStringArra
 
 
 @kernel
+def characters_of(offsets, data, wanted):
+    """Code points of the wanted documents, as pyarrow counts them: bytes that continue no character (int64 [documents])."""
+    found = np.zeros(wanted.size, np.int64)
+    for d in range(wanted.size):
+        if wanted[d]:
+            found[d] = leads_in(data, offsets[d], offsets[d + 1])
+    return found
+
+
+@kernel
+def leads_in(data, begin, end):
+    data = unowned(data)
+    found = 0
+    for i in range(np.uint64(begin), np.uint64(end)):
+        found += np.int8(data[i]) > -65
+    return found
+
+
+@kernel
 def line_size(i, starts, ends, version, new_offsets):
     k = version[i]
     return new_offsets[k + 1] - new_offsets[k] if k >= 0 else ends[i] - starts[i]

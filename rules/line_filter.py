@@ -18,21 +18,22 @@ from rules.kernels import inlined, kernel, unowned
 from rules.line_conditions import Plan, plan
 from rules.pattern_literals import blurred, is_blurred
 
-HASH_BITS, BUCKET_BITS = 20, 16  # of the table of bits (128 KiB), and of the strings' places
+HASH_BITS, BUCKET_BITS, WORDS_BITS = 26, 16, 14  # of a hash, of the strings' places, and of the words of bits (128 KiB)
 HASH_SHIFT = np.uint64(32 - HASH_BITS)
 HASH_FACTOR = np.uint64(0x9E3779B1)
 LOW_32, LOW_16 = np.uint64(0xFFFFFFFF), np.uint64(0xFFFF)
 WORD_BITS, IN_WORD, ONE = np.uint64(6), np.uint64(63), np.uint64(1)
 IN_BUCKET = np.uint64(HASH_BITS - BUCKET_BITS)
+HASH_TO_WORD = np.uint64(HASH_BITS - WORDS_BITS)
 FIRST, LAST = 0, 1
 
 
 class Strings(NamedTuple):
     """Blurred strings to look for. The scan sees bytes with bit 0x20 set: h is the hash of four, b the number of two."""
 
-    long_bits: np.ndarray  # uint64: bit h is set where some string's first four bytes have hash h
+    long_bits: np.ndarray  # uint64: the bits of h are set where some string's first four bytes have hash h
     short_bits: np.ndarray  # uint64: bit b where the first two bytes of some shorter string are b
-    long_from: np.ndarray  # int32 [2 ** 16 + 1]: strings from long_from[h >> 4] to long_from[(h >> 4) + 1] include those of h
+    long_from: np.ndarray  # int32 [2 ** 16 + 1]: of bucket h >> 10: strings long_from[bucket] to long_from[bucket + 1] - 1
     short_from: np.ndarray  # int32 [2 ** 16 + 1]: likewise the shorter strings of b; one of a single byte stands at 256 places
     values: np.ndarray  # uint64 [strings]: the bytes, at most eight
     masks: np.ndarray  # uint64 [strings]: their bits that must be equal
@@ -47,21 +48,29 @@ class LineFilter:
         self.plans = [plan(pattern) for pattern in patterns]
         self._heads = _strings([one.heads for one in self.plans])
         self._strings = _strings([one.strings for one in self.plans])
+        self._runs = [(number, one) for number, one in enumerate(self.plans) if one.run]
         self._edge_patterns, self._edge_bytes = _edges(self.plans)
 
     def candidates(self, data: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> list[np.ndarray | None]:
         """For each pattern the lines (ascending) that it may match; None for all.
 
         Line i is data[starts[i]:ends[i]]; arrays as rules.kernels.kernel_bytes makes them."""
+        found = self.found(data, starts, ends)
+        nothing = np.empty(0, np.int64)
+        return [None if one.every_line else found.get(i, nothing) for i, one in enumerate(self.plans)]
+
+    def found(self, data: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> dict[int, np.ndarray]:
+        """As `candidates`, only of the patterns that have some: number of the pattern -> lines."""
         pairs = self._pairs(data, starts, ends)
-        order = np.argsort(pairs[0], kind="stable")
-        bounds = np.searchsorted(pairs[0][order], np.arange(len(self.plans) + 1))
-        lines = pairs[1][order]
-        found = [lines[bounds[i] : bounds[i + 1]] for i in range(len(self.plans))]
-        for i, one in enumerate(self.plans):
-            if one.run:
-                found[i] = np.flatnonzero(have_run(data, starts, ends, _byte_table(one.run), one.run_bytes))
-        return [None if one.every_line else lines for one, lines in zip(self.plans, found)]
+        order = np.argsort(pairs[0].astype(np.uint16) if len(self.plans) <= 1 << 16 else pairs[0], kind="stable")  # few bits sort faster
+        patterns, lines = pairs[0][order], pairs[1][order]
+        bounds = np.concatenate([[0], np.flatnonzero(np.diff(patterns)) + 1, [len(patterns)]]) if len(patterns) else [0]
+        found = {int(patterns[a]): lines[a:b] for a, b in zip(bounds[:-1], bounds[1:])}
+        for i, one in self._runs:
+            having = np.flatnonzero(have_run(data, starts, ends, _byte_table(one.run), one.run_bytes))
+            if len(having):
+                found[i] = having
+        return found
 
     def _pairs(self, data: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
         """Pattern and line (int64 [2, pairs]) of each candidate, by line."""
@@ -93,7 +102,7 @@ def _strings(sets: Iterable[frozenset[bytes]]) -> Strings:
     short_from = np.searchsorted([b for b, _, _ in short_places], np.arange((1 << 16) + 1)) + len(long_places)
     texts = [text for _, text, _ in long_places + short_places]
     return Strings(
-        long_bits=_bits([h for h, _, _ in long_places], 1 << HASH_BITS),
+        long_bits=_hash_bits([h for h, _, _ in long_places]),
         short_bits=_bits([b for b, _, _ in short_places], 1 << 16),
         long_from=long_from.astype(np.int32),
         short_from=short_from.astype(np.int32),
@@ -128,6 +137,13 @@ def _bits(places: list[int], size: int) -> np.ndarray:
     table = np.zeros(size, np.uint8)
     table[places] = 1
     return np.packbits(table, bitorder="little").view(np.uint64)
+
+
+def _hash_bits(hashes: list[int]) -> np.ndarray:
+    table = np.zeros(1 << WORDS_BITS, np.uint64)
+    h = np.array(hashes, np.uint64)
+    np.bitwise_or.at(table, (h >> np.uint64(HASH_BITS - WORDS_BITS)).astype(np.int64), ONE << (h & IN_WORD) | ONE << (h >> WORD_BITS & IN_WORD))
+    return table
 
 
 def _byte_table(wanted: frozenset[int]) -> np.ndarray:
@@ -208,14 +224,16 @@ def check_head(data, start, end, skipped, heads, line, seen, pairs, filled):
     """Note the patterns whose strings the line's first word begins with."""
     data, skipped = unowned(data), unowned(skipped)
     long_from, short_from, seen, pairs = unowned(heads.long_from), unowned(heads.short_from), unowned(seen), unowned(pairs)
+    long_bits = unowned(heads.long_bits)
     values, masks, sizes, patterns = unowned(heads.values), unowned(heads.masks), unowned(heads.sizes), unowned(heads.patterns)
     while start < end:
         code, size = character_at(data, start, end)
         if not skipped[code]:
             eight = eight_at(data, start, end)
             soft = eight | CASE_BITS
-            h, b, left = hash_of(soft) >> IN_BUCKET, soft & LOW_16, end - start
-            filled = compare(eight, left, values, masks, sizes, patterns, long_from, h, line, seen, pairs, filled)
+            h, b, left = hash_of(soft), soft & LOW_16, end - start
+            if has_bits(long_bits, h):
+                filled = compare(eight, left, values, masks, sizes, patterns, long_from, h >> IN_BUCKET, line, seen, pairs, filled)
             return compare(eight, left, values, masks, sizes, patterns, short_from, b, line, seen, pairs, filled)
         start += size
     return filled
@@ -232,7 +250,7 @@ def check_strings(data, start, end, strings, line, seen, pairs, filled):
         eight = load_eight(data, i) if i < whole else eight_at(data, i, end)
         soft = eight | CASE_BITS
         h, b = hash_of(soft), soft & LOW_16
-        if is_set(long_bits, h):
+        if has_bits(long_bits, h):
             filled = compare(eight, end - i, values, masks, sizes, patterns, long_from, h >> IN_BUCKET, line, seen, pairs, filled)
         if is_set(short_bits, b):
             filled = compare(eight, end - i, values, masks, sizes, patterns, short_from, b, line, seen, pairs, filled)
@@ -242,6 +260,13 @@ def check_strings(data, start, end, strings, line, seen, pairs, filled):
 @inlined
 def hash_of(eight):
     return ((eight & LOW_32) * HASH_FACTOR & LOW_32) >> HASH_SHIFT
+
+
+@inlined
+def has_bits(bits, h):
+    """Are both bits of a hash set? A word holds those of all hashes with the same upper bits."""
+    word = bits[h >> HASH_TO_WORD]
+    return word >> (h & IN_WORD) & word >> (h >> WORD_BITS & IN_WORD) & ONE != 0
 
 
 @inlined

@@ -12,7 +12,9 @@ import numpy as np
 import pyarrow as pa
 
 from rules.buffers import string_buffers, strings_from
+from rules.characters import character_classes
 from rules.kernels import kernel, kernel_bytes, unowned
+from rules.line_bounds import first_words_in
 from rules.line_signals import measure_spans
 
 MANY_LINES = 8  # one line in so many is worth measuring all
@@ -84,6 +86,15 @@ class Lines:
             for name, fresh in measure_spans(data, offsets[:-1], offsets[1:], names).items():
                 values[name][changed] = fresh
         return values
+
+
+    def first_words(self, numbers: np.ndarray, most: int) -> np.ndarray:
+        """As signal line_words, but no more than `most`: what comes after so many words is not looked at."""
+        words = first_words_in(self.data, self.starts, self.ends, numbers, character_classes(), most).astype(np.float64)
+        changed = np.flatnonzero(self.version[numbers] != ORIGINAL)
+        if len(changed):
+            words[changed] = np.minimum(self.signals(["line_words"], numbers[changed])["line_words"], most)
+        return words
 
 
 # ---- kernels

@@ -14,9 +14,10 @@ import pyarrow.compute as pc
 
 from rules.buffers import string_buffers
 from rules.kernels import kernel_bytes, kernel_texts
+from rules.line_bounds import least_bytes, most_words
 from rules.line_conditions import Plan
 from rules.line_edits import EDIT_ROWS as EDIT_ROWS  # part of this file's interface
-from rules.line_edits import edit_table, edited_documents, joined_texts
+from rules.line_edits import characters_of, edit_table, edited_documents, joined_texts
 from rules.line_filter import LineFilter, line_filter
 from rules.line_signals import split_lines
 from rules.line_state import ORIGINAL, Lines
@@ -26,6 +27,7 @@ from rules.thresholds import conditions_hold
 
 ANY_LINE = Plan(every_line=True)
 MUCH_TEXT = 1 << 20  # bytes of a batch; in less, RE2 has little to look at
+MANY_CANDIDATES = 4000  # lines for which it pays to make a pattern ready for RE2
 
 
 @dataclass
@@ -55,9 +57,9 @@ class _Candidates:
     def update(self, lines: Lines, numbers: np.ndarray) -> None:
         """Lines `numbers` (ascending) were rewritten. What they no longer have is not taken out: RE2 looks again."""
         offsets, data = kernel_bytes(*string_buffers(lines.texts(numbers)))
-        for i, fresh in enumerate(self.finder.candidates(data, offsets[:-1], offsets[1:])):
+        for i, fresh in self.finder.found(data, offsets[:-1], offsets[1:]).items():
             known = self.lines[i]
-            if known is not None and fresh is not None and len(fresh):
+            if known is not None:
                 both = np.sort(np.concatenate([known, numbers[fresh]]), kind="stable")
                 self.lines[i] = both[np.concatenate([[True], both[1:] != both[:-1]])]
 
@@ -107,14 +109,20 @@ def _matching(lines: Lines, candidates: _Candidates, rule: Rule, scope: np.ndarr
     if not scope.all():
         numbers = numbers[scope[lines.document[numbers]]]
     numbers = _within(lines, rule, numbers)
-    if rule.match and not plan.every_line and len(lines.data) >= MUCH_TEXT:
+    if rule.match and not plan.every_line and len(lines.data) >= MUCH_TEXT and len(numbers) <= MANY_CANDIDATES:
         numbers = _narrowed(lines, rule.match, numbers)
     if rule.match and len(numbers):
         numbers = numbers[_match(lines.texts(numbers, plan.tail_bytes), rule.match)]
-    if rule.when and len(numbers):
-        names = [condition.signal for condition in rule.when]
-        numbers = numbers[conditions_hold(rule.when, lines.signals(names, numbers))]
-    return numbers
+    return _meeting(lines, rule, numbers) if rule.when and len(numbers) else numbers
+
+
+def _meeting(lines: Lines, rule: Rule, numbers: np.ndarray) -> np.ndarray:
+    """Those of `numbers` that meet the conditions on line signals."""
+    least, most = least_bytes(rule.when), most_words(rule.when)
+    if least:
+        numbers = numbers[(lines.ends[numbers] - lines.starts[numbers] >= least) | (lines.version[numbers] != ORIGINAL)]
+    values = {"line_words": lines.first_words(numbers, most)} if most else lines.signals([one.signal for one in rule.when], numbers)
+    return numbers[conditions_hold(rule.when, values)]
 
 
 def _narrowed(lines: Lines, pattern: str, numbers: np.ndarray) -> np.ndarray:
@@ -170,5 +178,4 @@ def _removed(lines: Lines, before: pa.LargeStringArray, after: pa.LargeStringArr
 
 def _characters(texts: pa.LargeStringArray, wanted: np.ndarray) -> np.ndarray:
     """Code points of the wanted documents (bool [n])."""
-    few = texts if wanted.all() else texts.filter(pa.array(wanted))
-    return pc.utf8_length(few).to_numpy(zero_copy_only=False).astype(np.float64)
+    return characters_of(*kernel_texts(texts), wanted)[wanted].astype(np.float64)

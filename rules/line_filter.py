@@ -26,6 +26,8 @@ WORD_BITS, IN_WORD, ONE = np.uint64(6), np.uint64(63), np.uint64(1)
 IN_BUCKET = np.uint64(HASH_BITS - BUCKET_BITS)
 HASH_TO_WORD = np.uint64(HASH_BITS - WORDS_BITS)
 FIRST, LAST = 0, 1
+_SOFT = bytes(byte | 0x20 for byte in range(256))
+_MASKS = bytes(0xDF if is_blurred(byte) else 0xFF for byte in range(256))
 
 
 class Strings(NamedTuple):
@@ -97,20 +99,26 @@ def _strings(sets: Iterable[frozenset[bytes]]) -> Strings:
     pairs = [(text, pattern) for pattern, texts in enumerate(sets) for text in sorted(texts)]
     long_places = sorted((_hash(text), text, pattern) for text, pattern in pairs if len(text) >= 4)
     short_places = sorted((two, text, pattern) for text, pattern in pairs if len(text) < 4 for two in _first_two(text))
-    buckets = [h >> HASH_BITS - BUCKET_BITS for h, _, _ in long_places]
-    long_from = np.searchsorted(buckets, np.arange((1 << BUCKET_BITS) + 1))
-    short_from = np.searchsorted([b for b, _, _ in short_places], np.arange((1 << 16) + 1)) + len(long_places)
+    long_from = _first_of_each([h >> HASH_BITS - BUCKET_BITS for h, _, _ in long_places])
+    short_from = _first_of_each([b for b, _, _ in short_places]) + len(long_places)
     texts = [text for _, text, _ in long_places + short_places]
     return Strings(
         long_bits=_hash_bits([h for h, _, _ in long_places]),
         short_bits=_bits([b for b, _, _ in short_places], 1 << 16),
-        long_from=long_from.astype(np.int32),
-        short_from=short_from.astype(np.int32),
+        long_from=long_from,
+        short_from=short_from,
         values=np.array([int.from_bytes(text, "little") for text in texts], np.uint64),
         masks=np.array([int.from_bytes(_mask(text), "little") for text in texts], np.uint64),
         sizes=np.array([len(text) for text in texts], np.int64),
         patterns=np.array([pattern for _, _, pattern in long_places + short_places], np.int64),
     )
+
+
+def _first_of_each(buckets: list[int]) -> np.ndarray:
+    """Where the strings of each of 2 ** 16 buckets begin, and at last their number (int32)."""
+    first = np.zeros((1 << BUCKET_BITS) + 1, np.int32)
+    np.cumsum(np.bincount(np.array(buckets, np.int64), minlength=1 << BUCKET_BITS), out=first[1:])
+    return first
 
 
 def _hash(text: bytes) -> int:
@@ -119,11 +127,11 @@ def _hash(text: bytes) -> int:
 
 def _soft(text: bytes) -> bytes:
     """As the scan sees a text."""
-    return bytes(byte | 0x20 for byte in text)
+    return text.translate(_SOFT)
 
 
 def _mask(text: bytes) -> bytes:
-    return bytes(0xDF if is_blurred(byte) else 0xFF for byte in text)
+    return text.translate(_MASKS)
 
 
 def _first_two(text: bytes) -> list[int]:

@@ -22,10 +22,10 @@ MOST_MARK_BYTES = 7
 
 
 def _mark_numbers() -> np.ndarray:
-    """The ellipses that can be words, as the little-endian numbers of their bytes (uint64)."""
+    """The ellipses that can be words: little-endian numbers of their bytes, with how many there are on top (uint64)."""
     marks = [mark.encode() for mark in ELLIPSIS_MARKS if not mark.startswith("read")]
     assert max(map(len, marks)) <= MOST_MARK_BYTES
-    return np.array([int.from_bytes(mark, "little") for mark in marks], np.uint64)
+    return np.array([int.from_bytes(mark, "little") | len(mark) << 56 for mark in marks], np.uint64)
 
 
 MARK_NUMBERS = _mark_numbers()
@@ -81,8 +81,9 @@ def has_alphabetic(data, i, end, eight, nemo):
 def is_symbol(data, i, end, eight):
     """Is the word data[i:end], which starts with `eight`, an ellipsis, or mostly number signs by their runs?"""
     if end - i <= MOST_MARK_BYTES:
+        number = eight | np.uint64(end - i) << np.uint64(56)  # a word may end in NUL
         for k in range(MARK_NUMBERS.size):
-            if MARK_NUMBERS[k] == eight:
+            if MARK_NUMBERS[k] == number:
                 return True
     if data[np.uint64(i)] != NUMBER_SIGN:  # more runs than half the characters: the first must be one
         return False

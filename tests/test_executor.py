@@ -6,8 +6,7 @@ import pytest
 
 from curation.executor import map_tasks, stop_workers, worker_count
 from curation.manifest import key_of
-from rules.pack import load_pack
-from rules.places import Problems
+from rules.places import Problems, load
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -32,4 +31,4 @@ def test_ray_gives_the_same_results():
 @pytest.mark.parametrize("workers", ["inline", 2])
 def test_an_error_in_a_task_arrives_as_itself(workers):
     with pytest.raises(Problems, match="absent.yaml:1:1: R100 cannot read this file"):
-        list(map_tasks(load_pack, ["absent.yaml", "absent.yaml"], workers))
+        list(map_tasks(load, ["absent.yaml", "absent.yaml"], workers))

@@ -45,6 +45,7 @@ def assert_defined(texts: list[str], words: str) -> None:
 @settings(max_examples=500, deadline=None)
 @given(texts=st.lists(any_texts | nemo_texts | repeated_words, min_size=1, max_size=4))
 @example(texts=["httphttp://a", "https://", "http://%", "x" * 86 + "<?xml version=", "x" * 87 + "<?xml version="])
+@example(texts=["...\x00", "…\x00\x00"])
 @example(texts=["\n\n\n\n", "a\n\n\nb", "lorem ipsum", "", " ", "read more", "#a#b#", "aaaa a a a"])
 def test_equal_the_definitions(texts, words):
     assert_defined(texts, words)

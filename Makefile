@@ -21,6 +21,8 @@ lint: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python benchmarks/signals.py
+	$(BIN)/python -m benchmarks.rules $(BENCH)
+	$(BIN)/python benchmarks/line_patterns.py
 	$(BIN)/python -m benchmarks.minhash $(BENCH)
 	$(BIN)/python -m benchmarks.packing $(BENCH)
 

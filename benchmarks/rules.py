@@ -50,7 +50,7 @@ def main() -> None:
     show_words(texts)
     show_threads(texts)
     show_parts(texts)
-    show_patterns(slice_of(texts, 500))
+    show_patterns(texts)
     show_decisions(slice_of(texts, 2000))
     show_cold_start()
     show_ratios(texts, arguments)

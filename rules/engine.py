@@ -196,7 +196,10 @@ class _Measuring:
                 signals.forget(result.edits["row"].to_numpy(), len(self.texts))
         if len(result.edits):
             self.edits.append(_named(result.edits, pack))
-        self.spend(f"{pack.name} (lines)", began)
+        for number, seconds in result.seconds.items():
+            name = f"{pack.name}/{pack.rules[number].id}"
+            self.seconds[name] = self.seconds.get(name, 0.0) + seconds
+        self.spend(f"{pack.name} (lines)", began + sum(result.seconds.values()))  # what they share: finding, joining
         return result.signals
 
     def match_urls(self, pack: Pack, rule: Rule) -> None:

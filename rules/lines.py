@@ -6,7 +6,8 @@ only the lines that may match: one scan over the text finds them for all pattern
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
@@ -38,6 +39,7 @@ class LineResult:
     signals: dict[str, np.ndarray]  # removed_line_frac, removed_char_frac: float64 [n]
     matches: dict[int, np.ndarray]  # rule number -> matching lines per document, int64 [n] (match without lines)
     edits: pa.Table  # row (document), rule (number), line (from 1), before, after
+    seconds: dict[int, float] = field(default_factory=dict)  # rule number -> time it took, but for what all rules share
 
 
 @dataclass
@@ -69,9 +71,11 @@ def apply_line_rules(pack: Pack, texts: pa.LargeStringArray, in_scope: dict[int,
     lines = _open_lines(texts, pack)
     candidates = _find_candidates(lines, pack)
     matches: dict[int, np.ndarray] = {}
+    seconds: dict[int, float] = {}
     for number, rule in enumerate(pack.rules):
         if not rule.acts_on_lines:
             continue
+        began = time.perf_counter()
         hit = _matching(lines, candidates, rule, in_scope[number])
         if rule.lines is None:
             matches[number] = np.bincount(lines.document[hit], minlength=len(texts))
@@ -79,8 +83,9 @@ def apply_line_rules(pack: Pack, texts: pa.LargeStringArray, in_scope: dict[int,
             lines.drop(number, hit)
         else:
             _rewrite(lines, candidates, number, rule, hit)
+        seconds[number] = time.perf_counter() - began
     after = joined_texts(lines, texts)
-    return LineResult(after, _removed(lines, texts, after), matches, edit_table(lines))
+    return LineResult(after, _removed(lines, texts, after), matches, edit_table(lines), seconds)
 
 
 def _open_lines(texts: pa.LargeStringArray, pack: Pack) -> Lines:

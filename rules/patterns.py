@@ -35,6 +35,9 @@ def check_pattern(whole: dict, data: dict, located: Located, at: KeyPath, proble
     error = pattern_error(pattern)
     if error:
         problems.append(_not_re2(error, located, where))
+    elif whole.get("lines") in ("trim", "replace") and cuts_characters(pattern):
+        name = cuts_characters(pattern)
+        problems.append(located.problem(where, "R104", f"{name} may be inside a character of several bytes; cutting there would break it"))
     elif isinstance(whole.get("with"), str):
         _check_replacement(pattern, whole["with"], located, (*at, "with") if "with" in data else at, problems)
 
@@ -56,6 +59,14 @@ def _check_replacement(pattern: str, text: str, located: Located, at: KeyPath, p
         pc.replace_substring_regex(pa.array([""]), pattern, text)
     except pa.ArrowInvalid as error:
         problems.append(located.problem(at, "R104", f"bad replacement: {error}"))
+
+
+def cuts_characters(pattern: str) -> str | None:
+    """What in `pattern` RE2 may find inside a character, so that cutting or replacing there would break it; or None.
+
+    `\\B` is where two bytes are both no ASCII word, `\\C` is any byte."""
+    tokens = {match.group() for match in _CLASSES.finditer(pattern)}
+    return next((name for name in (r"\B", r"\C") if name in tokens), None)
 
 
 def ascii_only(pattern: str) -> dict[str, str]:

@@ -99,7 +99,7 @@ class RuleReader:
     def _checked_fields(self, data: dict, whole: dict, at: KeyPath) -> dict[str, Any]:
         """drop_when, when and within, checked; and the pattern is."""
         if "match" in data or "with" in data:
-            check_pattern({key: whole[key] for key in ("match", "with") if key in whole}, data, self.located, at, self.problems)
+            check_pattern({key: whole[key] for key in ("match", "with", "lines") if key in whole}, data, self.located, at, self.problems)
         known = {"drop_when": {**SIGNALS, **ENGINE_SIGNALS}, "when": LINE_SIGNALS}
         fields: dict[str, Any] = {key: self._conditions(data, key, signals, at) for key, signals in known.items()}
         return fields | {"within": self._within(data.get("within"), (*at, "within"))}

@@ -214,3 +214,10 @@ def test_verdicts_equal_a_plain_loop(described, texts):
 def test_unknown_operator_is_a_bug_not_a_silence():
     with pytest.raises(KeyError):
         apply([Pack("p", "", (Rule("r", "w", drop_when=(when("words", ("~", 1)),)),))], pa.array(["x"]))
+
+
+def test_every_rule_says_what_it_took():
+    pack = Pack("p", "", (Rule("line", "w", lines="drop", match="x"), TAG), words="space")
+    applied = apply([pack], pa.array(["one two x\nthree"] * 50))
+    assert set(applied.seconds) == {"p/line", "p (lines)", "p (signals)", f"p/{TAG.id}"}
+    assert all(seconds > 0 for seconds in applied.seconds.values())

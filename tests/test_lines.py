@@ -12,6 +12,7 @@ from line_rules_plain import plain
 from random_patterns import patterns_and_lines
 
 from rules.lines import apply_line_rules
+from rules.patterns import cuts_characters
 from rules.rule import Comparison, Condition, Pack, Rule
 
 RULES = [
@@ -76,6 +77,8 @@ def random_rules(draw: st.DrawFn) -> tuple[Rule, list[str]]:
         pc.match_substring_regex(pa.array([""]), pattern)
     except pa.ArrowInvalid:
         pattern = "a"
+    if lines in ("trim", "replace") and cuts_characters(pattern):
+        pattern = "a"  # reading a pack refuses it
     when = draw(st.lists(conditions, max_size=1))
     bare = lines == "drop" and bool(when) and draw(st.booleans())
     replacement = draw(st.sampled_from(["", "#", "home", " x "])) if lines == "replace" else ""

@@ -149,6 +149,8 @@ def test_every_mistake_is_found_in_one_go(tmp_path):
         ('{id: a, why: x, lines: replace, match: x, with: "a\\nb"}', "stays on one line"),
         ("{id: a, why: x, action: tag, lines: drop, match: x}", "a line rule changes lines or is off"),
         ("{id: a, match: x}", "missing key 'why'"),
+        ("{id: a, why: x, lines: trim, match: 'a\\B'}", "may be inside a character"),
+        ("{id: a, why: x, lines: replace, match: '\\C', with: y}", "may be inside a character"),
         ("just text", "expected a mapping"),
     ],
 )

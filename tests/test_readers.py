@@ -389,7 +389,8 @@ def test_any_json_comes_back(tmp_path_factory, values, ascii_only, batch_bytes):
     if ascii_only:  # surrogates written as bytes are broken UTF-8, three bytes each
         for found, value in zip(documents.to_pylist(), values):
             assert same({name: found.get(name) for name in map(clean, value)}, clean(value))
-        assert documents.equals(read(path)[0])
+        whole = read(path)[0]  # `same`, because NaN is not equal to itself
+        assert documents.schema == whole.schema and same(documents.to_pylist(), whole.to_pylist())
     documents.validate(full=True)
     pq.write_table(documents, path.with_suffix(".parquet"))
 

@@ -1,4 +1,4 @@
-"""Lines as line rules see them: where they are, what they measure, and how kept ones are joined again.
+"""Lines as line rules see them: where they are and what they measure.
 
 Splitting notes where every line is, at about 1 ns a byte; nothing is copied.
 """
@@ -11,7 +11,6 @@ from typing import Literal, get_args
 import numpy as np
 import pyarrow as pa
 
-from rules.buffers import strings_from
 from rules.characters import WHITE, character_classes
 from rules.decode import (
     EVERY_BYTE,
@@ -79,14 +78,6 @@ def measure_spans(data: np.ndarray, starts: np.ndarray, ends: np.ndarray, names:
     needs_words = any(name != "line_chars" for name in names)
     count_in_lines(data, starts, ends, character_classes(), needs_words, "line_chars" in names, table)
     return {name: row for name, row in zip(LINE_SIGNALS, table) if name in names}
-
-
-def join_lines(
-    data: np.ndarray, starts: np.ndarray, ends: np.ndarray, keep: np.ndarray, first: np.ndarray
-) -> pa.LargeStringArray:
-    """The kept lines (`keep`, bool [lines]) of each document ([docs]) joined by line feeds; the rest as `split_lines`."""
-    offsets = joined_offsets(starts, ends, keep, first)
-    return strings_from(offsets, joined_bytes(data, starts, ends, keep, first, offsets))
 
 
 # ---- kernels
@@ -200,33 +191,3 @@ def longer(data, begin, end, longest):
     if end - begin > longest:  # in bytes, so perhaps in characters
         longest = max(longest, characters_in(data, begin, end))
     return longest
-
-
-@kernel
-def joined_offsets(starts, ends, keep, first):
-    """Offsets of the joined texts, int64 [docs + 1]."""
-    offsets = np.zeros(first.size, np.int64)
-    for d in range(first.size - 1):
-        size = 0
-        for k in range(first[d], first[d + 1]):
-            if keep[k]:
-                size += ends[k] - starts[k] + 1
-        offsets[d + 1] = offsets[d] + max(size - 1, 0)
-    return offsets
-
-
-@kernel
-def joined_bytes(data, starts, ends, keep, first, offsets):
-    """The bytes of the joined texts."""
-    out = np.empty(offsets[-1], np.uint8)
-    for d in range(first.size - 1):
-        at = offsets[d]
-        for k in range(first[d], first[d + 1]):
-            if keep[k]:
-                for i in range(starts[k], ends[k]):
-                    out[at] = data[i]
-                    at += 1
-                if at < offsets[d + 1]:
-                    out[at] = LINE_FEED
-                    at += 1
-    return out

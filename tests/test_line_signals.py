@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from test_counts import raw_array
 
 from rules.buffers import string_buffers
-from rules.line_signals import LINE_SIGNALS, join_lines, measure_lines, split_lines
+from rules.line_signals import LINE_SIGNALS, measure_lines, split_lines
 
 SPLIT = {"newline": lambda text: text.split("\n"), "unicode": str.splitlines}
 
@@ -53,21 +53,6 @@ def test_malformed_bytes_read_as_replacement_characters(raws):
     for breaks in SPLIT:
         starts, ends, first = split_lines(array, breaks)
         assert (starts <= ends).all() and len(starts) == first[-1]
-
-
-@settings(max_examples=300, deadline=None)
-@given(st.lists(any_texts, max_size=4), st.sampled_from(list(SPLIT)), st.randoms(use_true_random=False))
-def test_kept_lines_are_joined(texts, breaks, random):
-    array = pa.array(texts, pa.large_string())
-    starts, ends, first = split_lines(array, breaks)
-    keep = np.array([random.random() < 0.6 for _ in starts], bool)
-    joined = join_lines(string_buffers(array)[1], starts, ends, keep, first)
-    wanted = []
-    for d, text in enumerate(texts):
-        lines = SPLIT[breaks](text)
-        wanted.append("\n".join(line for line, kept in zip(lines, keep[first[d] : first[d + 1]]) if kept))
-    assert joined.to_pylist() == wanted
-    joined.validate(full=True)
 
 
 def test_only_the_named_measures():

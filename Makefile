@@ -13,8 +13,9 @@ demo: $(STAMP)
 	@$(BIN)/gristmill train examples/train_demo.yaml
 	@echo "report: $(OUT)/report/report.md"
 
+# Two processes, a file each at a time; one thread each for PyTorch, or they would wait for each other.
 test: $(STAMP)
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

@@ -17,6 +17,7 @@ COMMANDS = {
     "signals": ("rules.cli", "signals", "List the signals that rules can use, or explain one."),
     "schema": ("curation.cli", "schema", "Print the JSON Schema of packs or jobs, for editors."),
     "report": ("curation.cli", "report", "Rebuild the report of a run and print it."),
+    "verify": ("curation.cli", "verify", "Check a finished run from its files: nothing missing, altered or unlisted."),
     "train": ("train.cli", "train", "Train a model on packed documents, or go on where it stopped."),
     "generate": ("train.cli", "generate", "Continue a text with a trained model."),
 }

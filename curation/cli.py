@@ -1,4 +1,4 @@
-"""The commands that prepare data: init, check, diff, run, why, report. They parse, call, print, and choose the exit code."""
+"""The commands that prepare data: init, check, diff, run, why, report, verify. They parse, call, print, and choose the exit code."""
 
 from __future__ import annotations
 
@@ -234,6 +234,28 @@ def report(output: Path, as_json: bool) -> None:
         _print_json(numbers)
     else:
         click.echo(markdown(numbers), nl=False)
+
+
+@click.command()
+@click.argument("output", metavar="OUT", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@user_errors
+def verify(output: Path, as_json: bool) -> None:
+    """Check the finished run in OUT from its files alone.
+
+    Every file against its checksum and rows in the manifest, every file on disk against the list, documents against the
+    books, packed/ as a trainer reads it. Exit 1 when anything is missing, truncated, altered or unlisted."""
+    from curation.verify import verify as verified
+    from rules.visible import visible
+
+    found = verified(output)
+    if as_json:
+        _print_json(found.as_dict())
+    else:
+        for problem in found.problems:
+            click.echo(visible(problem))
+        click.echo(found.summary())
+    sys.exit(FINDINGS if found.problems else CLEAN)
 
 
 @click.command()

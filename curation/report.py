@@ -46,7 +46,7 @@ def numbers(output: Path) -> dict[str, Any]:
         "schema_version": 1,
         "in": rows[0]["in"], "kept": rows[-1]["kept"],
         "removed": sum(row["removed"] for row in rows), "quarantined": sum(row["quarantined"] for row in rows),
-        "funnel": [{k: v for k, v in row.items() if not isinstance(v, dict)} for row in rows],
+        "funnel": plain_funnel(counts, stages),
         "warnings": language_warnings(counts, (run["job"]["language"] or {}).get("keep", ())),
         "input": {**run["input"], "skipped": read.get("skipped", {}), "repaired": read.get("repaired", {})},
         "quarantine": _causes(entries, output),
@@ -56,6 +56,11 @@ def numbers(output: Path) -> dict[str, Any]:
         "packed": packed[0] if packed else {},
         "job_sha256": run["job_sha256"], "packs": run["packs"], "versions": run["versions"],
     }  # fmt: skip
+
+
+def plain_funnel(counts: dict[str, Any], stages: Sequence[str]) -> list[dict[str, Any]]:
+    """The funnel's numbers alone, a row a stage."""
+    return [{k: v for k, v in row.items() if not isinstance(v, dict)} for row in funnel(counts, stages)]
 
 
 def _seconds(entries: Sequence[Entry]) -> dict[str, float]:

@@ -1,0 +1,140 @@
+"""Check a finished run from its files alone: nothing missing, truncated, altered or unlisted, and the books balance.
+
+Every file that the manifest lists is read once and its SHA-256 compared; rows are counted again in the files; documents
+are added up stage by stage (books.py); packed/ is checked as a trainer would (train/handoff.py). Price: one reading of
+the run directory, at the speed of SHA-256 (some GB/s on a current processor, or the disk's).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from curation.books import BooksError, check_books, summed
+from curation.manifest import Entry, Manifest
+from curation.passes import WORK
+from curation.report import REPORT_JSON, plain_funnel, total_line
+from curation.run_directory import DATA_FOLDERS, read_run
+from curation.shards import file_sha256
+from train.handoff import MANIFEST_NAME, HandoffError
+from train.handoff import verify as verify_packed
+
+
+@dataclass
+class Verified:
+    """What was checked and what is wrong; without problems the run is whole."""
+
+    files: int = 0
+    bytes: int = 0
+    report: dict[str, Any] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+
+    def as_dict(self) -> dict[str, Any]:
+        return {"schema_version": 1, "files": self.files, "bytes": self.bytes, "problems": self.problems}
+
+    def summary(self) -> str:
+        checked = f"{self.files:,} files, {self.bytes / 1e6:,.1f} MB"
+        if self.problems:
+            return f"{checked}: {len(self.problems):,} problems"
+        return f"{checked}: as the manifest says; {total_line(self.report)}"
+
+
+def verify(output: Path) -> Verified:
+    """Check the run directory `output`. Raises RunDirectoryError where it is none."""
+    run = read_run(output)
+    found = Verified()
+    entries = _entries(output, found.problems)
+    for entry in entries:
+        for path, expected in entry.outputs.items():
+            if path.startswith(f"{WORK}/") and not (output / WORK).exists():
+                continue  # it may be deleted when the run is finished
+            found.files += 1
+            found.bytes += expected["bytes"]
+            found.problems += file_problems(output, path, expected)
+    found.problems += _unlisted(output, entries)
+    found.problems += _book_problems(run, entries)
+    found.problems += _report_problems(output, run, entries, found)
+    found.problems += _packed_problems(output, entries)
+    return found
+
+
+def _entries(output: Path, problems: list[str]) -> list[Entry]:
+    """Every entry of the manifest; those that cannot be read become problems."""
+    manifest, entries = Manifest(output), []
+    for unit in manifest.units():
+        entry = manifest.read(unit)
+        if entry is None:
+            problems.append(f"manifest/{unit}.json: damaged; delete it, and `gristmill run` will do this unit again")
+        else:
+            entries.append(entry)
+    return entries
+
+
+def file_problems(output: Path, path: str, expected: dict[str, Any]) -> list[str]:
+    """What is wrong with one file (path relative to `output`) against its rows, bytes and sha256 in the manifest."""
+    file = output / path
+    if not file.is_file():
+        return [f"{path}: missing"]
+    size = file.stat().st_size
+    if size != expected["bytes"]:
+        return [f"{path}: has {size:,} bytes, the manifest says {expected['bytes']:,}"]
+    if file_sha256(file) != expected["sha256"]:
+        return [f"{path}: altered (its SHA-256 is not the manifest's)"]
+    if path.endswith(".parquet") and expected["rows"]:
+        try:
+            rows = pq.ParquetFile(file).metadata.num_rows
+        except (OSError, pa.ArrowException) as error:
+            return [f"{path}: is no Parquet file: {error}"]
+        if rows != expected["rows"]:
+            return [f"{path}: has {rows:,} rows, the manifest says {expected['rows']:,}"]
+    return []
+
+
+def _unlisted(output: Path, entries: Sequence[Entry]) -> list[str]:
+    """Files in the data folders that no unit wrote."""
+    listed = {path for entry in entries for path in entry.outputs}
+    folders = [folder for folder in DATA_FOLDERS if folder != "manifest"]
+    there = (p for folder in folders for p in sorted((output / folder).rglob("*")) if p.is_file())
+    names = (str(path.relative_to(output)) for path in there)
+    return [f"{name}: not listed in the manifest; gristmill did not write it" for name in names if name not in listed]
+
+
+def _book_problems(run: dict[str, Any], entries: Sequence[Entry]) -> Iterator[str]:
+    try:
+        check_books(summed(entries), run["job"]["stages"], entries)
+    except BooksError as error:
+        yield f"books: {error}"
+    read = {entry.input["path"] for entry in entries if entry.input}
+    if len(read) != run["input"]["files"]:
+        yield f"manifest: {len(read):,} input files were read, run.json names {run['input']['files']:,}; `gristmill run` reads the rest"
+
+
+def _report_problems(output: Path, run: dict[str, Any], entries: Sequence[Entry], found: Verified) -> Iterator[str]:
+    """report.json must be of this job: it is written last, so without it the run is not finished."""
+    try:
+        found.report = json.loads((output / REPORT_JSON).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        yield f"{REPORT_JSON}: missing; the run is not finished, go on with `gristmill run {run['job_file']}`"
+    except json.JSONDecodeError as error:
+        yield f"{REPORT_JSON}: damaged ({error}); `gristmill report` writes it again"
+    else:
+        if found.report["job_sha256"] != run["job_sha256"]:
+            yield f"{REPORT_JSON}: is of an earlier job; go on with `gristmill run {run['job_file']}`"
+        elif found.report["funnel"] != plain_funnel(summed(entries), run["job"]["stages"]):
+            yield f"{REPORT_JSON}: its funnel is not what the manifest adds up to; `gristmill report` writes it again"
+
+
+def _packed_problems(output: Path, entries: Sequence[Entry]) -> list[str]:
+    if not any(f"packed/{MANIFEST_NAME}" in entry.outputs for entry in entries):
+        return []
+    try:
+        verify_packed(output / "packed")
+    except (HandoffError, OSError) as error:
+        return [f"packed/: {line}" for line in str(error).splitlines()]
+    return []

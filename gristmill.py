@@ -19,6 +19,7 @@ COMMANDS = {
     "report": ("curation.cli", "report", "Rebuild the report of a run and print it."),
     "verify": ("curation.cli", "verify", "Check a finished run from its files: nothing missing, altered or unlisted."),
     "train": ("train.cli", "train", "Train a model on packed documents, or go on where it stopped."),
+    "model": ("train.cli", "model", "Describe a model: parameters, KV cache, FLOPs, memory; list the presets."),
     "generate": ("train.cli", "generate", "Continue a text with a trained model."),
 }
 

@@ -25,8 +25,9 @@ from train.batch import PackedBatch, attention_pairs, packed_batch  # noqa: E402
 from train.config import ModelConfig, TrainConfig  # noqa: E402
 from train.loop import Objective  # noqa: E402
 from train.metrics import peak_flops  # noqa: E402
-from train.model import build_model, compile_blocks, training_flops  # noqa: E402
+from train.model import build_model, compile_blocks  # noqa: E402
 from train.optimizer import build_optimizer, update  # noqa: E402
+from train.sizes import training_flops  # noqa: E402
 
 DEVICE = torch.device("cuda")
 VOCAB_SIZE, HEADS, KV_HEADS, HEAD_DIM = 32_768, 12, 4, 64

@@ -14,7 +14,8 @@ from train.attention import PLANS, PrefixPlan
 from train.batch import packed_batch
 from train.config import ModelConfig, RopeScaling
 from train.loss import cross_entropy
-from train.model import KVCache, Transformer, build_model, parameter_counts, rotary_tables, training_flops
+from train.model import KVCache, Transformer, build_model, rotary_tables
+from train.sizes import parameter_counts, training_flops
 
 torch.set_num_threads(1)
 TINY = ModelConfig(layers=2, dim=32, query_heads=4, kv_heads=2, ffn_dim=48, vocab_size=50, context=WIDTH)

@@ -1,4 +1,4 @@
-"""The commands `train` and `generate`: read, call, print, exit code.
+"""The commands `train`, `model` and `generate`: read, call, print, exit code.
 
 0 done; 2 a mistake the user can mend (said in words, without a traceback); 130 interrupted, after saving a checkpoint.
 Results go to stdout, progress and messages to stderr. Nothing heavy is imported before it is needed, and PyTorch only
@@ -46,6 +46,40 @@ def train(config_path: Path, as_json: bool) -> None:
         if summary:  # under torchrun the first process alone has one
             output = Path(config.output)
             click.echo(json_line({**summary, "output": str(output)}) if as_json else summary_text(summary, output))
+
+
+@click.group("model")
+def model() -> None:
+    """Model shapes: describe one, or list the presets."""
+
+
+@model.command("describe")
+@click.argument("name", metavar="MODEL")
+@click.option("--vocab", type=click.IntRange(min=1), help="The size of the vocabulary, where the data does not say.")
+@click.option("--context", type=click.IntRange(min=1), help="Tokens of a sequence, where the data does not say.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def describe(name: str, vocab: int | None, context: int | None, as_json: bool) -> None:
+    """Tell what MODEL costs: a preset, a training YAML, or the folder of a run."""
+    import dataclasses
+
+    with exit_codes():
+        from rules.visible import visible
+        from train import describe as describing
+
+        config, chunk_tokens = describing.find_model(name)
+        given = {"vocab_size": vocab, "context": context}
+        config = dataclasses.replace(config, **{key: value for key, value in given.items() if value})
+        found = describing.describe(name, config, chunk_tokens)
+        click.echo(json_line(found.record()) if as_json else visible(describing.description_text(found)))
+
+
+@model.command("presets")
+def presets() -> None:
+    """List the presets that `model:` in a training YAML may name."""
+    from train.describe import preset_lines
+
+    for line in preset_lines():
+        click.echo(line)
 
 
 @click.command("generate")

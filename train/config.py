@@ -47,7 +47,10 @@ class RopeScaling:
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """A Llama-3-style decoder. `query_heads / kv_heads` query heads share one key-value head (1 = MHA, all = MQA)."""
+    """A Llama-3-style decoder. `query_heads / kv_heads` query heads share one key-value head (1 = MHA, all = MQA).
+
+    The width of a head is dim / query_heads, unless `head_dim` (here: head_width) says otherwise.
+    """
 
     layers: int
     dim: int
@@ -58,6 +61,7 @@ class ModelConfig:
     rope_scaling: RopeScaling | None = None
     norm_eps: float = 1e-5
     tied_head: bool = False
+    head_width: int | None = field(default=None, metadata={"yaml": "head_dim"})
     vocab_size: int = field(**FROM_MANIFEST)
     context: int = field(**FROM_MANIFEST)
 
@@ -65,12 +69,14 @@ class ModelConfig:
         _need_positive(self, "layers", "dim", "query_heads", "ffn_dim", "kv_heads", "rope_theta", "norm_eps")
         if self.query_heads % self.kv_heads:
             raise SettingError("kv_heads", f"must divide query_heads ({self.query_heads}), got {self.kv_heads}")
-        if self.dim % self.query_heads or self.head_dim % 2:
+        if self.head_width is not None and (self.head_width < 2 or self.head_width % 2):
+            raise SettingError("head_dim", f"must be even and above 0, got {self.head_width}")
+        if self.head_width is None and (self.dim % self.query_heads or self.head_dim % 2):
             raise SettingError("dim", f"must be an even multiple of query_heads ({self.query_heads}), got {self.dim}")
 
     @property
     def head_dim(self) -> int:
-        return self.dim // self.query_heads
+        return self.head_width or self.dim // self.query_heads
 
 
 @dataclass(frozen=True)
@@ -148,7 +154,9 @@ def check_sampling(temperature: float, top_p: float) -> None:
 
 def load_config(path: str | Path) -> TrainConfig:
     """Read a training YAML. Paths in it become absolute. Raises rules.places.Problems with every mistake found."""
-    config = build(TrainConfig, load(path))
+    from train.presets import with_preset  # presets are ModelConfigs, so they import this module
+
+    config = build(TrainConfig, with_preset(load(path)))
     folder = Path(path).resolve().parent
     return dataclasses.replace(config, **{name: str((folder / getattr(config, name)).resolve()) for name in PATHS})
 

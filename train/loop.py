@@ -29,11 +29,12 @@ from train.generate import Writer, open_tokenizer
 from train.handoff import TOKENIZER_NAME, Manifest, open_split, read_manifest, verify
 from train.loss import cross_entropy
 from train.metrics import MetricsFile, Window, peak_flops
-from train.model import Transformer, build_model, compile_blocks, parameter_counts
+from train.model import Transformer, build_model, compile_blocks
 from train.optimizer import build_optimizer, update
 from train.proof import autocast, prove_isolation
 from train.run_folder import METRICS, SCHEMA_VERSION, SUMMARY, finished_summary, prepare_run, read_run
 from train.schedule import learning_rate
+from train.sizes import parameter_counts
 from train.world import World, choose_dtype, open_world
 
 Event = dict[str, Any]

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from train.batch import StepBatch
 from train.config import ModelConfig, TrainError
-from train.model import training_flops
+from train.sizes import training_flops
 from train.world import World
 
 SKIPS_IN_A_ROW = 10  # as many steps without a finite gradient end a run

@@ -11,7 +11,6 @@ scaled down by sqrt(2 * layers). Norms and rotations compute in fp32 whatever th
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -58,11 +57,11 @@ class Attention(nn.Module):
         super().__init__()
         self.config, self.layer = config, layer
         self.attend = attend  # an attribute, so that compilation can leave it out
-        kv_dim = config.kv_heads * config.head_dim
-        self.query = nn.Linear(config.dim, config.dim, bias=False)
+        query_dim, kv_dim = config.query_heads * config.head_dim, config.kv_heads * config.head_dim
+        self.query = nn.Linear(config.dim, query_dim, bias=False)
         self.key = nn.Linear(config.dim, kv_dim, bias=False)
         self.value = nn.Linear(config.dim, kv_dim, bias=False)
-        self.output = nn.Linear(config.dim, config.dim, bias=False)
+        self.output = nn.Linear(query_dim, config.dim, bias=False)
 
     def forward(self, x: Tensor, rotation: Rotation, plan: Plan, cache: KVCache | None) -> Tensor:
         heads = (*x.shape[:2], -1, self.config.head_dim)
@@ -71,7 +70,7 @@ class Attention(nn.Module):
         value = self.value(x).view(heads)
         if cache is not None:
             key, value = cache.extend(self.layer, key, value)
-        return self.output(self.attend(query, key, value, plan).reshape(x.shape))
+        return self.output(self.attend(query, key, value, plan).flatten(2))
 
 
 class SwiGLU(nn.Module):
@@ -183,35 +182,3 @@ def _scaled(frequencies: Tensor, config: ModelConfig) -> Tensor:
     low, high = scaling.low_frequency_factor, scaling.high_frequency_factor
     kept_frac = ((turns - low) / (high - low)).clamp(0, 1)
     return kept_frac * frequencies + (1 - kept_frac) * frequencies / scaling.factor
-
-
-@dataclass(frozen=True)
-class ParameterCounts:
-    """`total` counts a tied head once; `matrix` are the weights every token is multiplied with (head included)."""
-
-    total: int
-    embedding: int
-    head: int
-    blocks: int
-    matrix: int
-
-
-def parameter_counts(config: ModelConfig) -> ParameterCounts:
-    """Counted from the configuration alone, without building the model."""
-    kv_dim = config.kv_heads * config.head_dim
-    block_matrix = 2 * config.dim * (config.dim + kv_dim) + 3 * config.dim * config.ffn_dim
-    embedding = config.vocab_size * config.dim
-    head = 0 if config.tied_head else embedding
-    blocks = config.layers * (block_matrix + 2 * config.dim)
-    matrix = config.layers * block_matrix + embedding
-    return ParameterCounts(embedding + head + blocks + config.dim, embedding, head, blocks, matrix)
-
-
-def training_flops(config: ModelConfig, tokens: int, attention_pairs: int) -> float:
-    """FLOPs of one forward and backward pass: 6 per matrix weight and token, and the attention really executed.
-
-    Each query-key pair inside a document costs 2 D for its score and 2 D for its value in each head and layer, three
-    times over with the backward pass. (PaLM's formula, arXiv 2204.02311 appendix B, with pairs instead of S per token.)
-    """
-    per_pair = 12 * config.layers * config.query_heads * config.head_dim
-    return 6.0 * parameter_counts(config).matrix * tokens + float(per_pair) * attention_pairs

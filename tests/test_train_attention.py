@@ -13,7 +13,7 @@ from test_train_batch import WIDTH, document_rows, rows_of
 from torch.nn.attention.flex_attention import create_block_mask
 
 from train import attention
-from train.attention import PLANS, PrefixPlan, attend, choose_backend, document_block_mask
+from train.attention import PLANS, CachePlan, PrefixPlan, attend, choose_backend, document_block_mask
 from train.batch import packed_batch
 from train.config import TrainError
 
@@ -93,9 +93,15 @@ def test_the_last_queries_of_a_sequence_see_all_before_them() -> None:
     query, key, value = heads_of(1, 10, 4, 2, seed=1)
     whole = attend(query, key, value, PrefixPlan())
     assert torch.allclose(whole, by_hand(query, key, value, [[10]]), atol=1e-5)
+    slots = torch.arange(14)
+    rubbish = torch.full((1, 4, 2, key.shape[-1]), 9.0)
+    kept = [torch.cat((tensor, rubbish), 1) for tensor in (key, value)]  # slots that no query may see
     for tokens in (1, 3, 9):
-        last = attend(query[:, -tokens:], key, value, PrefixPlan())
+        mask = (slots <= torch.arange(10 - tokens, 10)[:, None])[None, None]
+        last = attend(query[:, -tokens:], *kept, CachePlan(mask))
         assert torch.allclose(last, whole[:, -tokens:], atol=1e-5)
+    with pytest.raises(ValueError, match="as many queries as keys"):
+        attend(query[:, -1:], key, value, PrefixPlan())
 
 
 def test_backends_by_device() -> None:

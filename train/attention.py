@@ -59,10 +59,17 @@ class FlexPlan:
 
 @dataclass(frozen=True)
 class PrefixPlan:
-    """Generation: the queries are the last tokens of one sequence and see all keys before them."""
+    """Every row is one sequence from its start; there are as many queries as keys."""
 
 
-Plan = DensePlan | LoopPlan | VarlenPlan | FlexPlan | PrefixPlan
+@dataclass(frozen=True)
+class CachePlan:
+    """Generation after the first pass: each query [B, 1, S, slots] sees the slots of a KV cache up to its own."""
+
+    mask: Tensor
+
+
+Plan = DensePlan | LoopPlan | VarlenPlan | FlexPlan | PrefixPlan | CachePlan
 Planner = Callable[[PackedBatch], Plan]
 
 
@@ -105,13 +112,17 @@ def attend(query: Tensor, key: Tensor, value: Tensor, plan: Plan) -> Tensor:
         return _attend_loop(query, key, value, plan)
     if isinstance(plan, VarlenPlan):
         return _attend_varlen(query, key, value, plan)
+    if isinstance(plan, CachePlan):
+        return _attend_cache(query, key, value, plan.mask)
     query, key, value = query.transpose(1, 2), key.transpose(1, 2), value.transpose(1, 2)
     if isinstance(plan, FlexPlan):
         out = _attend_flex(query, key, value, plan)
     elif isinstance(plan, DensePlan):
         out = F.scaled_dot_product_attention(query, key, value, attn_mask=plan.mask, enable_gqa=True)
+    elif query.shape[2] != key.shape[2]:  # is_causal aligns masks at the top left
+        raise ValueError("a PrefixPlan needs as many queries as keys")
     else:
-        out = _attend_prefix(query, key, value)
+        out = _attend_causal(query, key, value)
     return out.transpose(1, 2)
 
 
@@ -126,15 +137,17 @@ def _attend_causal(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     return F.scaled_dot_product_attention(query, key, value, is_causal=True, enable_gqa=True)
 
 
-def _attend_prefix(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-    """Queries are the last S of Sk tokens. is_causal aligns masks at the top left, so it serves only S == Sk."""
-    tokens, seen = query.shape[2], key.shape[2]
-    if tokens == seen:
-        return _attend_causal(query, key, value)
-    if tokens == 1:
-        return F.scaled_dot_product_attention(query, key, value, enable_gqa=True)
-    mask = torch.ones(tokens, seen, dtype=torch.bool, device=query.device).tril(seen - tokens)
-    return F.scaled_dot_product_attention(query, key, value, attn_mask=mask, enable_gqa=True)
+def _attend_cache(query: Tensor, key: Tensor, value: Tensor, mask: Tensor) -> Tensor:
+    """The query heads that share a KV head become queries of that head: keys and values are never repeated, and every
+    SDPA kernel will do. is_causal would align its mask at the top left, so the mask is always explicit.
+    """
+    rows, tokens, query_heads, width = query.shape
+    kv_heads, slots = key.shape[2], key.shape[1]
+    group = query_heads // kv_heads
+    grouped = query.view(rows, tokens, kv_heads, group, width).permute(0, 2, 3, 1, 4).reshape(rows, kv_heads, -1, width)
+    mask = mask.expand(rows, group, tokens, slots).reshape(rows, 1, -1, slots)
+    out = F.scaled_dot_product_attention(grouped, key.transpose(1, 2), value.transpose(1, 2), attn_mask=mask)
+    return out.view(rows, kv_heads, group, tokens, width).permute(0, 3, 1, 2, 4).reshape(query.shape)
 
 
 def _attend_flex(query: Tensor, key: Tensor, value: Tensor, plan: FlexPlan) -> Tensor:

@@ -18,26 +18,10 @@ from torch import Tensor, nn
 
 from train.attention import Plan, attend
 from train.config import ModelConfig
+from train.kv_cache import KVCache
 
 INITIAL_DEVIATION = 0.02
 Rotation = tuple[Tensor, Tensor]  # cosines and sines, each [B, S, 1, D / 2]
-
-
-class KVCache:
-    """Keys and values of all layers for at most `max_tokens` tokens: [layers, B, max_tokens, Hkv, D], KV heads only."""
-
-    def __init__(self, config: ModelConfig, rows: int, max_tokens: int, device: torch.device, dtype: torch.dtype):
-        shape = (config.layers, rows, max_tokens, config.kv_heads, config.head_dim)
-        self.keys = torch.zeros(shape, device=device, dtype=dtype)
-        self.values = torch.zeros(shape, device=device, dtype=dtype)
-        self.tokens = 0
-
-    def extend(self, layer: int, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
-        """Store [B, S, Hkv, D] after what is there; returns all keys and values up to them."""
-        end = self.tokens + key.shape[1]
-        self.keys[layer, :, self.tokens : end] = key
-        self.values[layer, :, self.tokens : end] = value
-        return self.keys[layer, :, :end], self.values[layer, :, :end]
 
 
 class RMSNorm(nn.Module):
@@ -118,15 +102,16 @@ class Transformer(nn.Module):
         return self.embedding.weight if self.head is None else self.head.weight
 
     def forward(self, input_ids: Tensor, positions: Tensor, plan: Plan, cache: KVCache | None = None) -> Tensor:
-        """input_ids and positions [B, S] -> hidden states after the last norm [B, S, dim]."""
+        """input_ids and positions [B, S] -> hidden states after the last norm [B, S, dim].
+
+        With a cache, `plan` is what its `fill` or `at` returned.
+        """
         x = self.embedding(input_ids)
         if torch.is_autocast_enabled(x.device.type):
             x = x.to(torch.get_autocast_dtype(x.device.type))
         rotation = (self.cosines[positions][:, :, None], self.sines[positions][:, :, None])
         for block in self.blocks:
             x = block(x, rotation, plan, cache)
-        if cache is not None:
-            cache.tokens += input_ids.shape[1]
         return self.final_norm(x)
 
     def logits(self, hidden: Tensor) -> Tensor:

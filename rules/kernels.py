@@ -16,6 +16,8 @@ from numba.extending import intrinsic
 
 from rules.buffers import string_buffers
 
+MOST_LOADED = 64  # bytes
+
 kernel = njit(nogil=True, cache=True)  # compiled once, kept on disk
 inlined = njit(nogil=True, forceinline=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)  # part of the kernels that use it
 
@@ -26,11 +28,11 @@ def kernel_texts(texts: pa.Array | pa.ChunkedArray) -> tuple[np.ndarray, np.ndar
 
 
 def kernel_bytes(offsets: np.ndarray, data: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Read-only views, at least the eight bytes long that a kernel loads at once.
+    """Read-only views, at least the 64 bytes long that a kernel loads at once (rules/masks.py).
 
     numba compiles a kernel once more for writable arrays, so all kernels get one kind."""
-    if data.size < 8:
-        data = np.concatenate([data, np.zeros(8 - data.size, np.uint8)])
+    if data.size < MOST_LOADED:
+        data = np.concatenate([data, np.zeros(MOST_LOADED - data.size, np.uint8)])
     offsets, data = offsets.view(), data.view()
     offsets.flags.writeable = data.flags.writeable = False
     return offsets, data

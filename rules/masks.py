@@ -1,0 +1,263 @@
+"""Sixty-four bytes of text at a time: one bit for each byte, set where the byte is of some kind.
+
+A `Block` is a vector of the processor, loaded by `block_at`; comparing it gives a mask, a uint64 whose bit k says
+something of byte k. Words, lines and marks are then found with shifts, sums and counts of bits, 64 bytes an instruction or
+two. The vectors are LLVM's own, which makes of them what the processor has: AVX-512, AVX2, SSE2 or Neon.
+
+No load reaches past the bytes that are there, and no mask past the end of a text: what a block has beyond it is zero.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic, models, register_model
+
+from rules.kernels import inlined
+
+BLOCK = 64
+ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
+NONE, ONE, TWO, LAST = np.uint64(0), np.uint64(1), np.uint64(2), np.uint64(63)
+
+I1, I8, I64 = ir.IntType(1), ir.IntType(8), ir.IntType(64)
+BYTES = ir.VectorType(I8, BLOCK)
+FLAGS = ir.VectorType(I1, BLOCK)
+
+
+class Block(types.Type):
+    """Sixty-four bytes; lives in kernels only."""
+
+    def __init__(self) -> None:
+        super().__init__(name="Block")
+
+
+block_type = Block()
+
+
+@register_model(Block)
+class _BlockModel(models.PrimitiveModel):
+    def __init__(self, manager, front_end_type) -> None:
+        super().__init__(manager, front_end_type, BYTES)
+
+
+# ---- loading
+
+
+@inlined
+def block_at(data, i, end):
+    """data[i:end], at most 64 bytes, and zeros after them (i may be `end` or beyond)."""
+    if end - i >= BLOCK:
+        return load_block(data, np.uint64(i))
+    return partial_block(data, i, end)
+
+
+@inlined
+def partial_block(data, i, end):
+    """`block_at` for the end of a text."""
+    size = max(end - i, 0)
+    if size > 0 and i + BLOCK <= data.size:
+        return first_bytes(load_block(data, np.uint64(i)), size)
+    return copy_block(data, np.uint64(i), np.uint64(size))
+
+
+@intrinsic
+def load_block(typing_context, data, i):
+    """data[i:i + 64] (uint8), all of it there; i is a uint64."""
+
+    def build(context, builder, signature, arguments):
+        return builder.load(_vector_pointer(builder, _pointer(context, builder, signature, arguments)), align=1)
+
+    return block_type(data, types.uint64), build
+
+
+@intrinsic
+def copy_block(typing_context, data, i, size):
+    """data[i:i + size] and zeros after it, byte by byte (size is at most 64); both are uint64."""
+
+    def build(context, builder, signature, arguments):
+        room = cgutils.alloca_once(builder, BYTES)
+        builder.store(ir.Constant(BYTES, None), room)
+        source, target = _pointer(context, builder, signature, arguments), builder.bitcast(room, I8.as_pointer())
+        with cgutils.for_range(builder, arguments[2], intp=I64) as loop:
+            builder.store(builder.load(builder.gep(source, [loop.index])), builder.gep(target, [loop.index]))
+        return builder.load(room)
+
+    return block_type(data, types.uint64, types.uint64), build
+
+
+@intrinsic
+def kept_bytes(typing_context, block, mask):
+    """The block with zeros where `mask` (uint64) has none."""
+
+    def build(context, builder, signature, arguments):
+        return builder.select(builder.bitcast(arguments[1], FLAGS), arguments[0], ir.Constant(BYTES, None))
+
+    return block_type(block_type, types.uint64), build
+
+
+@inlined
+def first_bytes(block, size):
+    """The block with zeros after its first `size` (1 to 64) bytes."""
+    return kept_bytes(block, first_bits(size))
+
+
+def _pointer(context, builder, signature, arguments) -> ir.Value:
+    """Where data[i] is."""
+    array = context.make_array(signature.args[0])(context, builder, value=arguments[0])
+    return builder.gep(array.data, [arguments[1]])
+
+
+def _vector_pointer(builder, pointer) -> ir.Value:
+    return builder.bitcast(pointer, BYTES.as_pointer())
+
+
+# ---- masks by comparison
+
+
+def _comparison(build_flags):
+    """An intrinsic (block, byte) -> mask, whose bits `build_flags(builder, block, byte in all 64 places)` gives."""
+
+    def typed(typing_context, block, byte):
+        def build(context, builder, signature, arguments):
+            return builder.bitcast(build_flags(builder, arguments[0], _everywhere(builder, arguments[1])), I64)
+
+        return types.uint64(block_type, types.uint8), build
+
+    return intrinsic(typed)
+
+
+def _everywhere(builder, byte) -> ir.Value:
+    """A vector of 64 times the same byte."""
+    if isinstance(byte, ir.Constant):
+        return ir.Constant(BYTES, [byte.constant] * BLOCK)
+    single = builder.insert_element(ir.Constant(BYTES, ir.Undefined), byte, ir.Constant(ir.IntType(32), 0))
+    return builder.shuffle_vector(single, ir.Constant(BYTES, ir.Undefined), ir.Constant(ir.VectorType(ir.IntType(32), BLOCK), None))
+
+
+equal_mask = _comparison(lambda builder, block, byte: builder.icmp_unsigned("==", block, byte))
+at_least_mask = _comparison(lambda builder, block, byte: builder.icmp_unsigned(">=", block, byte))
+at_most_mask = _comparison(lambda builder, block, byte: builder.icmp_unsigned("<=", block, byte))
+
+
+@intrinsic
+def less_bytes(typing_context, block, byte):
+    """The block with `byte` taken from each of its bytes, modulo 256."""
+
+    def build(context, builder, signature, arguments):
+        return builder.sub(arguments[0], _everywhere(builder, arguments[1]))
+
+    return block_type(block_type, types.uint8), build
+
+
+@intrinsic
+def with_bits(typing_context, block, bits):
+    """The block with the `bits` set in each of its bytes."""
+
+    def build(context, builder, signature, arguments):
+        return builder.or_(arguments[0], _everywhere(builder, arguments[1]))
+
+    return block_type(block_type, types.uint8), build
+
+
+@inlined
+def between_mask(block, low, high):
+    """Bytes from `low` to `high`, both included."""
+    return at_most_mask(less_bytes(block, low), np.uint8(high - low))
+
+
+# ---- masks by kind
+
+
+@inlined
+def white_mask(block):
+    """ASCII white space: tab to carriage return, file separator to space."""
+    return between_mask(block, 9, 13) | between_mask(block, 28, 32)
+
+
+@inlined
+def letter_mask(block):
+    """ASCII letters."""
+    return between_mask(with_bits(block, 0x20), 97, 122)
+
+
+@inlined
+def digit_mask(block):
+    """ASCII digits."""
+    return between_mask(block, 48, 57)
+
+
+@inlined
+def high_mask(block):
+    """Bytes of characters outside ASCII."""
+    return at_least_mask(block, 0x80)
+
+
+@inlined
+def continuation_mask(block):
+    """UTF-8 continuation bytes, 80 to BF."""
+    return between_mask(block, 0x80, 0xBF)
+
+
+@inlined
+def wide_white_masks(data, i, end, block):
+    """Where white space outside ASCII starts in block_at(data, i, end): that of two bytes, and that of three.
+
+    Malformed or not: the bytes that start such a character continue none."""
+    second, third = block_at(data, i + 1, end), block_at(data, i + 2, end)
+    two = equal_mask(block, 0xC2) & (equal_mask(second, 0x85) | equal_mask(second, 0xA0))
+    on_80 = equal_mask(second, 0x80)
+    separators = between_mask(third, 0x80, 0x8A) | between_mask(third, 0xA8, 0xA9) | equal_mask(third, 0xAF)
+    three = equal_mask(block, 0xE2) & (on_80 & separators | equal_mask(second, 0x81) & equal_mask(third, 0x9F))
+    three |= equal_mask(third, 0x80) & (equal_mask(block, 0xE3) & on_80 | equal_mask(block, 0xE1) & equal_mask(second, 0x9A))
+    return two, three
+
+
+@inlined
+def may_be_wide_white(block):
+    """Bytes that white space outside ASCII may start with: C2, E1, E2, E3."""
+    return equal_mask(block, 0xC2) | between_mask(block, 0xE1, 0xE3)
+
+
+# ---- bits
+
+
+@intrinsic
+def ones_in(typing_context, mask):
+    """How many bits are set, int64."""
+    return types.int64(types.uint64), lambda context, builder, signature, arguments: builder.ctpop(arguments[0])
+
+
+@intrinsic
+def lowest_one(typing_context, mask):
+    """The number of the lowest bit that is set, int64; of a mask that is not zero."""
+    return types.int64(types.uint64), lambda context, builder, signature, arguments: builder.cttz(arguments[0], ir.Constant(I1, 1))
+
+
+@intrinsic
+def highest_one(typing_context, mask):
+    """The number of the highest bit that is set, int64; of a mask that is not zero."""
+
+    def build(context, builder, signature, arguments):
+        return builder.sub(ir.Constant(I64, 63), builder.ctlz(arguments[0], ir.Constant(I1, 1)))
+
+    return types.int64(types.uint64), build
+
+
+@inlined
+def first_bits(count):
+    """The lowest `count` (1 to 64) bits."""
+    return ALL >> np.uint64(BLOCK - count)
+
+
+@inlined
+def bits_below(k):
+    """The bits below number k (0 to 63)."""
+    return (ONE << np.uint64(k)) - ONE
+
+
+@inlined
+def without_lowest(mask):
+    """The mask without its lowest bit that is set."""
+    return mask & (mask - ONE)

@@ -1,0 +1,1 @@
+"""Screens of the inspector, one file each: they show what the session returns and compute nothing."""

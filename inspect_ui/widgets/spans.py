@@ -1,0 +1,43 @@
+"""Spans of a text that rules or a search found, ready to be asked for by rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+SEARCH = -1  # the colour of what a search found
+
+
+@dataclass(frozen=True)
+class Span:
+    """Bytes of a text that a rule or a search found; `colour` counts rules from 0, or is SEARCH."""
+
+    start: int
+    end: int
+    colour: int = 0
+
+
+class Spans:
+    """Spans in the order of their beginnings."""
+
+    def __init__(self, spans: Iterable[Span] = ()):
+        self.spans: Sequence[Span] = sorted(spans, key=lambda span: (span.start, span.end))
+        self._starts = np.array([span.start for span in self.spans], np.int64)
+        ends = np.array([span.end for span in self.spans], np.int64)
+        self._reach = np.maximum.accumulate(ends) if len(ends) else ends  # how far any span up to here goes
+
+    def within(self, start: int, end: int) -> list[Span]:
+        """Spans that have bytes of [start, end), or nearly."""
+        low = int(np.searchsorted(self._reach, start, "right"))
+        high = int(np.searchsorted(self._starts, end, "left"))
+        return [span for span in self.spans[low:high] if span.end > start]
+
+    def after(self, byte: int, forward: bool = True) -> Span | None:
+        """The next span that begins after (or the last before) `byte`; from the other end where there is none."""
+        if not self.spans:
+            return None
+        if forward:
+            return self.spans[int(np.searchsorted(self._starts, byte, "right")) % len(self.spans)]
+        return self.spans[int(np.searchsorted(self._starts, byte, "left")) - 1]

@@ -23,7 +23,7 @@ from datasketch import MinHash
 from curation.clusters import band_keys
 from curation.minhash import MinHashSettings, estimated_jaccard, signatures
 from curation.normalise import normalised
-from curation.stages.exact import ExactSettings, find_exact, text_hashes
+from curation.stages.exact import find_exact, text_hashes
 from curation.stages.near import NearSettings, find_near, memory_bytes
 from rules.buffers import large_strings
 
@@ -118,11 +118,10 @@ def show_error(settings: MinHashSettings, pairs: int = 2000, words: int = 300) -
 
 
 def show_exact(texts: pa.Array) -> None:
-    for settings, name in ((ExactSettings(), "normalised words"), (ExactSettings(normalise=False), "bytes")):
-        text_hashes(texts[:1], settings)
-        seconds = best_seconds(lambda settings=settings: text_hashes(texts, settings))
-        hashes = text_hashes(texts, settings)
-        kept = find_exact(hashes, np.zeros(len(texts), np.int64), settings)
+    for normalise, name in ((True, "normalised words"), (False, "bytes")):
+        text_hashes(texts[:1], normalise)
+        seconds = best_seconds(lambda normalise=normalise: text_hashes(texts, normalise))
+        kept = find_exact(text_hashes(texts, normalise), np.ones(len(texts), bool))
         removed = int((kept != np.arange(len(texts))).sum())
         print(f"exact, {name}: {megabytes(texts) / seconds:.0f} MB/s, {removed:,} removed")
 
@@ -138,14 +137,14 @@ def synthetic_signatures(count: int) -> np.ndarray:
 
 def show_clusters(count: int) -> None:
     settings = NearSettings()
-    lengths, eligible = np.zeros(count, np.int64), np.ones(count, bool)
+    eligible = np.ones(count, bool)
     small = synthetic_signatures(1000)
-    find_near(band_keys(small, *settings.band_shape), lengths[:1000], eligible[:1000], settings)
+    find_near(band_keys(small, *settings.band_shape), eligible[:1000], settings)
     found = synthetic_signatures(count)
     key_seconds = best_seconds(lambda: band_keys(found, *settings.band_shape), 3)
     keys = band_keys(found, *settings.band_shape)
-    seconds = best_seconds(lambda: find_near(keys, lengths, eligible, settings), 3)
-    kept = find_near(keys, lengths, eligible, settings)
+    seconds = best_seconds(lambda: find_near(keys, eligible, settings), 3)
+    kept = find_near(keys, eligible, settings)
     print(
         f"{count:,} signatures: band keys {key_seconds:.2f} s, find_near {seconds:.2f} s,"
         f" {int((kept != np.arange(count)).sum()):,} removed; find_near holds"

@@ -39,11 +39,12 @@ def user_errors(command: Callable[..., None]) -> Callable[..., None]:
 
 def _is_user_error(error: Exception) -> bool:
     """Errors of our own that are made to be read, and errors of the file system."""
+    from curation.duplicates import DuplicatesError
     from curation.inputs import InputError
     from curation.run_directory import RunDirectoryError
     from curation.tokenizer import TokenizerError
 
-    return isinstance(error, (InputError, RunDirectoryError, TokenizerError, OSError))
+    return isinstance(error, (DuplicatesError, InputError, RunDirectoryError, TokenizerError, OSError))
 
 
 def _print_json(data: Any) -> None:

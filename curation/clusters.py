@@ -14,8 +14,6 @@ document, and 8 more where a band's keys are not contiguous.
 
 from __future__ import annotations
 
-from typing import Literal
-
 import numpy as np
 from numba import njit
 
@@ -23,8 +21,6 @@ from curation.word_hashes import SEED, absorb, finished, read_only
 
 BUCKET_BITS = 11  # 2,048 buckets: as many as can be scattered to in one pass without missing the address cache
 NOBODY = -1
-
-Policy = Literal["longest", "earliest"]
 
 
 def band_keys(signatures: np.ndarray, bands: int, rows: int) -> np.ndarray:
@@ -67,20 +63,6 @@ def union_band(parents: np.ndarray, keys: np.ndarray, eligible: np.ndarray) -> N
     rows, bucketed = np.empty(starts[-1], np.int64), np.empty(starts[-1], np.uint64)
     scatter_to_buckets(keys, eligible, starts[:-1].copy(), rows, bucketed)
     join_buckets(starts, rows, bucketed, parents)
-
-
-def choose_kept(roots: np.ndarray, lengths: np.ndarray, policy: Policy) -> np.ndarray:
-    """The row number of the document kept for each (int64 [docs]) from cluster roots and lengths (int64 [docs]).
-
-    "earliest" keeps the smallest row number of a cluster, "longest" the longest and of equals the earliest.
-    """
-    if policy not in ("longest", "earliest"):
-        raise ValueError(f"a cluster keeps its 'longest' or 'earliest' document, not {policy!r}")
-    if policy == "earliest":
-        return roots.copy()
-    longest = roots.copy()
-    note_longest(read_only(roots), read_only(np.ascontiguousarray(lengths, np.int64)), longest)
-    return longest[roots]
 
 
 @njit(nogil=True, cache=True)
@@ -172,11 +154,3 @@ def point_at_roots(parents):
     """Make every row point at its root; a parent is never larger than its child, so one pass in order is enough."""
     for row in range(parents.size):
         parents[row] = parents[parents[row]]
-
-
-@njit(nogil=True, cache=True)
-def note_longest(roots, lengths, longest):
-    """longest[root] becomes the row of the longest document of that cluster, the earliest of equals."""
-    for row in range(roots.size):
-        if lengths[row] > lengths[longest[roots[row]]]:
-            longest[roots[row]] = row

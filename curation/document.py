@@ -66,6 +66,8 @@ CLUSTER = pa.schema(
     ]
 )
 
+CLUSTER_SIZE = "cluster_size"  # int64, after duplicates were removed: how many documents a kept one stands for
+
 QUARANTINE = pa.schema(
     [
         ("id", pa.string()),

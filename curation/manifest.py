@@ -16,7 +16,7 @@ from typing import Any
 from curation.shards import write_json
 
 # Raised when the meaning of stored outputs changes, so that an old run directory is not half reused.
-OUTPUT_VERSION = 2
+OUTPUT_VERSION = 3
 
 
 def key_of(*parts: Any) -> str:

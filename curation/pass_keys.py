@@ -35,7 +35,7 @@ def pass_settings(job: LoadedJob, step: Pass) -> dict[str, Any]:
     if "language" in step.stages:
         settings["language"] = repr(job.settings.language)
     if "exact" in step.barrier:
-        settings["exact"] = job.settings.exact.normalise if job.settings.exact else None
+        settings["exact"] = [job.settings.exact.columns, job.settings.exact.normalise, job.settings.exact.ranking]
     if "near" in step.barrier:
-        settings["near"] = repr(job.settings.near.minhash)
+        settings["near"] = [repr(job.settings.near.minhash), job.settings.near.ranking]
     return settings

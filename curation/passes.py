@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from curation.document import QUARANTINE, RAW_LIMIT_BYTES
-from curation.duplicates import drop_duplicates, read_drops, write_keys
+from curation.duplicates import drop_duplicates, read_drops, with_cluster_size, write_keys
 from curation.inputs import Shard
 from curation.job import BARRIERS, LoadedJob
 from curation.manifest import Entry, Manifest
@@ -192,7 +192,7 @@ def _read_kept(task: ShardTask, output: ShardOutput) -> Iterator[pa.Table]:
                 outcome, part = drop_duplicates(documents, part, stage)
                 account(stage, documents, outcome, output)
                 documents = outcome.kept
-            yield documents
+            yield with_cluster_size(documents, part["size"], counted=task.step.number > 1)
 
 
 def _groups(file: pq.ParquetFile) -> Iterator[pa.Table]:
@@ -278,7 +278,12 @@ def _quarantine(stage: str, document: pa.Table, error: Exception, output: ShardO
 
 
 def _hand_on(task: ShardTask, documents: pa.Table, output: ShardOutput) -> None:
-    hand_on(task, documents, write_keys(documents, task.job.settings, task.step.barrier) if task.step.barrier else None, output)
+    hand_on(task, documents, keys_of(task, documents) if task.step.barrier else None, output)
+
+
+def keys_of(task: ShardTask, documents: pa.Table) -> pa.Table:
+    """What duplicates among these documents are found by."""
+    return write_keys(documents, task.job.settings, task.step.barrier, counted=task.step.number > 0)
 
 
 def hand_on(task: ShardTask, documents: pa.Table, keys: pa.Table | None, output: ShardOutput) -> None:

@@ -20,10 +20,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from curation.document import REMOVAL
-from curation.duplicates import write_keys
 from curation.manifest import Entry, Manifest
 from curation.outcome import Outcome
-from curation.passes import BEFORE_RULES, REMOVED_BY_RULES, ShardOutput, ShardTask, account, hand_on
+from curation.passes import BEFORE_RULES, REMOVED_BY_RULES, ShardOutput, ShardTask, account, hand_on, keys_of
 from curation.stages.clean import clean, languages_of, outcome_of
 from rules.deciding import decide
 from rules.engine import Measured, joined, measure_packs
@@ -107,7 +106,7 @@ def _keys(batch: StoredBatch, outcome: Outcome, task: ShardTask) -> pa.Table | N
     same = pc.equal(kept_texts.take(pa.array(place_new[both])), batch.kept_texts.take(pa.array(place_old[both])))
     texts_same[both[np.asarray(same, bool)]] = True
     fresh = outcome.kept.filter(pa.array(~texts_same[stays]))
-    keys = pa.concat_tables([batch.keys, write_keys(fresh, task.job.settings, task.step.barrier)])
+    keys = pa.concat_tables([batch.keys, keys_of(task, fresh)])
     number = np.where(texts_same, place_old, len(batch.keys) + np.cumsum(stays & ~texts_same) - 1)
     return keys.take(pa.array(number[stays]))
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as st_numpy
 from test_word_hashes import absorb
 
-from curation.clusters import band_keys, choose_kept, point_at_roots, union_band, union_bands
+from curation.clusters import band_keys, point_at_roots, union_band, union_bands
 
 
 def plain_band_key(band: int, entries: list[int]) -> int:
@@ -114,20 +114,6 @@ def test_clusters_are_those_of_datasketch(entry_type, scheme):
     assert union_bands(band_keys(signatures, 14, 8), np.ones(300, bool)).tolist() == expected
 
 
-@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 3)), max_size=20))
-def test_kept_document_of_each_policy(drawn):
-    labels, lengths = [label for label, _ in drawn], np.array([length for _, length in drawn], np.int64)
-    roots = np.array([labels.index(label) for label in labels], np.int64)
-    assert choose_kept(roots, lengths, "earliest").tolist() == roots.tolist()
-    longest = [
-        min((row for row in range(len(labels)) if labels[row] == label), key=lambda row: (-lengths[row], row))
-        for label in labels
-    ]
-    assert choose_kept(roots, lengths, "longest").tolist() == longest
-
-
-def test_unknown_policy_and_lengths_that_do_not_match():
-    with pytest.raises(ValueError, match="shortest"):
-        choose_kept(np.zeros(1, np.int64), np.zeros(1, np.int64), "shortest")
+def test_lengths_that_do_not_match():
     with pytest.raises(ValueError, match="do not match"):
         union_band(np.arange(2), np.zeros(3, np.uint64), np.ones(3, bool))

@@ -17,10 +17,9 @@ from curation.stages.near import NearSettings, find_near, memory_bytes, s_curve
 from rules.places import Problems, SettingError, build, load
 
 
-def kept_of(texts: list[str], how: NearSettings) -> np.ndarray:
+def roots_of(texts: list[str], how: NearSettings) -> np.ndarray:
     found, shingles = signatures(pa.array(texts, pa.large_string()), how.minhash)
-    lengths = np.array([len(text.encode()) for text in texts], np.int64)
-    return find_near(band_keys(found, *how.band_shape), lengths, shingles > 0, how)
+    return find_near(band_keys(found, *how.band_shape), shingles > 0, how)
 
 
 def shingle_set(text: str, ngram: int) -> set[tuple[str, ...]]:
@@ -32,8 +31,7 @@ def story(seed: int, words: int = 400) -> list[str]:
     return np.random.default_rng(seed).integers(0, 10**6, words).astype(str).tolist()
 
 
-@pytest.mark.parametrize(("keep", "expected"), [("longest", 2), ("earliest", 0)])
-def test_near_copies_are_one_cluster_and_the_policy_chooses(keep, expected):
+def test_near_copies_are_one_cluster():
     original = story(1)
     texts = [
         " ".join(original),
@@ -41,7 +39,7 @@ def test_near_copies_are_one_cluster_and_the_policy_chooses(keep, expected):
         " ".join([*original, "and", "a", "line", "more"]),
         " ".join(original[:200] + ["changed"] + original[201:]),
     ]
-    assert kept_of(texts, NearSettings(keep=keep)).tolist() == [expected, 1, expected, expected]
+    assert roots_of(texts, NearSettings()).tolist() == [0, 1, 0, 0]
 
 
 def test_short_documents_are_not_eligible():
@@ -53,13 +51,13 @@ def test_short_documents_are_not_eligible():
         "",
         "",
     ]
-    assert kept_of(texts, NearSettings()).tolist() == [0, 1, 2, 2, 4, 5]
+    assert roots_of(texts, NearSettings()).tolist() == [0, 1, 2, 2, 4, 5]
 
 
 def test_documents_of_the_sample_against_brute_force(shared_data):
     table = parquet.read_table(shared_data / "sample" / "part-0000.parquet", columns=["text"])
     texts = [text for text in dict.fromkeys(table["text"].to_pylist()) if 1000 < len(text) < 5000][:400]
-    how = NearSettings(keep="earliest")
+    how = NearSettings()
     found, shingles = signatures(pa.array(texts), how.minhash)
     assert len(texts) == 400 and (shingles > 0).all()
     sets = [shingle_set(text, how.ngram) for text in texts]
@@ -73,7 +71,7 @@ def test_documents_of_the_sample_against_brute_force(shared_data):
     assert not met[similarity < 0.3].any()
     estimates = estimated_jaccard(found[pairs[:, 0]], found[pairs[:, 1]])
     assert np.abs(estimates - similarity).max() < 6 * np.sqrt(0.25 / how.hashes)
-    assert kept_of(texts, how).tolist() == components(400, pairs[met].tolist())
+    assert roots_of(texts, how).tolist() == components(400, pairs[met].tolist())
 
 
 @pytest.mark.parametrize("threshold", [0.5, 0.8, 0.9])
@@ -94,10 +92,10 @@ def test_s_curve_is_the_chance_that_bands_meet():
 
 def test_memory_is_what_the_formula_says():
     how, documents = NearSettings(), 200_000
-    kept_of(["a b c d e f"], how)  # compiled before memory is counted
+    roots_of(["a b c d e f"], how)  # compiled before memory is counted
     tracemalloc.start()
     keys = np.random.default_rng(0).integers(0, 2**63, (documents, 14), np.uint64)
-    find_near(keys, np.zeros(documents, np.int64), np.ones(documents, bool), how)
+    find_near(keys, np.ones(documents, bool), how)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert 0.95 * memory_bytes(documents, how) < peak <= memory_bytes(documents, how)
@@ -111,7 +109,7 @@ def test_memory_is_what_the_formula_says():
         ("rows", {"rows": 0}, "rows must be at least 1"),
         ("hashes", {"hashes": 0}, "hashes must be at least 1"),
         ("ngram", {"ngram": 0}, "ngram must be 1 to 64 words"),
-        ("keep", {"keep": "best"}, "keep must be longest or earliest"),
+        ("keep", {"keep": "best"}, "keep must be first, last, longest, score or source"),
         ("threshold", {"threshold": 1.5}, "between 0 and 1"),
         ("threshold", {"threshold": 0.8, "rows": 4}, "either threshold or bands and rows"),
         ("threshold", {"threshold": 0.999}, "no bands of 112 hashes suit"),
@@ -134,4 +132,4 @@ def test_a_mistake_in_a_job_is_shown_at_its_place(tmp_path):
 
 def test_keys_of_other_settings_are_refused():
     with pytest.raises(ValueError, match="14 bands"):
-        find_near(np.zeros((3, 9), np.uint64), np.zeros(3, np.int64), np.ones(3, bool), NearSettings())
+        find_near(np.zeros((3, 9), np.uint64), np.ones(3, bool), NearSettings())

@@ -16,22 +16,24 @@ from typing import Literal
 
 import numpy as np
 
-from curation.clusters import choose_kept, union_bands
+from curation.clusters import union_bands
 from curation.minhash import MinHashSettings
+from curation.survivors import Survivor
 from rules.places import SettingError
 
 DEFAULT_BANDS, DEFAULT_ROWS = 14, 8
 
 
 @dataclass(frozen=True)
-class NearSettings:
+class NearSettings(Survivor):
     """How near duplicates are found and which document of a cluster stays.
 
     `hashes`, `ngram`, `seed`, `bits`: as in MinHashSettings. `bands` of `rows` entries each, or `threshold`: then the
     bands and rows, of at most `hashes` entries, with the least error around that similarity (datasketch's optimiser).
-    Read the bands and rows in force from `band_shape`.
+    Read the bands and rows in force from `band_shape`. `keep`, `score`, `sources`: which one stays (survivors.py).
     """
 
+    keep: Literal["first", "last", "longest", "score", "source"] = "longest"
     hashes: int = 112
     bands: int = DEFAULT_BANDS
     rows: int = DEFAULT_ROWS
@@ -39,12 +41,10 @@ class NearSettings:
     threshold: float | None = None
     seed: int = 1
     bits: Literal[32, 64] = 64
-    keep: Literal["longest", "earliest"] = "longest"
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         _ = self.minhash  # checks hashes, ngram, seed and bits
-        if self.keep not in ("longest", "earliest"):
-            raise SettingError("keep", f"keep must be longest or earliest, got {self.keep!r}")
         if self.threshold is None:
             self._check_bands()
         elif not 0.0 < self.threshold < 1.0:
@@ -86,16 +86,16 @@ def optimal_bands(threshold: float, hashes: int) -> tuple[int, int]:
     return index.b, index.r
 
 
-def find_near(keys: np.ndarray, lengths: np.ndarray, eligible: np.ndarray, settings: NearSettings) -> np.ndarray:
-    """The row number of the document kept for each (int64 [docs]; its own where it is kept).
+def find_near(keys: np.ndarray, eligible: np.ndarray, settings: NearSettings) -> np.ndarray:
+    """The cluster of each document as the smallest row number in it (int64 [docs]).
 
-    `keys`: uint64 [docs, bands] from clusters.band_keys(signatures, *settings.band_shape); `lengths`: int64 [docs];
-    `eligible`: bool [docs], shingles > 0. The answer does not depend on the order of documents but for their numbers.
+    `keys`: uint64 [docs, bands] from clusters.band_keys(signatures, *settings.band_shape); `eligible`: bool [docs],
+    shingles > 0. The clusters do not depend on the order of documents but for their numbers.
     """
     bands, _ = settings.band_shape
     if keys.ndim != 2 or keys.shape[1] != bands:
         raise ValueError(f"the settings have {bands} bands, but the keys are of shape {keys.shape}")
-    return choose_kept(union_bands(keys, eligible), lengths, settings.keep)
+    return union_bands(keys, eligible)
 
 
 def s_curve(bands: int, rows: int, points: int = 101) -> np.ndarray:
@@ -105,10 +105,10 @@ def s_curve(bands: int, rows: int, points: int = 101) -> np.ndarray:
 
 
 def memory_bytes(documents: int, settings: NearSettings) -> int:
-    """What find_near and its arguments take at the peak: 8 bytes a band and 41 more for each document, and 64 kB.
+    """What find_near and its arguments take at the peak: 8 bytes a band and 33 more for each document, and 64 kB.
 
-    The 41: length, eligible flag, parent, and one band's keys as they are, in buckets, and their row numbers.
+    The 33: eligible flag, parent, and one band's keys as they are, in buckets, and their row numbers.
     Signatures, 8 or 4 bytes a hash, are not needed once the keys are made.
     """
     bands, _ = settings.band_shape
-    return documents * (8 * bands + 41) + (64 << 10)
+    return documents * (8 * bands + 33) + (64 << 10)

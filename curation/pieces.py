@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 from numba import njit
 from tokenizers import Tokenizer
 
+from curation.byte_pairs import byte_characters
 from curation.tokenizer import encode_with_spans
 from rules.buffers import string_buffers
 
@@ -63,7 +64,7 @@ def token_bytes(tokenizer: Tokenizer, vocab_size: int) -> TokenBytes | None:
     decoder = record["decoder"] or {}
     if record["normalizer"] is not None or record["model"]["type"] != "BPE" or decoder.get("type") != "ByteLevel":
         return None
-    values = {char: byte for byte, char in enumerate(_byte_characters())}
+    values = {char: byte for byte, char in enumerate(byte_characters())}
     spelled = [np.zeros(0, np.uint8)] * vocab_size
     for token, number in record["model"]["vocab"].items():
         if set(token) <= values.keys():
@@ -75,14 +76,6 @@ def token_bytes(tokenizer: Tokenizer, vocab_size: int) -> TokenBytes | None:
     starts = np.array([bool(lead[0]) if len(lead) else True for lead in leads])
     characters = np.array([lead.sum() for lead in leads], np.int32)
     return TokenBytes(starts, characters, np.array([len(lead) for lead in leads], np.int32))
-
-
-def _byte_characters() -> list[str]:
-    """The character that byte-level BPE writes for each byte (Radford 2019): printable ones as they are, others moved up."""
-    printable = [*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), ord("ÿ") + 1)]
-    characters = [chr(byte) if byte in printable else "" for byte in range(256)]
-    moved = iter(range(256, 512))
-    return [char or chr(next(moved)) for char in characters]
 
 
 # ---- framing and measuring

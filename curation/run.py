@@ -267,7 +267,7 @@ def _tokenizer(run: _Run, settings: Any, clean_files: dict[str, str]) -> Entry:
 
 def _token_task(run: _Run, settings: Any, path: str, sha: str, tokenizer_sha: str) -> TokenTask:
     unit = "tokens/" + Path(path).stem
-    key = key_of("tokens", sha, tokenizer_sha, settings.sequence_length, settings.held_out)
+    key = key_of("tokens", sha, tokenizer_sha, settings.sequence_length, settings.held_out, settings.encoder)
     return TokenTask(run.job.output, path, f"{WORK}/tokenizer.json", settings, unit, key)
 
 

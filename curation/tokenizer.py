@@ -1,12 +1,12 @@
-"""Tokenizers: train byte-level BPE, load any tokenizer.json, encode a column of texts.
+"""Tokenizers: train byte-level BPE, load any tokenizer.json, encode a column of texts as `tokenizers` does.
 
 Training is byte-level BPE (Sennrich 2016, Radford 2019) after Llama 3's pre-tokenisation; every text can be encoded,
 there is no unknown token. The trainer breaks ties by token id, so the file depends on the texts alone: not on their
 order, the batches, or the threads. About 1 MB/s a core.
 
-Text is only ever text: what spells a special token in a document is encoded as the characters it is made of. Encoding
-runs in the threads of `tokenizers`, without the GIL, at about 1.5 MB/s a core. A text of many megabytes is encoded in
-sections cut where pre-tokenisation is known to cut as well: 50 MB in one text take some 2 GB, not 9.
+Text is only ever text: what spells a special token in a document is encoded as the characters it is made of. `encode` is
+the reference, in the threads of `tokenizers`, without the GIL, at about 2 MB/s a core; encoder.py is faster. A text of many
+megabytes is encoded in sections cut where pre-tokenisation is known to cut as well: 50 MB in one text take some 2 GB, not 9.
 """
 
 from __future__ import annotations
@@ -25,18 +25,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 
+from curation.byte_pairs import BYTE_VALUES
+from curation.pretokens import GPT4_PATTERN
 from curation.shards import whole_file
 from rules.buffers import large_strings
 
 BEGIN, END, PAD = "<|begin_of_text|>", "<|end_of_text|>", "<|pad|>"
 SPECIALS = (BEGIN, END, PAD)
-# Llama 3's pre-tokenisation, which is GPT-4's: contractions, words with one leading sign, up to three digits, signs
-# with a leading space, line ends, other white space.
-PATTERN = (
-    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*"
-    r"|\s*[\r\n]+|\s+(?!\S)|\s+"
-)
-BYTE_VALUES = 256
 LEAST_PAIR_COUNT = 2  # a pair seen once is no pattern
 
 # What published tokenizers call their tokens, in order of preference.
@@ -82,7 +77,7 @@ def train_tokenizer(
         least = BYTE_VALUES + len(specials)
         raise TokenizerError(f"vocab_size must be at least {least} (256 bytes, {len(specials)} special tokens), got {vocab_size}")
     tokenizer = Tokenizer(models.BPE())
-    split = pre_tokenizers.Split(Regex(PATTERN), "isolated")
+    split = pre_tokenizers.Split(Regex(GPT4_PATTERN), "isolated")
     to_bytes = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence([split, to_bytes])
     tokenizer.decoder = decoders.ByteLevel()
@@ -232,7 +227,7 @@ def _splits_at_words(tokenizer: Tokenizer) -> bool:
         return state["use_regex"] and not state["add_prefix_space"]
     steps = state.get("pretokenizers", [])
     split, to_bytes = (steps[0], steps[-1]) if len(steps) == 2 else ({}, {})
-    is_ours = split.get("pattern") == {"Regex": PATTERN} and split["behavior"] == "Isolated" and not split["invert"]
+    is_ours = split.get("pattern") == {"Regex": GPT4_PATTERN} and split["behavior"] == "Isolated" and not split["invert"]
     return is_ours and to_bytes["type"] == "ByteLevel" and not to_bytes["add_prefix_space"]
 
 

@@ -22,9 +22,11 @@ import pyarrow.parquet as pq
 from tokenizers import Tokenizer
 
 from curation.best_fit import WINDOW, plan_best_fit
+from curation.encoder import EncoderKind
 from curation.packed_files import RowLayout, shuffled, write_split
 from curation.piece_list import SPLITS, PieceList, RowCutter, list_pieces, packing_statistics, split_plan
-from curation.pieces import TokenBytes, cut_documents, frame, measure, token_bytes
+from curation.pieces import cut_documents, frame, measure, token_bytes
+from curation.prepared_tokenizer import PreparedTokenizer, prepared_tokenizer
 from curation.sampling import TextSample, is_held_out
 from curation.shards import TEMPORARY, sync, whole_file
 from curation.token_files import TokenFile, piece_schema
@@ -34,7 +36,6 @@ from curation.tokenizer import (
     TokenizerError,
     TokenizerInfo,
     batches_of_bytes,
-    encode,
     load_tokenizer,
     save_tokenizer,
     train_tokenizer,
@@ -53,12 +54,14 @@ class PackSettings:
     """How clean documents become sequences.
 
     `tokenizer`: a tokenizer.json; without one, one of `vocab_size` tokens is trained on about `train_bytes` of text.
-    `window`: pieces planned together. `held_out`: the fraction of documents never trained on, chosen by their ids.
+    `encoder`: `fast`, or `reference` for `tokenizers` itself: the same ids, some twenty times slower. `window`: pieces
+    planned together. `held_out`: the fraction of documents never trained on, chosen by their ids.
     """
 
     tokenizer: str | Path | None = None
     vocab_size: int = 8192
     train_bytes: int = 32_000_000
+    encoder: EncoderKind = "fast"
     sequence_length: int = 2048
     window: int = WINDOW
     packing: Literal["best_fit", "concat"] = "best_fit"
@@ -78,6 +81,8 @@ class PackSettings:
             raise SettingError("seed", f"seed must be below 2**32, got {self.seed}")
         if not 0.0 <= self.held_out < 1.0:
             raise SettingError("held_out", f"held_out is a fraction from 0 to below 1, got {self.held_out}")
+        if self.encoder not in ("fast", "reference"):
+            raise SettingError("encoder", f"encoder must be fast or reference, got {self.encoder!r}")
         if self.packing not in ("best_fit", "concat"):
             raise SettingError("packing", f"packing must be best_fit or concat, got {self.packing!r}")
 
@@ -121,13 +126,13 @@ def _document_batches(path: Path, columns: list[str]) -> Iterator[pa.Table]:
 
 def tokenise_shard(clean_file: Path, tokenizer_file: Path, settings: PackSettings, out: Path) -> dict[str, int]:
     """Encode one clean shard, cut documents longer than a sequence, and write the pieces to `out`; returns counts."""
-    tokenizer, info = load_tokenizer(tokenizer_file)
-    table = token_bytes(tokenizer, info.vocab_size)
+    prepared = prepared_tokenizer(tokenizer_file, settings.encoder)
+    info = prepared.info
     schema = piece_schema(info.vocab_size, info.sha256, settings.sequence_length)
     counts = dict.fromkeys(("documents", "empty_documents", "pieces", "tokens", "text_bytes"), 0)
     with whole_file(out) as temporary, pa.ipc.new_file(str(temporary), schema) as writer:
         for documents in _document_batches(clean_file, COLUMNS):
-            batch = _piece_batch(documents, tokenizer, info, table, settings)
+            batch = _piece_batch(documents, prepared, settings)
             writer.write_batch(batch.cast(schema))
             with_pieces = pc.sum(pc.equal(batch["part"], 0)).as_py() or 0
             counts["documents"] += len(documents)
@@ -138,12 +143,11 @@ def tokenise_shard(clean_file: Path, tokenizer_file: Path, settings: PackSetting
     return counts
 
 
-def _piece_batch(
-    documents: pa.Table, tokenizer: Tokenizer, info: TokenizerInfo, table: TokenBytes | None, settings: PackSettings
-) -> pa.RecordBatch:
+def _piece_batch(documents: pa.Table, prepared: PreparedTokenizer, settings: PackSettings) -> pa.RecordBatch:
+    tokenizer, info, encoder, table = prepared
     texts = large_strings(documents["text"])
     dtype = np.dtype(token_type(info.vocab_size).to_pandas_dtype())
-    offsets, tokens = frame(*encode(tokenizer, texts), info.bos_id, info.eos_id, dtype)
+    offsets, tokens = frame(*encoder.encode(texts), info.bos_id, info.eos_id, dtype)
     measured = measure(tokenizer, table, texts, offsets, tokens, settings.sequence_length)
     pieces = cut_documents(offsets, measured, settings.sequence_length)
     list_offsets = np.append(pieces.first, len(tokens)).astype(np.int32)
@@ -174,7 +178,7 @@ def write_packed(
     A packed folder that is there loses its manifest first, and the new manifest comes last, so that a folder with a
     manifest is always whole. Raises TokenFileError for a shard that was tokenised for something else.
     """
-    tokenizer, info = load_tokenizer(tokenizer_file)
+    tokenizer, info, encoder, _ = prepared_tokenizer(tokenizer_file, settings.encoder)
     _clear(folder)
     schema = piece_schema(info.vocab_size, info.sha256, settings.sequence_length)
     files = [TokenFile(path, schema) for path in token_files]
@@ -188,7 +192,7 @@ def write_packed(
         entries[split] = write_split(folder, split, [file.tokens for file in files], pieces.placed, refs, row_of_piece, rows, layout)
     with whole_file(folder / TOKENIZER_NAME) as temporary:
         temporary.write_bytes(Path(tokenizer_file).read_bytes())
-    statistics = packing_statistics(plans, settings.sequence_length)
+    statistics = packing_statistics(plans, settings.sequence_length) | {"encoder": encoder.kind, "encoder_slow_because": encoder.slow_because}
     write_manifest(folder, Manifest(
         tokenizer_sha256=info.sha256, vocab_size=info.vocab_size, sequence_length=settings.sequence_length,
         pad_id=info.pad_id, bos_id=info.bos_id, eos_id=info.eos_id, job_sha256=job_sha256, packing=settings.packing,

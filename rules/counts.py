@@ -36,6 +36,7 @@ from rules.longest_lines import LONGEST_LINE_COUNTS, count_longest_lines
 from rules.mark_counts import MARK_COUNTS, count_marks
 from rules.markup_counts import MARKUP_COUNTS, count_markup
 from rules.nemo_character_counts import NEMO_CHARACTER_COUNTS, count_nemo_characters
+from rules.nemo_code_counts import NEMO_CODE_COUNTS, count_nemo_code
 from rules.nemo_line_counts import NEMO_LINE_COUNTS, count_nemo_lines
 from rules.nemo_ngrams import NEMO_NGRAM_COUNTS, count_nemo_ngrams
 from rules.nemo_word_counts import NEMO_WORD_COUNTS, count_nemo_words
@@ -59,6 +60,7 @@ TEXT_KERNELS = (
     (count_datamap_text, DATAMAP_TEXT_COUNTS),
     (count_nemo_characters, NEMO_CHARACTER_COUNTS),
     (count_nemo_lines, NEMO_LINE_COUNTS),
+    (count_nemo_code, NEMO_CODE_COUNTS),
     (count_datajuicer_characters, DATAJUICER_CHARACTER_COUNTS),
     (count_datajuicer_repetition, DATAJUICER_REPETITION_COUNTS),
     (count_datajuicer_words, DATAJUICER_WORD_COUNTS),

@@ -25,7 +25,7 @@ from rules.lines import EDIT_ROWS, apply_line_rules
 from rules.rule import ENGINE_SIGNALS, Pack, Rule
 from rules.shared_signals import SharedSignals
 from rules.urls import url_matches
-from rules.word_lists import measure_list, parse_call
+from rules.word_lists import list_signal, parse_call
 
 Columns = dict[str, np.ndarray]
 WORDS = "words"  # a column that every batch has: words of each text before any edit, as the first pack splits them
@@ -231,7 +231,7 @@ class _Measuring:
         values = np.full(len(self.texts), np.nan)
         if scope.any():
             texts = self.texts if scope.all() else self.texts.filter(pa.array(scope))
-            values[scope] = measure_list(texts, pack.lists[words], pack.words)[kind]
+            values[scope] = list_signal(kind, texts, pack.lists[words], pack.words)
         return values
 
     def wanted(self, position: int) -> list[str]:

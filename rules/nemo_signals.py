@@ -1,8 +1,11 @@
 """The signals of NeMo Curator's heuristic filters (nemo_curator/stages/text/filters/heuristic), by their own definitions.
 
 Filters whose number another signal already is have none here: LongWordFilter is `longest_word_chars`, WordCountFilter
-`words`, both with `words: space`. What a pattern says, a pack's `match` says (SubstringFilter). The filters that need a
-parser, a tokenizer or a table of file extensions are left out.
+`words`, both with `words: space`. What a pattern says, a pack's `match` says (SubstringFilter); characters of a
+histogram are a list of the pack's, `listed_char_frac` (HistogramFilter). Comments and HTML are read by lexers where NeMo
+asks a parser (rules/nemo_code_counts.py). PerExtensionFilter compares `longest_line_chars`, `nemo_mean_line_chars` and
+fractions of characters with a table by file extension, which its user brings: those are rules. Left out: what needs a
+tokenizer or a model (TokenCountFilter, TokenizerFertilityFilter, the fastText filters).
 
 Where a filter divides by zero, or calls an empty text the worst there is, a signal is NaN.
 """
@@ -14,6 +17,7 @@ import numpy as np
 from rules.nemo_ngrams import DUPLICATE_SIZES, TOP_SIZES
 from rules.signal import Signal, number, ratio
 
+FEWEST_HTML_CHARS = 100
 NEMO = "NeMo Curator, heuristic filters"
 
 
@@ -25,6 +29,16 @@ def _lacking(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
 def _mean_word_chars(chars: np.ndarray, white: np.ndarray, words: np.ndarray) -> np.ndarray:
     """Whatever the splitter, the characters of all words are the visible ones."""
     return ratio(chars - white, words)
+
+
+def _mean_line(chars: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """All characters but the line feeds, of which there is one less than lines, over the lines."""
+    return ratio(chars - (rows - 1), rows)
+
+
+def _html_text(text: np.ndarray, chars: np.ndarray) -> np.ndarray:
+    """text / chars; 0 where there is less than FEWEST_HTML_CHARS of text."""
+    return ratio(np.where(text < FEWEST_HTML_CHARS, 0, text), chars)
 
 
 def _top(n: int) -> Signal:
@@ -68,6 +82,13 @@ NEMO_SIGNALS = (
     Signal("nemo_unique_paragraph_frac", "different paragraphs (between two line feeds) / paragraphs", "fraction", NEMO, ("nemo_unique_paragraphs", "nemo_paragraphs"), ratio),
     Signal("nemo_unique_paragraph_char_frac", "characters of different paragraphs / characters of paragraphs", "fraction", NEMO, ("nemo_unique_paragraph_chars", "nemo_paragraph_chars"), ratio),
     Signal("nemo_boilerplate_paragraph_frac", "paragraphs with a phrase of cookie or policy notices / paragraphs; 1 if lorem ipsum occurs", "fraction", NEMO, ("nemo_boilerplate_paragraphs", "nemo_paragraphs"), ratio, "This site uses cookies.\n\nWelcome."),
+    # code
+    Signal("nemo_mean_line_chars", "characters of a line, its line feed aside, on average", "characters", NEMO, ("chars", "rows"), _mean_line),
+    Signal("nemo_python_comment_char_frac", "characters of Python's comments and docstrings / characters", "fraction", NEMO, ("nemo_python_comment_chars", "chars"), ratio, 'def bake():\n    """Bake bread."""\n    return 1  # loaf\n'),
+    Signal("nemo_c_comment_char_frac", "characters between /* and */, and after // on a line, outside of strings / characters", "fraction", NEMO, ("nemo_c_comment_chars", "chars"), ratio, "int loaf = 1; // one\n/* all of it */\n"),
+    Signal("nemo_hash_comment_char_frac", "characters after a # that starts a word, on its line, outside of strings / characters", "fraction", NEMO, ("nemo_hash_comment_chars", "chars"), ratio, "bake --hot  # with steam\n"),
+    Signal("nemo_markup_comment_char_frac", "characters between <!-- and --> / characters", "fraction", NEMO, ("nemo_markup_comment_chars", "chars"), ratio, "<p>bread</p><!-- still warm -->"),
+    Signal("nemo_html_text_char_frac", "characters outside of HTML's tags, comments, scripts and styles, 0 if fewer than 100 / characters", "fraction", NEMO, ("nemo_html_text_chars", "chars"), _html_text, "<style>p {color: red}</style><p>" + "Bread and butter, and salt. " * 5 + "</p>"),
     # repetition
     *map(_top, TOP_SIZES),
     *map(_dup, DUPLICATE_SIZES),

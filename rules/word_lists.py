@@ -21,6 +21,7 @@ import pyarrow.compute as pc
 from rules.characters import character_classes
 from rules.kernels import kernel_texts
 from rules.list_counts import COVERED, DISTINCT, FOUND, WORDS, build_table, count_listed
+from rules.listed_characters import listed_char_frac
 from rules.rewriting import rewritten
 from rules.words import Splitter, split_words, splits_unicode
 
@@ -28,6 +29,7 @@ LIST_SIGNALS = {
     "listed_words": ("occurrences of the entries of the pack's list", "occurrences"),
     "listed_word_frac": ("words that belong to an occurrence of an entry of the pack's list / words", "fraction"),
     "listed_distinct_words": ("how many different entries of the pack's list occur", "entries"),
+    "listed_char_frac": ("characters that the entries of the pack's list are written in, white space at the text's ends aside / characters", "fraction"),
 }
 _CALL = re.compile(r"([a-z0-9_]+)\(([^()]*)\)")
 
@@ -69,8 +71,18 @@ def parse_call(signal: str) -> tuple[str, str] | None:
     return (parts[1], parts[2].strip()) if parts else None
 
 
+def list_signal(kind: str, texts: pa.LargeStringArray, words: WordList, splitter: Splitter = "unicode") -> np.ndarray:
+    """One signal of LIST_SIGNALS of each text for one list: float64 [docs]."""
+    if kind == "listed_char_frac":
+        entries = pa.array(words.entries, pa.large_string())
+        if words.case == "any":
+            texts, entries = pc.utf8_lower(texts), pc.utf8_lower(entries)
+        return listed_char_frac(texts, tuple(entries.to_pylist()))
+    return measure_list(texts, words, splitter)[kind]
+
+
 def measure_list(texts: pa.LargeStringArray, words: WordList, splitter: Splitter = "unicode") -> dict[str, np.ndarray]:
-    """The list signals (LIST_SIGNALS) of each text for one list: float64 [docs] each; a fraction is NaN without words."""
+    """The signals of words (LIST_SIGNALS) of each text for one list: float64 [docs] each; a fraction is NaN without words."""
     texts = texts if words.case == "exact" else pc.utf8_lower(texts)
     counts = _counts_anywhere(texts, words, splitter) if words.anywhere else _counts(texts, words, splitter)
     found, covered, distinct, total = (column.astype(np.float64) for column in counts)

@@ -9,6 +9,7 @@ import re
 import unicodedata
 from collections import Counter
 
+import nemo_code_definitions
 import regex
 from definitions import split_words
 
@@ -110,7 +111,7 @@ def dup_chars(text: str, words: list[str], n: int) -> int:
 
 def signals(text: str, words: str) -> dict[str, float]:
     split = split_words(text, words)
-    found = character_signals(text) | word_signals(split) | line_signals(text) | paragraph_signals(text)
+    found = character_signals(text) | word_signals(split) | line_signals(text) | paragraph_signals(text) | nemo_code_definitions.signals(text)
     for n in (2, 3, 4):
         found[f"nemo_top_{n}_gram_char_frac"] = fraction(top_chars(text, split, n), len(text))
     for n in (2, 5, 6, 7, 8, 9, 10):

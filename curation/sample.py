@@ -1,8 +1,12 @@
 """A random sample of documents from files of any size: a few shards, chosen by seed, and some documents of each.
 
 Parquet is read a row group at a time, other files from their beginning, at most a few times the documents that are
-taken from each. Memory and time depend on the size of the sample, not of the corpus. Empty documents are left out, as in a run. Documents without a language get
-one from the vendored identifier, so that rules for single languages see what they will see in a run.
+taken from each; of very many files, some are chosen by seed first. Memory and time depend on the size of the sample,
+not of the corpus. Empty documents are left out, as in a run. Documents without a language get one from the vendored
+identifier, so that rules for single languages see what they will see in a run.
+
+A stratified sample takes as many documents of each source (or language) as there are, up to the same number of each;
+it is chosen from four times as many documents.
 """
 
 from __future__ import annotations
@@ -10,19 +14,27 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
-from curation.inputs import Shard, list_inputs, plan_shards
+from curation.inputs import InputFile, Shard, list_inputs, plan_shards
 from curation.passes import remove_empty
 from curation.readers import ReadSettings, read_shard
 from curation.stages.language import LanguageSettings, identify, with_language
+from curation.streams import open_binary
 
 SAMPLE_DOCUMENTS = 20_000
 _SHARD_BYTES = 4 << 20  # small, so that a sample can be made of many places
 _MOST_SHARDS = 64
+_MOST_FILES = 512  # of more, so many are chosen
 _READ_FACTOR = 4  # documents looked at for each that is taken from a shard
+_RECORD_BYTES = 1.2  # of a JSON record, for each byte of its text
+
+Stratum = Literal["source", "lang"]
 
 
 @dataclass
@@ -33,30 +45,47 @@ class Sample:
     files: int
     seed: int
     whole: bool  # every document of the files is in it
+    total: int | None = None  # documents that the files have, as far as that is known
+    exact: bool = True  # `total` was counted, not estimated
 
 
 def draw_sample(
-    patterns: Sequence[str], folder: Path, size: int = SAMPLE_DOCUMENTS, seed: int = 0, settings: ReadSettings | None = None
+    patterns: Sequence[str],
+    folder: Path,
+    size: int = SAMPLE_DOCUMENTS,
+    seed: int = 0,
+    settings: ReadSettings | None = None,
+    stratify: Stratum | None = None,
 ) -> Sample:
     """About `size` documents of the files that `patterns` match, the same for the same seed.
 
     Raises InputError where there is nothing to read."""
     files = list_inputs(patterns, folder)
-    shards = plan_shards(files, _SHARD_BYTES)
     rng = np.random.default_rng(seed)
-    order = rng.permutation(len(shards))
-    quota = -(-size // min(len(shards), _MOST_SHARDS))
+    chosen = [files[i] for i in np.sort(rng.choice(len(files), _MOST_FILES, replace=False))] if len(files) > _MOST_FILES else files
+    wanted = size * _READ_FACTOR if stratify else size
+    documents, whole = _drawn(plan_shards(chosen, _SHARD_BYTES), wanted, rng, settings or ReadSettings())
+    whole = whole and len(chosen) == len(files)
+    documents = _labelled(documents)
+    total, exact = (len(documents), True) if whole else _total(chosen, len(files), documents)
+    if stratify and len(documents) > size:
+        documents, whole = documents.take(pa.array(stratified_rows(documents[stratify], size, rng))), False
+    return Sample(documents, len(files), seed, whole, total, exact)
+
+
+def _drawn(shards: list[Shard], size: int, rng: np.random.Generator, settings: ReadSettings) -> tuple[pa.Table, bool]:
+    """About `size` documents of the shards, and whether they are all there are."""
     parts: list[pa.Table] = []
     taken, whole = 0, True
-    for number in order:
+    for visited, number in enumerate(rng.permutation(len(shards))):
         if taken >= size:
             whole = False
             break
-        part, complete = _some(shards[number], min(quota, size - taken), rng, settings or ReadSettings())
+        quota = -(-(size - taken) // max(1, min(len(shards), _MOST_SHARDS) - visited))  # what small shards lacked, the next ones give
+        part, complete = _some(shards[number], quota, rng, settings)
         parts.append(part)
         taken, whole = taken + len(part), whole and complete
-    documents = pa.concat_tables(parts, promote_options="permissive")
-    return Sample(_labelled(documents), len(files), seed, whole)
+    return pa.concat_tables(parts, promote_options="permissive"), whole
 
 
 def _some(shard: Shard, wanted: int, rng: np.random.Generator, settings: ReadSettings) -> tuple[pa.Table, bool]:
@@ -83,3 +112,41 @@ def _labelled(documents: pa.Table) -> pa.Table:
     if documents["lang"].null_count < len(documents) or not len(documents):
         return documents
     return with_language(documents, *identify(documents["text"], LanguageSettings()))
+
+
+def stratified_rows(strata: pa.Array | pa.ChunkedArray, size: int, rng: np.random.Generator) -> np.ndarray:
+    """`size` rows (ascending, int64), as equally many of each value of `strata` ([n]) as there are; null is a value too."""
+    codes = pc.fill_null(strata.cast(pa.string()), "").unique() if len(strata) else pa.array([], pa.string())
+    of = pc.index_in(pc.fill_null(strata.cast(pa.string()), ""), codes).to_numpy(zero_copy_only=False)
+    shuffled = rng.permutation(len(of))
+    grouped = shuffled[np.argsort(of[shuffled], kind="stable")]
+    counts = np.bincount(of, minlength=len(codes))
+    rank = np.arange(len(of)) - np.repeat(np.cumsum(counts) - counts, counts)
+    return np.sort(grouped[np.argsort(rank, kind="stable")[:size]])
+
+
+# --- how many there are ------------------------------------------------------------------------------------
+
+
+def _total(chosen: Sequence[InputFile], files: int, documents: pa.Table) -> tuple[int | None, bool]:
+    """How many documents there are, and whether that was counted: Parquet says so, of JSON lines it is the size that tells.
+
+    None where nothing tells (compressed files, archives)."""
+    counts = [_parquet_rows(file) if file.format == "parquet" else None for file in chosen]
+    if all(count is not None for count in counts):
+        return round(sum(counts) * files / len(chosen)), files == len(chosen)
+    mean = pc.mean(pc.binary_length(documents["text"])).as_py() or 0
+    for i, file in enumerate(chosen):
+        if counts[i] is None and file.format == "jsonl" and file.path.endswith((".jsonl", ".json", ".ndjson")) and file.size_bytes > 0 and mean:
+            counts[i] = file.size_bytes / (_RECORD_BYTES * mean)
+    if any(count is None for count in counts):
+        return None, False
+    return round(sum(counts) * files / len(chosen)), False
+
+
+def _parquet_rows(file: InputFile) -> int | None:
+    try:
+        with open_binary(file.path) as raw:
+            return pq.read_metadata(raw).num_rows
+    except (pa.ArrowException, OSError):
+        return None

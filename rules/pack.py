@@ -48,18 +48,19 @@ def shipped_packs() -> dict[str, Path]:
     return {str(path.relative_to(SHIPPED).with_suffix("")): path for path in sorted(SHIPPED.rglob("*.yaml"))}
 
 
-def load_pack(pack: str | Path) -> Pack:
+def load_pack(pack: str | Path, draft: bool = False) -> Pack:
     """Read one pack: a shipped one by name, or any by the path of its file. Raises Problems with every mistake in it.
 
-    Raises ValueError when there is no such pack."""
+    In a `draft`, rules may have an empty `why`: to see what they do before saying why they are there. Raises ValueError
+    when there is no such pack."""
     path = pack if isinstance(pack, Path) else find_pack(pack, Path())
     problems: list[Problem] = []
-    draft = _read(path, (), problems)
-    if problems or draft is None:
+    read = _read(path, (), problems, draft)
+    if problems or read is None:
         raise Problems(problems)
-    source = draft.settings["source"]
-    rules = tuple(form if form.source else replace(form, source=source) for rule in draft.rules.values() for form in rule.forms())
-    return Pack(rules=rules, located=draft.located, lists=draft.lists, **draft.settings)
+    source = read.settings["source"]
+    rules = tuple(form if form.source else replace(form, source=source) for rule in read.rules.values() for form in rule.forms())
+    return Pack(rules=rules, located=read.located, lists=read.lists, **read.settings)
 
 
 @dataclass
@@ -72,8 +73,8 @@ class _PackDraft:
     rules: dict[str, Draft]
 
 
-def _read(path: Path, above: tuple[Path, ...], problems: list[Problem]) -> _PackDraft | None:
-    """Read a file and those it extends; `above` are the files that extend it."""
+def _read(path: Path, above: tuple[Path, ...], problems: list[Problem], without_why: bool = False) -> _PackDraft | None:
+    """Read a file and those it extends; `above` are the files that extend it. `without_why`: its own rules may lack one."""
     try:
         located = load(path)
     except Problems as found:
@@ -83,7 +84,7 @@ def _read(path: Path, above: tuple[Path, ...], problems: list[Problem]) -> _Pack
     shape = _shape(located, problems)
     _check_head(data, located, problems)
     parents = _parents(data, located, path, above, problems)
-    reader = RuleReader(located, {}, problems, path.parent)
+    reader = RuleReader(located, {}, problems, path.parent, without_why)
     lists = {name: words for parent in parents for name, words in parent.lists.items()} | _lists(data.get("lists"), reader)
     reader.lists = lists
     rules = _rules(data, parents, reader)

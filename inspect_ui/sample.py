@@ -1,0 +1,133 @@
+"""What is opened: a sample of documents and the packs that judge them, of raw files or of a finished run.
+
+Of raw files the sample is curation/sample.py's. Of a run it is drawn from clean/ and removed/, by row groups chosen at
+random, with every text as it was before rules changed it; the stage and the reason that a document was removed for come
+along. Memory and time depend on the size of the sample.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from curation.checking import is_pack
+from curation.inputs import InputError
+from curation.job import load_job
+from curation.run_directory import RUN_FILE, read_run
+from curation.sample import SAMPLE_DOCUMENTS, Stratum, draw_sample
+from inspect_ui.run_sample import draw_run
+from rules.pack import find_pack, load_pack
+from rules.places import Problems
+from rules.rule import Pack
+
+
+class InspectError(ValueError):
+    """What was asked for cannot be shown; the text says why, and what to do."""
+
+
+@dataclass
+class PackFile:
+    """A pack in force, and the file it was read from; `shipped` packs are not written to."""
+
+    path: Path
+    pack: Pack
+    actions: dict[str, str] = field(default_factory=dict)  # what the job sets
+
+
+@dataclass
+class Opened:
+    """A sample, and how much it stands for.
+
+    `documents` has the columns of curation.document.DOCUMENT first; of a run also `stage` and `reason` (null: kept)."""
+
+    documents: pa.Table
+    total: int | None
+    exact: bool
+    seed: int
+    packs: list[PackFile]
+    run: Path | None = None
+    notices: list[str] = field(default_factory=list)
+
+    @property
+    def title(self) -> str:
+        """How much is seen of how much: `20,000 of 3.1 M, seed 7`."""
+        total = "more" if self.total is None else ("" if self.exact else "about ") + short_number(self.total)
+        return f"{len(self.documents):,} of {total}, seed {self.seed}"
+
+
+def short_number(number: int) -> str:
+    """`number` as a title has room for it: 32,761, then 3.1 M, then 2.4 G."""
+    if number < 1_000_000:
+        return f"{number:,}"
+    return f"{number / 1e6:.1f} M" if number < 1_000_000_000 else f"{number / 1e9:.1f} G"
+
+
+def open_sample(
+    paths: Sequence[str], packs: Sequence[str] = (), size: int = SAMPLE_DOCUMENTS, seed: int = 0, stratify: Stratum | None = None
+) -> Opened:
+    """Open a run directory (one path, with run.json), or files, folders, globs and URLs.
+
+    `packs`: shipped packs by name, others and jobs by path; of a run, instead of its own. Raises InputError,
+    RunDirectoryError or InspectError where something is not there, Problems where a pack has mistakes."""
+    runs = [path for path in paths if "://" not in path and (Path(path) / RUN_FILE).exists()]
+    if runs and len(paths) > 1:
+        raise InspectError(f"{runs[0]!r} is a run directory: inspect it alone, or name files only")
+    files = [file for name in packs for file in pack_files(name)]
+    names = [file.pack.name for file in files]
+    if len(set(names)) < len(names):
+        raise InspectError(f"two packs have the name {next(n for n in names if names.count(n) > 1)!r}: give each once")
+    if runs:
+        return _open_run(Path(runs[0]), files, size, seed, stratify)
+    if not paths:
+        raise InspectError("name a run directory or files to inspect")
+    sample = draw_sample(paths, Path(), size, seed, stratify=stratify)
+    if not len(sample.documents):
+        raise InspectError(f"no document in {', '.join(map(repr, paths))}: every record is empty or unreadable")
+    notices = [] if files else ["no rules are applied: name packs with --packs, such as --packs web_chrome,gopher_quality"]
+    return Opened(sample.documents, sample.total, sample.exact, seed, files, None, notices)
+
+
+def pack_files(name: str) -> list[PackFile]:
+    """The pack called or at `name`; of a job, all its packs."""
+    try:
+        path = find_pack(name, Path())
+    except ValueError as error:
+        raise InspectError(str(error)) from None
+    return [PackFile(path, load_pack(path))] if is_pack(path) else _job_packs(path)
+
+
+def _job_packs(path: Path) -> list[PackFile]:
+    job = load_job(path)
+    uses: list[Any] = [{"use": use} if isinstance(use, str) else vars(use) for use in job.settings.packs]
+    return [PackFile(find_pack(use["use"], path.parent), pack, dict(use.get("set", {}))) for use, pack in zip(uses, job.packs)]
+
+
+def _open_run(path: Path, files: list[PackFile], size: int, seed: int, stratify: Stratum | None) -> Opened:
+    run = read_run(path)
+    notices: list[str] = []
+    if not files:
+        files, notices = _packs_of_run(run, path)
+    documents, total = draw_run(path, size, seed, stratify)
+    if not len(documents):
+        raise InspectError(f"{str(path)!r} holds no documents: nothing was kept or removed")
+    return Opened(documents, total, True, seed, files, path, notices)
+
+
+def _packs_of_run(run: dict[str, Any], path: Path) -> tuple[list[PackFile], list[str]]:
+    """The packs of the run's job, and what a user must know about them."""
+    named = run.get("job_file", "")
+    places = [Path(named), Path(run.get("folder", "")) / Path(named).name]
+    job_file = next((place for place in places if place.is_file()), None)
+    if job_file is None:
+        return [], [f"the job {named!r} of this run is gone: no rules are applied; name packs with --packs"]
+    try:
+        files = _job_packs(job_file)
+    except (Problems, InputError, ValueError) as error:
+        return [], [f"the packs of this run cannot be read now, so no rules are applied: {str(error).splitlines()[0]}"]
+    old = {name: about["sha256"] for name, about in run.get("packs", {}).items()}
+    changed = [file.pack.name for file in files if old.get(file.pack.name) != file.pack.sha256]
+    return files, [f"changed since the run: {', '.join(changed)}; verdicts here are those of the packs as they are now"] if changed else []

@@ -20,7 +20,9 @@ COMMANDS = {
     "verify": ("curation.cli", "verify", "Check a finished run from its files: nothing missing, altered or unlisted."),
     "train": ("train.cli", "train", "Train a model on packed documents, or go on where it stopped."),
     "model": ("train.cli", "model", "Describe a model: parameters, KV cache, FLOPs, memory; list the presets."),
-    "generate": ("train.cli", "generate", "Continue a text with a trained model."),
+    "generate": ("train.generate_cli", "generate", "Continue texts with a trained model."),
+    "export": ("train.hugging_face_cli", "export", "Write a trained model for transformers and vLLM, checked against transformers."),
+    "import": ("train.hugging_face_cli", "import_", "Read a Llama model of Hugging Face, to write with or to train on."),
 }
 
 

@@ -17,8 +17,9 @@ from test_train_config import write_config
 from test_train_handoff import made_up_texts, write_packed
 
 from train.checkpoint import checkpoint_folders
-from train.cli import generate, json_line, train
+from train.cli import json_line, train
 from train.durable import write_json
+from train.generate_cli import generate
 from train.run_folder import read_json
 
 torch.set_num_threads(1)
@@ -117,10 +118,33 @@ def test_generate_continues_the_prompt(trained) -> None:
     assert results[0].stdout == "the mill" + record["text"] + "\n"
 
 
+def test_generate_continues_many_prompts_each_with_its_seed(trained, tmp_path: Path) -> None:
+    _, run, _ = trained
+    file = tmp_path / "prompts.jsonl"
+    file.write_text('{"prompt": "wheel"}\n\n{"prompt": "ça", "id": 3}\n', encoding="utf-8")
+    arguments = [str(run), "--prompt", "the mill", "--prompts", str(file), "--samples", "2", "--tokens", "9", "--json"]
+    result = CliRunner().invoke(generate, arguments)
+    records = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [(record["prompt"], record["seed"]) for record in records] == [
+        ("the mill", 0), ("the mill", 1), ("wheel", 2), ("wheel", 3), ("ça", 4), ("ça", 5)]  # fmt: skip
+    alone = CliRunner().invoke(generate, [str(run), "--prompt", "wheel", "--tokens", "9", "--seed", "3", "--json"])
+    assert json.loads(alone.stdout) == records[3]
+    for content, words in (("x", "1: is not JSON"), ('{"text": "a"}', '1: has no text under "prompt"'), ("", "no prompts")):
+        file.write_text(content)
+        result = CliRunner().invoke(generate, [str(run), "--prompts", str(file)])
+        assert result.exit_code == 2 and words in result.stderr and result.stdout == ""
+
+
+def test_generate_takes_a_checkpoint(trained) -> None:
+    _, run, _ = trained
+    arguments = ["--prompt", "the", "--tokens", "9"]
+    texts = [CliRunner().invoke(generate, [str(path), *arguments]).stdout for path in (run, checkpoint_folders(run)[-1])]
+    assert texts[0] == texts[1] and texts[0].startswith("the")
+
 def test_generated_terminal_commands_are_shown_not_obeyed(trained, tmp_path: Path, monkeypatch) -> None:
     _, run, _ = trained
     hostile = "\x1b]0;title\x07 \x9b31m \u202e\r\x7f"
-    monkeypatch.setattr("train.generate.Writer.continuation", lambda self, **settings: hostile)
+    monkeypatch.setattr("train.generate.Writer.stream", lambda self, *a, **settings: iter([[hostile[:9]], [hostile[9:]]]))
     for arguments in ([str(run), "--prompt", "\x1b[2J"], [str(run), "--json"]):
         result = CliRunner().invoke(generate, arguments)
         assert result.exit_code == 0

@@ -1,4 +1,4 @@
-"""The commands `train`, `model` and `generate`: read, call, print, exit code.
+"""The commands `train` and `model`: read, call, print, exit code.
 
 0 done; 2 a mistake the user can mend (said in words, without a traceback); 130 interrupted, after saving a checkpoint.
 Results go to stdout, progress and messages to stderr. Nothing heavy is imported before it is needed, and PyTorch only
@@ -80,32 +80,6 @@ def presets() -> None:
 
     for line in preset_lines():
         click.echo(line)
-
-
-@click.command("generate")
-@click.argument("run", metavar="RUN_DIR", type=click.Path(path_type=Path))
-@click.option("--prompt", default="", help="The text to continue; nothing starts a new document.")
-@click.option("--tokens", default=128, show_default=True, type=click.IntRange(min=1), help="At most this many tokens.")
-@click.option("--temperature", default=0.8, show_default=True, type=click.FloatRange(min=0), help="0: most likely.")
-@click.option(
-    "--top-p", default=0.95, show_default=True, type=click.FloatRange(0, 1, min_open=True), help="Sample from this mass."
-)
-@click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0), help="The same seed, the same text.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def generate(run: Path, prompt: str, tokens: int, temperature: float, top_p: float, seed: int, as_json: bool) -> None:
-    """Continue a text with the model of a training run."""
-    settings = {"prompt": prompt, "tokens": tokens, "temperature": temperature, "top_p": top_p, "seed": seed}
-    with exit_codes():
-        from rules.visible import visible
-        from train.run_folder import read_run
-
-        read_run(run)  # a wrong folder is told before PyTorch is imported
-        os.environ.setdefault("GOMP_SPINCOUNT", SPIN_COUNT)
-        from train.generate import open_writer
-        from train.world import choose_device
-
-        text = open_writer(run, choose_device("auto")).continuation(**settings)
-        click.echo(json_line({"schema_version": 1, **settings, "text": text}) if as_json else visible(prompt + text))
 
 
 def summary_text(summary: dict[str, Any], output: Path) -> str:

@@ -17,8 +17,9 @@ from torch import Tensor
 from train.config import TrainError
 from train.kv_cache import KVCache
 from train.model import Transformer
+from train.open_model import open_model
 from train.sampler import Sampler, choose_all
-from train.saved_model import SavedModel, open_model, open_tokenizer
+from train.saved_model import SavedModel, open_tokenizer
 
 __all__ = ["Sampler", "Writer", "generate", "open_tokenizer", "open_writer", "stream"]
 
@@ -35,11 +36,11 @@ class Writer(SavedModel):
         return self.continuations([prompt], tokens, temperature, top_p, seed)[0]
 
     def continuations(
-        self, prompts: Sequence[str], tokens: int, temperature: float, top_p: float, seed: int
+        self, prompts: Sequence[str], tokens: int, temperature: float, top_p: float, seed: int, compiled: bool = False
     ) -> list[str]:
         """What follows each of `prompts`, written as one batch; text i is drawn with `seed + i`."""
         texts = [""] * len(prompts)
-        for pieces in self.stream(prompts, tokens, temperature, top_p, seed):
+        for pieces in self.stream(prompts, tokens, temperature, top_p, seed, compiled):
             texts = [text + piece for text, piece in zip(texts, pieces, strict=True)]
         return texts
 

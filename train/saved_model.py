@@ -1,4 +1,4 @@
-"""A model with its tokenizer, opened from where models lie: the folder of a training run, or one of its checkpoints."""
+"""A model together with its tokenizer and the ids that frame a document."""
 
 from __future__ import annotations
 
@@ -8,11 +8,8 @@ from pathlib import Path
 import torch
 from tokenizers import Tokenizer
 
-from train.checkpoint import checkpoint_folders, load_weights
-from train.config import TrainError, model_of_record
-from train.handoff import TOKENIZER_NAME
+from train.config import TrainError
 from train.model import Transformer
-from train.run_folder import CHECKPOINTS, read_run
 
 
 @dataclass(frozen=True)
@@ -46,26 +43,6 @@ class SavedModel:
         return [] if self.bos_id is None else [self.bos_id]
 
 
-def open_model(path: Path, device: torch.device) -> SavedModel:
-    """The model of a run's last checkpoint, or of the checkpoint `path`. Raises TrainError when there is none."""
-    run, checkpoint = run_and_checkpoint(path)
-    record = read_run(run)
-    model = Transformer(model_of_record(record["config"]["model"]))
-    load_weights(checkpoint, model)
-    return SavedModel(model.to(device).eval(), open_tokenizer(run / TOKENIZER_NAME), **record["tokens"])
-
-
-def run_and_checkpoint(path: Path) -> tuple[Path, Path]:
-    """The folder of a run, and of its last checkpoint or the one that `path` names."""
-    if path.parent.name == CHECKPOINTS and (path.parent.parent / "config.json").exists():
-        return path.parent.parent, path
-    read_run(path)
-    folders = checkpoint_folders(path)
-    if not folders:
-        raise TrainError(f"{path}: holds no checkpoint yet. Train first: gristmill train CONFIG.")
-    return path, folders[-1]
-
-
 def open_tokenizer(path: Path) -> Tokenizer:
     """The tokenizer in `path`, without any cutting or padding that its file may ask for."""
     try:
@@ -74,4 +51,5 @@ def open_tokenizer(path: Path) -> Tokenizer:
         raise TrainError(f"{path}: is not a tokenizer ({error}). Pack the data again.") from None
     tokenizer.no_truncation()
     tokenizer.no_padding()
+    tokenizer.encode_special_tokens = True  # text that spells a special token is text, as in training
     return tokenizer

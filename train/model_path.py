@@ -1,0 +1,40 @@
+"""What kind of folder a model lies in. Imports no torch, so that a wrong path is told at once."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from train.config import TrainError
+from train.run_folder import CHECKPOINTS, CONFIG, read_run
+
+
+def require_model(path: Path) -> None:
+    """Raises TrainError unless `path` is the folder of a run, of one of its checkpoints, or of a model of transformers."""
+    if not is_hugging_face(path):
+        read_run(run_of(path) or path)
+
+
+def run_of(checkpoint: Path) -> Path | None:
+    """The run that `checkpoint` is a checkpoint of; None where it is none."""
+    run = checkpoint.parent.parent
+    return run if checkpoint.parent.name == CHECKPOINTS and (run / CONFIG).exists() else None
+
+
+def is_hugging_face(folder: Path) -> bool:
+    """Whether `folder` holds a model as transformers saves it."""
+    return "model_type" in read_optional_json(folder / "config.json")
+
+
+def read_optional_json(path: Path) -> dict[str, Any]:
+    """A JSON object, or {} where there is no such file. Raises TrainError for what is not one."""
+    if not path.exists():
+        return {}
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise TrainError(f"{path}: cannot be read ({error}). Download or export it again.") from None
+    if not isinstance(record, dict):
+        raise TrainError(f"{path}: is not a JSON object. Download or export it again.")
+    return record

@@ -101,6 +101,21 @@ class Document(ScrollView, can_focus=True):
         return self._rows
 
     @property
+    def spans(self) -> Spans:
+        return self._spans
+
+    def line_start(self, line: int) -> int:
+        """The first byte of line `line`, from 1."""
+        return int(self._lines[max(0, min(line, len(self._lines)) - 1)])
+
+    def bytes_of(self, line: int, start: int, end: int) -> tuple[int, int]:
+        """Where characters `start` to `end` of line `line` (from 1) are in the text."""
+        first = self.line_start(line)
+        text = self._rows.decoded(*self._rows.line_extent(line - 1))
+        before = first + len(text[:start].encode())
+        return before, before + len(text[start:end].encode())
+
+    @property
     def number_width(self) -> int:
         """Cells of the column of line numbers, with the space after it."""
         return max(3, len(str(len(self._lines)))) + 1

@@ -34,10 +34,11 @@ class Spans:
         high = int(np.searchsorted(self._starts, end, "left"))
         return [span for span in self.spans[low:high] if span.end > start]
 
-    def after(self, byte: int, forward: bool = True) -> Span | None:
-        """The next span that begins after (or the last before) `byte`; from the other end where there is none."""
-        if not self.spans:
+    def after(self, byte: int, forward: bool, colour: int) -> Span | None:
+        """The next span of a colour that begins after (or the last before) `byte`, round the end; None where there is none."""
+        own = [span for span in self.spans if span.colour == colour]
+        if not own:
             return None
         if forward:
-            return self.spans[int(np.searchsorted(self._starts, byte, "right")) % len(self.spans)]
-        return self.spans[int(np.searchsorted(self._starts, byte, "left")) - 1]
+            return next((span for span in own if span.start > byte), own[0])
+        return next((span for span in reversed(own) if span.start < byte), own[-1])

@@ -1,0 +1,126 @@
+"""The inspector: seven screens over one session. What is looked at, and which rule, is the same on all of them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from textual.app import App
+from textual.binding import Binding
+
+from inspect_ui.labels import MODES, SamplingMode
+from inspect_ui.looking import MODE_NAMES, Looking, look
+from inspect_ui.screens.asking import Choice
+from inspect_ui.screens.frame import NAMES, Frame
+from inspect_ui.screens.keys import Keys, key_rows
+from inspect_ui.screens.read import Read
+from inspect_ui.session import Session
+from inspect_ui.widgets.rows import lay_out
+
+SAMPLED = [mode for mode in MODES if mode in MODE_NAMES]
+
+
+class Inspect(App):
+    """The application. `run_app` runs it."""
+
+    TITLE = "gristmill inspect"
+    CSS_PATH = "app.tcss"
+    MODES = {"read": Read}
+    DEFAULT_MODE = "read"
+    BINDINGS = [
+        *(Binding(str(number), f"show({number})", name, show=False) for number, name in enumerate(NAMES, 1)),
+        Binding("z", "undo", "Undo", show=False, tooltip="take the last label back"),
+        Binding("Z", "redo", "Redo", show=False, tooltip="give the label back that was taken back"),
+        Binding("tab", "app.focus_next", "Next pane", show=False),
+        Binding("shift+tab", "app.focus_previous", "Pane before", show=False),
+        Binding("question_mark", "keys", "Keys", tooltip="this list"),
+        Binding("ctrl+p", "command_palette", "Commands", show=False, tooltip="find a command by name"),
+        Binding("q", "quit", "Quit"),
+    ]
+
+    def __init__(self, session: Session):
+        super().__init__()
+        self.session = session
+        self.looking: Looking = look(session)
+        self.rule = ""  # the one that keys are about
+        self.turn = asyncio.Lock()
+        self._busy: list[str] = []
+
+    def on_mount(self) -> None:
+        for notice in self.session.notices:
+            self.notify(notice, markup=False, timeout=10)
+
+    # ---- where we are
+
+    @property
+    def frame(self) -> Frame | None:
+        """The screen that is seen, or that lies under a question."""
+        return next((screen for screen in reversed(self.screen_stack) if isinstance(screen, Frame)), None)
+
+    def action_show(self, number: int) -> None:
+        """Go to screen `number`, from 1."""
+        self.switch_mode(NAMES[number - 1].lower())
+
+    def look_at(self, looking: Looking) -> None:
+        """Look at these documents, on Read."""
+        self.looking = looking
+        if self.current_mode == "read":
+            self.frame.tell_title()
+            self.frame.fill()
+        else:
+            self.switch_mode("read")
+
+    # ---- work
+
+    @property
+    def busy(self) -> str:
+        return ", ".join(dict.fromkeys(self._busy))
+
+    @contextmanager
+    def working(self, what: str) -> Iterator[None]:
+        """A busy sign while something is computed."""
+        self._busy.append(what)
+        self._tell_titles()
+        try:
+            yield
+        finally:
+            self._busy.remove(what)
+            self._tell_titles()
+
+    def _tell_titles(self) -> None:
+        if self.frame is not None and self.frame.is_attached:
+            self.frame.tell_title()
+
+    # ---- keys that work everywhere
+
+    def action_keys(self) -> None:
+        if self.frame is self.screen:
+            self.push_screen(Keys(key_rows(self.screen)))
+
+    def action_sample(self) -> None:
+        """Choose how documents are sampled; `s` again goes down the list."""
+        rows = [(MODE_NAMES[mode], self.rule if mode in ("near", "only", "hits") else "") for mode in SAMPLED]
+        self.push_screen(Choice("Look at documents", rows, SAMPLED.index(self.looking.mode), "s"), self._sampled)
+
+    def _sampled(self, chosen: int | None) -> None:
+        if chosen is not None and self.frame:
+            mode: SamplingMode = SAMPLED[chosen]
+            rule = self.rule if mode in ("near", "only", "hits", "disagreements") else ""
+            self.frame.work("sampling", lambda: look(self.session, mode, rule), self.look_at)
+
+    def action_undo(self) -> None:
+        self._took_back(self.frame.attempt(self.session.undo), "taken back", "there is no label of yours to take back")
+
+    def action_redo(self) -> None:
+        self._took_back(self.frame.attempt(self.session.redo), "given back", "there is no label to give back")
+
+    def _took_back(self, label, done: str, nothing: str) -> None:
+        self.frame.say(f"{done}: {label.label} of {label.doc}" if label else nothing)
+        self.frame.fill()
+
+
+def run_app(session: Session) -> None:
+    """Show a session in this terminal until the user leaves."""
+    lay_out(b"ready", 80)  # kernels are compiled before the screen opens
+    Inspect(session).run()

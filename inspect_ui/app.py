@@ -5,20 +5,30 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
 
+import numpy as np
 from textual.app import App
 from textual.binding import Binding
 
+from inspect_ui.editing import edit
 from inspect_ui.labels import MODES, SamplingMode
 from inspect_ui.looking import MODE_NAMES, Looking, look
 from inspect_ui.screens.asking import Choice
+from inspect_ui.screens.diff import Diff
 from inspect_ui.screens.frame import NAMES, Frame
 from inspect_ui.screens.keys import Keys, key_rows
+from inspect_ui.screens.labels import Labels
 from inspect_ui.screens.read import Read
-from inspect_ui.session import Session
+from inspect_ui.screens.rules import Rules
+from inspect_ui.screens.told import Told
+from inspect_ui.screens.tune import Tune
+from inspect_ui.session import InspectError, Reloaded, Session
 from inspect_ui.widgets.rows import lay_out
+from rules.pack import SHIPPED
 
-SAMPLED = [mode for mode in MODES if mode in MODE_NAMES]
+SAMPLED = [mode for mode in MODES if mode != "other"]
 
 
 class Inspect(App):
@@ -26,7 +36,7 @@ class Inspect(App):
 
     TITLE = "gristmill inspect"
     CSS_PATH = "app.tcss"
-    MODES = {"read": Read}
+    MODES = {"read": Read, "rules": Rules, "tune": Tune, "diff": Diff, "labels": Labels}
     DEFAULT_MODE = "read"
     BINDINGS = [
         *(Binding(str(number), f"show({number})", name, show=False) for number, name in enumerate(NAMES, 1)),
@@ -44,6 +54,8 @@ class Inspect(App):
         self.session = session
         self.looking: Looking = look(session)
         self.rule = ""  # the one that keys are about
+        self.diff_rule = ""  # whose changes Diff shows next; empty: of all
+        self.at_line: int | None = None  # where Read begins with the next document
         self.turn = asyncio.Lock()
         self._busy: list[str] = []
 
@@ -70,6 +82,30 @@ class Inspect(App):
             self.frame.fill()
         else:
             self.switch_mode("read")
+
+    def read_document(self, row: int, line: int | None = None) -> None:
+        """Read this document, from a line on; it joins the documents that are looked at where it was not among them."""
+        self.at_line = line
+        places = np.flatnonzero(self.looking.rows == row)
+        if not len(places):
+            rows = np.insert(self.looking.rows, self.looking.place, row)
+            self.looking = replace(self.looking, rows=rows, mode="other")
+        else:
+            self.looking = replace(self.looking, place=int(places[0]))
+        self.look_at(self.looking)
+
+    def tune(self, rule: str) -> None:
+        """Show a rule on Tune."""
+        self.rule = rule
+        self.switch_mode("tune")
+
+    def show_diff(self, rule: str) -> None:
+        """Show what a rule did, on Diff."""
+        self.diff_rule = rule
+        self.switch_mode("diff")
+
+    def action_diff(self) -> None:
+        self.show_diff("")
 
     # ---- work
 
@@ -115,9 +151,41 @@ class Inspect(App):
     def action_redo(self) -> None:
         self._took_back(self.frame.attempt(self.session.redo), "given back", "there is no label to give back")
 
+    def action_edit_rule(self) -> None:
+        """Edit the rule that keys are about, and put the packs in force as they are then."""
+        place = self.frame.attempt(lambda: rule_place(self.session, self.rule))
+        if place and self.frame.attempt(lambda: edit(self, *place) or True):
+            self.frame.work("applying rules", self.session.reload, self._reloaded, replaces=False)
+
+    def _reloaded(self, found: Reloaded) -> None:
+        """Say what came of reading the packs again; with mistakes, the rules that were in force still are."""
+        if found.problems:
+            text = "\n".join(str(problem) for problem in found.problems)
+            self.push_screen(Told("Mistakes; the rules as they were stay in force", text), self._edit_again)
+            return
+        missing = f"; still to do: {found.notes[0]}" if found.notes else ""
+        self.frame.say((f"in force: {', '.join(found.changed)}" if found.changed else "nothing changed") + missing)
+        self.frame.fill()
+
+    def _edit_again(self, answer: str | None) -> None:
+        if answer == "edit":
+            self.action_edit_rule()
+
     def _took_back(self, label, done: str, nothing: str) -> None:
         self.frame.say(f"{done}: {label.label} of {label.doc}" if label else nothing)
         self.frame.fill()
+
+
+def rule_place(session: Session, name: str) -> tuple[Path, int]:
+    """The file and line where rule pack/id is written. Raises InspectError where it cannot be edited."""
+    found = [rule for pack in session.packs for rule in pack.rules if f"{pack.name}/{rule.id}" == name and rule.place]
+    if not found:
+        raise InspectError(f"no rule {name!r} in force: choose one on 2 Rules" if name else "choose a rule on 2 Rules first")
+    path = Path(found[0].place.located.path)
+    if path.resolve().is_relative_to(SHIPPED.resolve()):
+        pack = name.rpartition("/")[0]
+        raise InspectError(f"{name} comes with gristmill and is not written to: make a pack with `extends: [{pack}]` and change the rule there")
+    return path, found[0].place.located.place(found[0].place.at)[0]
 
 
 def run_app(session: Session) -> None:

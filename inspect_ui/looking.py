@@ -21,6 +21,7 @@ MODE_NAMES: dict[SamplingMode, str] = {
     "rare-host": "rare hosts first",
     "longest": "longest first",
     "each-language": "one of each language",
+    "other": "by hand",
 }
 
 

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from inspect_ui.judging import Judged
+from inspect_ui.pattern_groups import without_captures
 from inspect_ui.replay import LineHit, replay
 from rules.deciding import scope_of
 from rules.rule import Pack, Rule
@@ -139,7 +140,7 @@ def first_matches(texts: Sequence[str], patterns: Sequence[str]) -> list[tuple[i
     """Where RE2 finds the first of `patterns` that is in each text (characters: start and end); None: none of them."""
     column, found = pa.array(texts, pa.large_string()), [None] * len(texts)
     for pattern in patterns:
-        for number, match in enumerate(pc.extract_regex_span(column, f"(?P<gristmill>{pattern})").to_pylist()):
+        for number, match in enumerate(pc.extract_regex_span(column, f"(?P<gristmill>{without_captures(pattern)})").to_pylist()):
             if match is not None and found[number] is None:
                 found[number] = _characters(texts[number], *match["gristmill"])
     return found

@@ -53,7 +53,6 @@ class Read(Frame):
         self.view: DocumentView | None = None
         self.listing: Listing | None = None
         self.pattern = ""
-        self.at_line: int | None = None  # where to begin, for whoever sends us to a document
 
     def body(self) -> Iterable[Widget]:
         with Container(id="read"):
@@ -128,9 +127,9 @@ class Read(Frame):
         self.view = view
         text = self.query_one(Document)
         text.show(view.text, self._spans(view))
-        if self.at_line:
-            text.reveal(text.line_start(self.at_line))
-            self.at_line = None
+        if self.app.at_line:
+            text.reveal(text.line_start(self.app.at_line))
+            self.app.at_line = None
         self.query_one("#about", Static).update(visible(about(view, self.app.looking.place, len(self.app.looking.rows))))
         self._show_facts(view)
         if self.pattern:

@@ -6,7 +6,7 @@ characters that would move a cursor or reorder text appear as `<U+XXXX>`. Positi
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from rich.segment import Segment
@@ -70,22 +70,22 @@ class Document(ScrollView, can_focus=True):
         self._lines = line_starts(np.empty(0, np.uint8))
         self._rows: Rows = lay_out(b"", None)
         self._spans = Spans()
+        self._numbers: Sequence[str] | None = None
         self.cursor = 0
         self.anchor: int | None = None
         self.by_line = True
 
     # ---- what it shows
 
-    def show(self, text: str, spans: Iterable[Span] = (), at: int = 0) -> None:
-        """Show `text` from its beginning, or from the line of byte `at`."""
+    def show(self, text: str, spans: Iterable[Span] = (), numbers: Sequence[str] | None = None) -> None:
+        """Show `text` from its beginning; `numbers` stand before its lines instead of 1, 2, 3."""
         self._text = text.encode("utf-8", "replace")
         self._lines = line_starts(np.frombuffer(self._text, np.uint8))
-        self.anchor, self.cursor = None, at
+        self._numbers = numbers
+        self.anchor, self.cursor = None, 0
         self.set_spans(spans)
         self._lay_out()
         self.scroll_to(0, 0, animate=False, immediate=True)
-        if at:
-            self.reveal(at)
 
     def set_spans(self, spans: Iterable[Span]) -> None:
         """Colour these bytes; of spans that overlap, the later one is seen."""
@@ -118,7 +118,8 @@ class Document(ScrollView, can_focus=True):
     @property
     def number_width(self) -> int:
         """Cells of the column of line numbers, with the space after it."""
-        return max(3, len(str(len(self._lines)))) + 1
+        longest = max(map(len, self._numbers), default=0) if self._numbers else len(str(len(self._lines)))
+        return max(3, longest) + 1
 
     def _lay_out(self) -> None:
         room = self.scrollable_content_region.width - self.number_width - (1 if self.marked else 0)
@@ -281,7 +282,8 @@ class Document(ScrollView, can_focus=True):
         line = self._rows.line_of(start)
         first = int(self._rows.lines[line]) == start
         name = "document--cursor" if row == self._rows.row_of(self.cursor) else "document--number"
-        shown = f"{line + 1 if first else '':>{self.number_width - 1}} "
+        told = self._numbers[line] if self._numbers else line + 1
+        shown = f"{told if first else '':>{self.number_width - 1}} "
         return Segment(shown, self.get_component_rich_style(name))
 
     def _body(self, row: int, width: int) -> list[Segment]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from textual.app import ComposeResult
@@ -45,7 +46,7 @@ class Frame(Screen):
         yield TitleBar(NAMES, self.NUMBER)
         yield from self.body()
         yield Static(id="note", markup=False)
-        yield Footer(compact=True)
+        yield Footer(compact=True, show_command_palette=False)
 
     def body(self) -> Iterable[Widget]:
         return ()
@@ -79,7 +80,7 @@ class Frame(Screen):
 
     def work(self, what: str, function: Callable[[], T], then: Callable[[T], None], replaces: bool = True) -> None:
         """Call `function` in a thread, then `then` with what it returned, here. Mistakes are said at the bottom."""
-        self.run_worker(self._working(what, function, then), exclusive=replaces, group=what)
+        self.run_worker(partial(self._working, what, function, then), exclusive=replaces, group=what)
 
     async def _working(self, what: str, function: Callable[[], T], then: Callable[[T], None]) -> None:
         with self.app.working(what):

@@ -62,8 +62,8 @@ class Read(Frame):
                     yield Static(id="about", markup=False)
                     yield Document(id="text")
             with Container(id="facts"):
-                yield Table([Column("rule that hit", 20, grows=True), Column("by", 10), Column("action", 12, rank=1)], id="hits")
-                yield Table([Column("signal", 14, grows=True), Column("value", 8, right=True), Column("", 2), Column("limit", 8), Column("distance", 8, right=True, rank=1)], id="signals")
+                yield Table([Column("rule that hit", 28, grows=True), Column("by", 8), Column("action", 9, rank=1)], id="hits")
+                yield Table([Column("signal", 19, grows=True), Column("value", 7, right=True), Column("limit", 9), Column("distance", 8, right=True, rank=1)], id="signals")
 
     # ---- the list
 
@@ -246,6 +246,7 @@ def hit_cells(hit: HitRow, colours: dict[str, int]) -> tuple[str, ...]:
 
 
 def signal_cells(row: SignalRow) -> tuple[str, ...]:
+    limit = f"{row.comparison} {number(row.threshold)}"
     if row.value != row.value:
-        return row.signal, "-", row.comparison, number(row.threshold), ""
-    return row.signal, number(row.value), row.comparison, number(row.threshold), f"{'+' if row.distance > 0 else ''}{number(row.distance)}"
+        return row.signal, "-", limit, ""
+    return row.signal, number(row.value), limit, f"{'+' if row.distance > 0 else ''}{number(row.distance)}"

@@ -30,7 +30,7 @@ class Rules(Frame):
         Binding("s", "sort", "Sort", tooltip="sort by the next column"),
     ]
     COLUMNS = [
-        Column("rule", 30, grows=True), Column("action", 7), Column("docs", 7, right=True), Column("%", 5, right=True),
+        Column("rule", 30, grows=True), Column("action", 9), Column("docs", 7, right=True), Column("%", 5, right=True),
         Column("only", 6, right=True), Column("lines", 8, right=True, rank=2), Column("words %", 7, right=True),
         Column("precision", 18, rank=3), Column("recall", 18, rank=4), Column("labels", 6, right=True, rank=1),
     ]  # fmt: skip
@@ -102,7 +102,7 @@ def rule_cells(row: RuleRow) -> tuple[str, ...]:
     only, lines = ("" if number is None else f"{number:,}" for number in (row.only, row.lines))
     recall = short_share(row.score.recall) if row.score.recall else ""
     return (
-        row.rule, row.action, f"{row.documents:,}", f"{row.share:.1%}", only, lines, f"{row.word_share:.1%}",
+        row.rule, row.action.removesuffix(" in line"), f"{row.documents:,}", f"{row.share:.1%}", only, lines, f"{row.word_share:.1%}",
         short_share(row.score.precision), recall, f"{row.labels:,}",
     )  # fmt: skip
 

@@ -44,10 +44,10 @@ class Document(ScrollView, can_focus=True):
         Binding("G,end", "go_to(-1)", "Last line", show=False),
         Binding("h,left", "shift(-1)", "Left", show=False),
         Binding("l,right", "shift(1)", "Right", show=False),
-        Binding("m", "mark", "Mark lines, then characters"),
+        Binding("m", "mark", "Mark", show=False, tooltip="mark lines, then characters, then nothing"),
         Binding("escape", "unmark", "Unmark", show=False),
-        Binding("w", "toggle_marked", "Invisible characters"),
-        Binding("o", "toggle_wrap", "Wrap"),
+        Binding("w", "toggle_marked", "Invisible", show=False, tooltip="show invisible characters"),
+        Binding("o", "toggle_wrap", "Wrap", show=False, tooltip="wrap lines, or not"),
     ]
 
     wrapped = reactive(True)

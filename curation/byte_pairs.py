@@ -8,6 +8,7 @@ Memory: 16 bytes a merge and half a megabyte; a long pre-token takes 28 bytes fo
 
 from __future__ import annotations
 
+import functools
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -31,12 +32,18 @@ class Merges(NamedTuple):
     slots: np.ndarray  # uint64 [2 * slots]: (first token + 1) << 32 | second token, zero where free; the pair
 
 
-def byte_characters() -> list[str]:
+@functools.cache
+def byte_characters() -> tuple[str, ...]:
     """The character that byte-level BPE writes for each byte (Radford 2019): printable ones as they are, others moved up."""
     printable = [*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), ord("ÿ") + 1)]
     characters = [chr(byte) if byte in printable else "" for byte in range(BYTE_VALUES)]
     moved = iter(range(BYTE_VALUES, 2 * BYTE_VALUES))
-    return [char or chr(next(moved)) for char in characters]
+    return tuple(char or chr(next(moved)) for char in characters)
+
+
+def spelling(token: bytes) -> str:
+    """A token as a byte-level vocabulary writes it."""
+    return "".join(map(byte_characters().__getitem__, token))
 
 
 def merges_of(model: dict[str, Any]) -> Merges:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -9,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from train.batch import IGNORED
-from train.loss import cross_entropy
+from train.config import TrainError
+from train.loss import choose_loss, cross_entropy, liger_cross_entropy
 
 torch.set_num_threads(1)
 
@@ -24,15 +27,20 @@ def case(tokens: int, ignored_frac: float, seed: int, dtype=torch.float32):
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.integers(1, 40), st.integers(1, 50), st.sampled_from([0.0, 0.4, 1.0]), st.integers(0, 5))
-def test_equals_whole_logits(tokens: int, chunk_tokens: int, ignored_frac: float, seed: int) -> None:
+@given(
+    st.integers(1, 40), st.integers(1, 50), st.sampled_from([0.0, 0.4, 1.0]), st.integers(0, 5),
+    st.sampled_from([0.0, 1e-4, 0.1]),
+)  # fmt: skip
+def test_equals_whole_logits(tokens: int, chunk_tokens: int, ignored_frac: float, seed: int, z_loss: float) -> None:
     hidden, weight, labels = case(tokens, ignored_frac, seed)
-    total, per_token = cross_entropy(hidden, weight, labels, chunk_tokens)
-    expected = F.cross_entropy(hidden @ weight.t(), labels, ignore_index=IGNORED, reduction="none")
+    total, per_token = cross_entropy(hidden, weight, labels, chunk_tokens, z_loss)
+    logits = hidden @ weight.t()
+    expected = F.cross_entropy(logits, labels, ignore_index=IGNORED, reduction="none")
+    expected_total = expected.sum() + z_loss * logits.logsumexp(1)[labels != IGNORED].square().sum()
     assert torch.allclose(per_token, expected, atol=1e-5)
-    assert torch.allclose(total, expected.sum(), atol=1e-4)
+    assert torch.allclose(total, expected_total, rtol=1e-5, atol=1e-4)
     found = torch.autograd.grad(total * 0.3, (hidden, weight))
-    wanted = torch.autograd.grad(expected.sum() * 0.3, (hidden, weight))
+    wanted = torch.autograd.grad(expected_total * 0.3, (hidden, weight))
     for one, other in zip(found, wanted, strict=True):
         assert torch.allclose(one, other, atol=1e-5)
 
@@ -73,3 +81,31 @@ def test_gradients_of_a_tied_weight_add_up(tied: bool) -> None:
     expected_embedding = expected_weight if tied else weight.detach().clone().requires_grad_()
     F.cross_entropy(expected_embedding[labels] @ expected_weight.t(), labels, reduction="sum").backward()
     assert torch.allclose(weight.grad, expected_weight.grad, atol=1e-5)
+
+
+def test_liger_by_device() -> None:
+    assert choose_loss("auto", torch.device("cpu")) == "chunked" == choose_loss("chunked", torch.device("cuda"))
+    with pytest.raises(TrainError, match="liger runs on a CUDA device only"):
+        choose_loss("liger", torch.device("cpu"))
+    if importlib.util.find_spec("liger_kernel") is None:
+        assert choose_loss("auto", torch.device("cuda")) == "chunked"
+        with pytest.raises(TrainError, match="pip install liger-kernel"):
+            choose_loss("liger", torch.device("cuda"))
+
+
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("z_loss", [0.0, 1e-4])
+def test_liger_equals_chunks(z_loss: float) -> None:
+    pytest.importorskip("liger_kernel")
+    random = torch.Generator("cuda").manual_seed(0)
+    hidden = torch.randn(200, 64, generator=random, device="cuda").bfloat16().requires_grad_()
+    weight = torch.randn(1000, 64, generator=random, device="cuda").requires_grad_()
+    labels = torch.randint(0, 1000, (200,), generator=random, device="cuda")
+    labels[::7] = IGNORED
+    total, nats = liger_cross_entropy(hidden, weight, labels, z_loss)
+    expected, per_token = cross_entropy(hidden, weight, labels, 50, z_loss)
+    assert torch.allclose(total, expected, rtol=1e-2) and torch.allclose(nats, per_token.sum(), rtol=1e-2)
+    gradients = (torch.autograd.grad(loss, (hidden, weight)) for loss in (total, expected))
+    for one, other in zip(*gradients, strict=True):
+        assert (one - other).norm() / other.norm() < 0.03

@@ -14,7 +14,7 @@ from train.attention import PLANS, PrefixPlan
 from train.batch import packed_batch
 from train.config import ModelConfig, RopeScaling
 from train.loss import cross_entropy
-from train.model import Transformer, build_model, rotary_tables
+from train.model import Transformer, build_model, rotary_tables, rotate
 from train.sizes import parameter_counts, training_flops
 
 torch.set_num_threads(1)
@@ -106,6 +106,20 @@ def test_rotary_tables_equal_transformers() -> None:
         half = config.head_dim // 2
         assert torch.allclose(ours[0], cosines[0, :, :half], atol=1e-6)
         assert torch.allclose(ours[1], sines[0, :, :half], atol=1e-6)
+
+
+def test_rotation_equals_its_definition_and_so_does_its_gradient() -> None:
+    random = torch.Generator().manual_seed(5)
+    x = torch.randn(2, WIDTH, 3, 8, generator=random, requires_grad=True)
+    positions = torch.arange(WIDTH).expand(2, -1)
+    cosines, sines = (table[positions][:, :, None] for table in rotary_tables(TINY))
+    halves = torch.complex(*x.double().chunk(2, -1)) * torch.complex(cosines.double(), sines.double())
+    expected = torch.cat((halves.real, halves.imag), -1).float()
+    found = rotate(x, (cosines, sines))
+    assert torch.allclose(found, expected, atol=1e-6)
+    weights = torch.randn(x.shape, generator=random)
+    one, other = (torch.autograd.grad((out * weights).sum(), x, retain_graph=True)[0] for out in (found, expected))
+    assert torch.allclose(one, other, atol=1e-6)
 
 
 def loss_and_gradients(model: Transformer, batch, plan) -> tuple[torch.Tensor, torch.Tensor, list[torch.Tensor]]:

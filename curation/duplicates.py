@@ -19,11 +19,11 @@ import pyarrow.parquet as pq
 
 from curation.clusters import band_keys
 from curation.document import CLUSTER, CLUSTER_SIZE
-from curation.minhash import estimated_jaccard, signatures
+from curation.minhash import estimated_jaccard
 from curation.outcome import Outcome, removed_table, single_hits
 from curation.shards import ShardWriter
 from curation.stages.exact import ExactSettings, document_hashes, find_exact
-from curation.stages.near import NearSettings, find_near
+from curation.stages.near import NearSettings, find_near, near_keys
 from curation.survivors import WORST, Survivor, choose_kept, ranks
 
 STAGE_CODES = {"exact": 1, "near": 2}
@@ -56,7 +56,7 @@ def write_keys(documents: pa.Table, settings: Any, barrier: Sequence[str], count
     except ValueError as error:
         raise DuplicatesError(str(error)) from None
     if "near" in barrier:
-        signature, shingles = signatures(texts, settings.near.minhash)
+        signature, shingles = near_keys(texts, settings.near)
         flat = pa.array(signature.reshape(-1))
         columns |= {"shingles": pa.array(shingles), "signature": pa.FixedSizeListArray.from_arrays(flat, signature.shape[1])}
     return pa.table(columns)
@@ -156,18 +156,16 @@ def _near(keys: Keys, alive: np.ndarray, settings: NearSettings) -> np.ndarray:
     """The cluster of each of `alive`, as the position of its first member."""
     count = len(keys.lengths)
     bands = np.zeros((count, settings.band_shape[0]), np.uint64)
-    shingles = np.zeros(count, np.int64)
-    for row, signature, sizes in keys.signature_batches():
-        bands[row : row + len(sizes)] = band_keys(signature, *settings.band_shape)
-        shingles[row : row + len(sizes)] = sizes
-    return find_near(bands[alive], shingles[alive] > 0, settings)
+    for row, signature, _ in keys.signature_batches():
+        bands[row : row + len(signature)] = band_keys(signature, *settings.band_shape)
+    return find_near(bands[alive], np.ones(len(alive), bool), settings)
 
 
 def _similarity(keys: Keys, alive: np.ndarray, kept: np.ndarray, settings: NearSettings) -> np.ndarray:
     """Estimated Jaccard similarity of each row of `alive` to its kept row; reads only signatures of cluster members."""
     members = np.flatnonzero(kept != np.arange(len(alive)))
     rows = np.unique(np.concatenate([alive[members], alive[kept[members]]]))
-    wanted = np.zeros((len(rows), settings.hashes), np.uint64 if settings.bits == 64 else np.uint32)
+    wanted = np.zeros((len(rows), settings.hashes), settings.minhash.entry_type)
     for first, signature, _ in keys.signature_batches():
         begin, end = np.searchsorted(rows, [first, first + len(signature)])
         wanted[begin:end] = signature[rows[begin:end] - first]

@@ -1,6 +1,7 @@
 """MinHash signatures of word n-grams (Broder 1997), from Arrow's UTF-8 bytes, without an object per word.
 
-A shingle is `ngram` words of normalise.normalised in a row; its raw hash is the polynomial sum of its word hashes.
+A shingle is `ngram` words of normalise.normalised in a row (or characters of normalise.normalised_characters); its raw
+hash is the polynomial sum of the hashes of its words (characters).
     signature[k] = min over shingles of (a[k] * mix(raw hash) + b[k]) mod 2**bits,   a odd
 with mix the MurmurHash3 finaliser, and a, b, mix exactly those of datasketch's schemes affine64 and affine32: a
 datasketch MinHash that is fed our raw hashes (`hashfunc=int`, the same seed) holds the same bytes. At 32 bits the raw
@@ -21,6 +22,7 @@ import numpy as np
 import pyarrow as pa
 from numba import njit
 
+from curation.character_hashes import take_characters
 from curation.normalise import character_table
 from curation.word_hashes import CHUNK_BYTES, MULTIPLIER, ZERO, kernel_texts, take_words, word_scratch
 from rules.places import SettingError
@@ -28,50 +30,80 @@ from rules.places import SettingError
 PADDING = 32  # shingles of a block come in multiples of this, so that no vector loop has a slow tail
 
 
+COMPATIBLE = ("datasketch", "datasketch_legacy", "datatrove", "datatrove_space")
+MERSENNE = (1 << 61) - 1
+
+
 @dataclass(frozen=True)
 class MinHashSettings:
-    """`hashes`: entries of a signature. `ngram`: words of a shingle. `bits`: of an entry; 32 is half the size."""
+    """`hashes`: entries of a signature. `ngram`: words, or with `unit` characters, of a shingle. `bits`: of an entry; 32 is
+    half the size. `compatible`: signatures equal to another tool's (compatible_minhash.py); it sets the bits, too."""
 
     hashes: int = 112
     ngram: int = 5
     seed: int = 1
-    bits: Literal[32, 64] = 64
+    bits: Literal[32, 64] | None = None  # 64, or what `compatible` makes of it
+    unit: Literal["words", "characters"] = "words"
+    compatible: Literal["datasketch", "datasketch_legacy", "datatrove", "datatrove_space"] | None = None
 
     def __post_init__(self) -> None:
         if self.hashes < 1:
             raise SettingError("hashes", f"hashes must be at least 1, got {self.hashes}")
         if not 1 <= self.ngram <= 64:
-            raise SettingError("ngram", f"ngram must be 1 to 64 words, got {self.ngram}")
+            raise SettingError("ngram", f"ngram must be 1 to 64, got {self.ngram}")
         if not 0 <= self.seed < 2**32:
             raise SettingError("seed", f"seed must be 0 to {2**32 - 1}, got {self.seed}")
-        if self.bits not in (32, 64):
+        if self.bits not in (32, 64, None):
             raise SettingError("bits", f"bits must be 32 or 64, got {self.bits}")
+        if self.unit not in ("words", "characters"):
+            raise SettingError("unit", f"unit must be words or characters, got {self.unit!r}")
+        if self.compatible not in (None, *COMPATIBLE):
+            raise SettingError("compatible", f"compatible must be one of {', '.join(COMPATIBLE)}, got {self.compatible!r}")
+        if self.bits == 32 and self.compatible not in (None, "datasketch"):
+            raise SettingError("bits", f"signatures of {self.compatible} have entries of 64 bits; leave bits out")
+        if self.unit == "characters" and (self.compatible or "").startswith("datatrove"):
+            raise SettingError("unit", "datatrove cuts shingles of words; leave unit out")
 
     @property
     def entry_type(self) -> type[np.unsignedinteger]:
         """The numpy type of a signature's entries."""
-        return np.uint64 if self.bits == 64 else np.uint32
+        bits = self.bits or (32 if self.compatible == "datasketch" else 64)
+        return np.uint64 if bits == 64 else np.uint32
 
 
 def permutations(settings: MinHashSettings) -> tuple[np.ndarray, np.ndarray]:
     """The factors a (odd) and terms b of the hash functions, each [hashes]: those datasketch draws from this seed."""
     draw, entry = np.random.RandomState(settings.seed), settings.entry_type
-    odd = draw.randint(0, 1 << (settings.bits - 1), settings.hashes, dtype=entry) * entry(2) + entry(1)
-    return odd, draw.randint(0, 1 << settings.bits, settings.hashes, dtype=entry)
+    bits = 8 * np.dtype(entry).itemsize
+    odd = draw.randint(0, 1 << (bits - 1), settings.hashes, dtype=entry) * entry(2) + entry(1)
+    return odd, draw.randint(0, 1 << bits, settings.hashes, dtype=entry)
 
 
 def signatures(texts: pa.Array | pa.ChunkedArray, settings: MinHashSettings) -> tuple[np.ndarray, np.ndarray]:
     """Signatures (uint64 or uint32 [docs, hashes]) and how many shingles each document has (int64 [docs]).
 
-    A document of fewer than `ngram` words has 0 shingles and a signature of all ones: it says nothing about the
-    document, which is left to the exact stage. Repeated shingles count each time.
+    A document of fewer than `ngram` words has 0 shingles and a signature of all ones, which says nothing about it:
+    `sign_short` gives it another. Repeated shingles count each time.
     """
+    if settings.compatible is not None:
+        from curation.compatible_minhash import compatible_signatures  # it builds on this module
+
+        return compatible_signatures(texts, settings)
     offsets, data = kernel_texts(texts)
     minima = np.full((len(offsets) - 1, settings.hashes), np.iinfo(settings.entry_type).max, settings.entry_type)
     shingles = np.zeros(len(offsets) - 1, np.int64)
     odd, terms = permutations(settings)
-    sign_documents(offsets, data, character_table(), settings.ngram, odd, terms, minima, shingles)
+    characters = settings.unit == "characters"
+    sign_documents(offsets, data, character_table(), characters, settings.ngram, odd, terms, minima, shingles)
     return minima, shingles
+
+
+def sign_short(minima: np.ndarray, shingles: np.ndarray, hashes: np.ndarray) -> None:
+    """Documents without a shingle get a signature of their exact hash (uint64 [docs, 2]), in place: equal where it is."""
+    short = np.flatnonzero(shingles == 0)
+    steps = np.arange(minima.shape[1], dtype=np.uint64) * MULTIPLIER
+    entries = (hashes[short, :1] ^ steps) * np.uint64(0xFF51AFD7ED558CCD) ^ hashes[short, 1:]
+    minima[short] = (entries >> np.uint64(32)).astype(minima.dtype) if minima.itemsize == 4 else entries
 
 
 def estimated_jaccard(first: np.ndarray, second: np.ndarray) -> np.ndarray:
@@ -143,17 +175,22 @@ def keep_last_words(words, filled, ngram):
 
 
 @njit(nogil=True, cache=True)
-def sign_documents(offsets, data, table, ngram, odd, terms, minima, shingles):
+def sign_documents(offsets, data, table, characters, ngram, odd, terms, minima, shingles):
     """Fill `minima` [docs, hashes] (all ones before) and `shingles` [docs] (zeros before); the loop over documents."""
     edges, carry = word_scratch()
-    words, raw = np.empty(CHUNK_BYTES + ngram, np.uint64), np.empty(CHUNK_BYTES + PADDING, np.uint64)
+    words, raw = np.empty(CHUNK_BYTES + ngram + 8, np.uint64), np.empty(CHUNK_BYTES + PADDING, np.uint64)
     mixed = np.empty(CHUNK_BYTES + PADDING, odd.dtype)
     for document in range(offsets.size - 1):
         i, end, filled = np.uint64(offsets[document]), np.uint64(offsets[document + 1]), 0
         while i < end:
-            filled, i = take_words(data, i, end, table, edges, carry, words, filled)
+            if characters:
+                filled, i = take_characters(data, i, end, table, carry, words, filled)
+            else:
+                filled, i = take_words(data, i, end, table, edges, carry, words, filled)
             count = filled - ngram + 1
             if count > 0:
                 sign_block(words, count, ngram, raw, mixed, odd, terms, minima[document])
                 shingles[document] += count
                 filled = keep_last_words(words, filled, ngram)
+        if characters:
+            carry[1] = ZERO

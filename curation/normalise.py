@@ -89,6 +89,19 @@ def normalised(text: str) -> list[str]:
     return [*words, current] if current else words
 
 
+def normalised_characters(text: str) -> str:
+    """The folded characters of `text`, each run of separators one space, none at the ends: for n-grams of characters."""
+    found, gap = "", False
+    for character in text:
+        kind = character_kind(character)
+        if kind == SEPARATOR:
+            gap = bool(found)
+        elif kind != IGNORED:
+            found += " " * gap + folded_character(character)
+            gap = False
+    return found
+
+
 # ---- the table
 
 

@@ -6,18 +6,20 @@ import pytest
 from datasketch import MinHash
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from test_word_hashes import MASK, TEXTS, word_hash
+from test_word_hashes import MASK, TEXTS, absorb, word_hash
 
 from curation.minhash import MinHashSettings, estimated_jaccard, permutations, signatures
-from curation.normalise import normalised
+from curation.normalise import normalised, normalised_characters
 from curation.word_hashes import CHUNK_BYTES
 from rules.places import SettingError
 
-MULTIPLIER = 0x9E3779B97F4A7C15
+MULTIPLIER, SEED = 0x9E3779B97F4A7C15, 0x243F6A8885A308D3
 
 
-def raw_shingles(text: str, ngram: int) -> list[int]:
+def raw_shingles(text: str, ngram: int, unit: str = "words") -> list[int]:
     hashes = [word_hash(word) for word in normalised(text)]
+    if unit == "characters":
+        hashes = [absorb(SEED, ord(character)) for character in normalised_characters(text)]
     powers = [pow(MULTIPLIER, ngram - 1 - j, 2**64) for j in range(ngram)]
     windows = [hashes[k : k + ngram] for k in range(len(hashes) - ngram + 1)]
     return [sum(h * p for h, p in zip(window, powers, strict=True)) & MASK for window in windows]
@@ -35,9 +37,10 @@ def mixed(raw: int, bits: int) -> int:
 
 def plain_signature(text: str, how: MinHashSettings) -> list[int]:
     odd, terms = ([int(x) for x in row] for row in permutations(how))
-    inputs = [mixed(raw, how.bits) for raw in raw_shingles(text, how.ngram)]
-    top = 2**how.bits - 1
-    return [min([(a * x + b) % 2**how.bits for x in inputs], default=top) for a, b in zip(odd, terms, strict=True)]
+    bits = 8 * np.dtype(how.entry_type).itemsize
+    inputs = [mixed(raw, bits) for raw in raw_shingles(text, how.ngram, how.unit)]
+    top = 2**bits - 1
+    return [min([(a * x + b) % 2**bits for x in inputs], default=top) for a, b in zip(odd, terms, strict=True)]
 
 
 @settings(deadline=None)  # the first call may compile
@@ -47,15 +50,17 @@ def plain_signature(text: str, how: MinHashSettings) -> list[int]:
     st.integers(1, 9),
     st.integers(0, 2**32 - 1),
     st.sampled_from([32, 64]),
+    st.sampled_from(["words", "characters"]),
 )
-@example(["", "one", "a b c d", "a b c d e", "a\r\nb\u2028c 漢字かな\x00e\u0301 🎉"], 5, 112, 1, 64)
-@example(["", "one", "a b c d", "a b c d e", "a\r\nb\u2028c 漢字かな\x00e\u0301 🎉"], 5, 112, 1, 32)
-def test_signature_is_the_formula(texts, ngram, hashes, seed, bits):
-    how = MinHashSettings(hashes, ngram, seed, bits)
+@example(["", "one", "a b c d", "a b c d e", "a\r\nb\u2028c 漢字かな\x00e\u0301 🎉"], 5, 112, 1, 64, "words")
+@example(["", "one", "a b c d", "a b c d e", "a\r\nb\u2028c 漢字かな\x00e\u0301 🎉"], 5, 112, 1, 32, "characters")
+def test_signature_is_the_formula(texts, ngram, hashes, seed, bits, unit):
+    how = MinHashSettings(hashes, ngram, seed, bits, unit)
     found, shingles = signatures(pa.array(texts, pa.string()), how)
     assert found.dtype == how.entry_type and found.shape == (len(texts), hashes)
     assert found.tolist() == [plain_signature(text, how) for text in texts]
-    assert shingles.tolist() == [max(0, len(normalised(text)) - ngram + 1) for text in texts]
+    units = normalised if unit == "words" else normalised_characters
+    assert shingles.tolist() == [max(0, len(units(text)) - ngram + 1) for text in texts]
 
 
 @pytest.mark.parametrize("bits", [32, 64])
@@ -66,6 +71,8 @@ def test_signature_of_a_text_longer_than_a_chunk(bits):
     how = MinHashSettings(hashes=16, bits=bits)
     found, _ = signatures(pa.array(["first one", text, text[: CHUNK_BYTES + 3]]), how)
     assert found[1].tolist() == plain_signature(text, how)
+    by_characters = MinHashSettings(hashes=4, bits=bits, unit="characters", ngram=24)
+    assert signatures(pa.array([text]), by_characters)[0][0].tolist() == plain_signature(text, by_characters)
     assert found[2].tolist() == plain_signature(text[: CHUNK_BYTES + 3], how)
 
 

@@ -13,13 +13,13 @@ from test_clusters import components
 from curation.clusters import band_keys
 from curation.minhash import estimated_jaccard, signatures
 from curation.normalise import normalised
-from curation.stages.near import NearSettings, find_near, memory_bytes, s_curve
+from curation.stages.near import NearSettings, find_near, memory_bytes, near_keys, s_curve
 from rules.places import Problems, SettingError, build, load
 
 
 def roots_of(texts: list[str], how: NearSettings) -> np.ndarray:
-    found, shingles = signatures(pa.array(texts, pa.large_string()), how.minhash)
-    return find_near(band_keys(found, *how.band_shape), shingles > 0, how)
+    found, _ = near_keys(pa.array(texts, pa.large_string()), how)
+    return find_near(band_keys(found, *how.band_shape), np.ones(len(texts), bool), how)
 
 
 def shingle_set(text: str, ngram: int) -> set[tuple[str, ...]]:
@@ -42,16 +42,10 @@ def test_near_copies_are_one_cluster():
     assert roots_of(texts, NearSettings()).tolist() == [0, 1, 0, 0]
 
 
-def test_short_documents_are_not_eligible():
-    texts = [
-        "same four words here",
-        "same four words here",
-        "now there are five words",
-        "now there are five words",
-        "",
-        "",
-    ]
-    assert roots_of(texts, NearSettings()).tolist() == [0, 1, 2, 2, 4, 5]
+@pytest.mark.parametrize("how", [NearSettings(), NearSettings(bits=32), NearSettings(compatible="datatrove_space")])
+def test_short_documents_are_compared_by_their_words(how):
+    texts = ["same four words here", "SAME four words, here", "now there are five words", "now there are five words!", "one", "", "", "..."]
+    assert roots_of(texts, how).tolist() == [0, 0, 2, 2, 4, 5, 5, 7]
 
 
 def test_documents_of_the_sample_against_brute_force(shared_data):
@@ -108,7 +102,7 @@ def test_memory_is_what_the_formula_says():
         ("bands", {"bands": 0}, "bands must be at least 1"),
         ("rows", {"rows": 0}, "rows must be at least 1"),
         ("hashes", {"hashes": 0}, "hashes must be at least 1"),
-        ("ngram", {"ngram": 0}, "ngram must be 1 to 64 words"),
+        ("ngram", {"ngram": 0}, "ngram must be 1 to 64"),
         ("keep", {"keep": "best"}, "keep must be first, last, longest, score or source"),
         ("threshold", {"threshold": 1.5}, "between 0 and 1"),
         ("threshold", {"threshold": 0.8, "rows": 4}, "either threshold or bands and rows"),

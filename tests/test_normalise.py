@@ -16,6 +16,7 @@ from curation.normalise import (
     character_table,
     folded_character,
     normalised,
+    normalised_characters,
 )
 
 
@@ -75,3 +76,15 @@ def test_words_are_stable_under_normalisation_of_their_own_join(text):
     assert all(words)
     assert normalised(" ".join(words)) == words
     assert normalised(text.replace(" ", "\r\n ... ")) == words
+
+
+@given(st.text())
+def test_characters_are_those_of_the_words(text):
+    characters = normalised_characters(text)
+    assert characters.replace(" ", "") == "".join(normalised(text))
+    assert "  " not in characters and characters == characters.strip(" ") == normalised_characters(characters)
+
+
+@pytest.mark.parametrize(("text", "characters"), [(" Hello,\n WORLD. ", "hello world"), ("iPhone手机abc，新", "iphone手机abc 新"), ("\u0301a\u00adb", "\u0301ab"), ("...", "")])
+def test_characters(text, characters):
+    assert normalised_characters(text) == characters

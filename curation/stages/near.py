@@ -5,7 +5,8 @@ document of each cluster is kept. Two documents of similarity s meet with probab
 bands of 8 rows 0.92 at 0.8, 0.56 at 0.7 and 0.05 at 0.5. There is no check of the candidates: give the signatures of a
 pair to minhash.estimated_jaccard to see how alike they are.
 
-Documents of fewer words than a shingle are not eligible: they are each their own cluster here, and exact.py's business.
+Documents of fewer words than a shingle have signatures of their exact hash: they are clusters where their words are the
+same, and otherwise alone.
 """
 
 from __future__ import annotations
@@ -15,9 +16,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+import pyarrow as pa
 
 from curation.clusters import union_bands
-from curation.minhash import MinHashSettings
+from curation.minhash import MinHashSettings, sign_short, signatures
+from curation.stages.exact import text_hashes
 from curation.survivors import Survivor
 from rules.places import SettingError
 
@@ -28,7 +31,7 @@ DEFAULT_BANDS, DEFAULT_ROWS = 14, 8
 class NearSettings(Survivor):
     """How near duplicates are found and which document of a cluster stays.
 
-    `hashes`, `ngram`, `seed`, `bits`: as in MinHashSettings. `bands` of `rows` entries each, or `threshold`: then the
+    `hashes`, `ngram`, `seed`, `bits`, `unit`, `compatible`: as in MinHashSettings. `bands` of `rows` entries each, or `threshold`: then the
     bands and rows, of at most `hashes` entries, with the least error around that similarity (datasketch's optimiser).
     Read the bands and rows in force from `band_shape`. `keep`, `score`, `sources`: which one stays (survivors.py).
     """
@@ -40,11 +43,13 @@ class NearSettings(Survivor):
     ngram: int = 5
     threshold: float | None = None
     seed: int = 1
-    bits: Literal[32, 64] = 64
+    bits: Literal[32, 64] | None = None
+    unit: Literal["words", "characters"] = "words"
+    compatible: Literal["datasketch", "datasketch_legacy", "datatrove", "datatrove_space"] | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _ = self.minhash  # checks hashes, ngram, seed and bits
+        _ = self.minhash  # checks what the signatures are made of
         if self.threshold is None:
             self._check_bands()
         elif not 0.0 < self.threshold < 1.0:
@@ -65,7 +70,7 @@ class NearSettings(Survivor):
     @property
     def minhash(self) -> MinHashSettings:
         """The settings of the signatures."""
-        return MinHashSettings(self.hashes, self.ngram, self.seed, self.bits)
+        return MinHashSettings(self.hashes, self.ngram, self.seed, self.bits, self.unit, self.compatible)
 
     @property
     def band_shape(self) -> tuple[int, int]:
@@ -86,11 +91,22 @@ def optimal_bands(threshold: float, hashes: int) -> tuple[int, int]:
     return index.b, index.r
 
 
+def near_keys(texts: pa.Array | pa.ChunkedArray, settings: NearSettings) -> tuple[np.ndarray, np.ndarray]:
+    """Signatures ([docs, hashes]) and how many shingles each document has (int64 [docs])."""
+    found, shingles = signatures(texts, settings.minhash)
+    short = shingles == 0
+    if short.any():
+        hashes = np.zeros((len(shingles), 2), np.uint64)
+        hashes[short] = text_hashes(texts.filter(pa.array(short)))
+        sign_short(found, shingles, hashes)
+    return found, shingles
+
+
 def find_near(keys: np.ndarray, eligible: np.ndarray, settings: NearSettings) -> np.ndarray:
     """The cluster of each document as the smallest row number in it (int64 [docs]).
 
-    `keys`: uint64 [docs, bands] from clusters.band_keys(signatures, *settings.band_shape); `eligible`: bool [docs],
-    shingles > 0. The clusters do not depend on the order of documents but for their numbers.
+    `keys`: uint64 [docs, bands] from clusters.band_keys(signatures, *settings.band_shape); `eligible`: bool [docs], who
+    takes part. The clusters do not depend on the order of documents but for their numbers.
     """
     bands, _ = settings.band_shape
     if keys.ndim != 2 or keys.shape[1] != bands:

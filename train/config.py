@@ -99,6 +99,7 @@ class TrainConfig:
 
     `accumulation` splits those rows into parts that fit in memory; the learning rate of `wsd` falls linearly over the
     last `decay_frac` of the steps; a `peak_flops` of null looks the device up, and reports no MFU where it is unknown.
+    `start_from` is a model (a run, a checkpoint, a Llama folder) whose weights the first step begins with.
     """
 
     data: str
@@ -117,6 +118,7 @@ class TrainConfig:
     adam_eps: float = 1e-8
     clip_norm: float = 1.0
     seed: int = 0
+    start_from: str | None = None
     eval_every: int = 500
     eval_rows: int = 64
     checkpoint_every: int = 500
@@ -154,11 +156,13 @@ def check_sampling(temperature: float, top_p: float) -> None:
 
 def load_config(path: str | Path) -> TrainConfig:
     """Read a training YAML. Paths in it become absolute. Raises rules.places.Problems with every mistake found."""
-    from train.presets import with_preset  # presets are ModelConfigs, so they import this module
+    from train.model_path import with_started_model  # both of these import this module
+    from train.presets import with_preset
 
-    config = build(TrainConfig, with_preset(load(path)))
     folder = Path(path).resolve().parent
-    return dataclasses.replace(config, **{name: str((folder / getattr(config, name)).resolve()) for name in PATHS})
+    config = build(TrainConfig, with_preset(with_started_model(load(path), folder)))
+    names = [name for name in (*PATHS, "start_from") if getattr(config, name) is not None]
+    return dataclasses.replace(config, **{name: str((folder / getattr(config, name)).resolve()) for name in names})
 
 
 def resolve(config: TrainConfig, manifest: Manifest) -> TrainConfig:

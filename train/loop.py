@@ -35,6 +35,7 @@ from train.proof import autocast, prove_isolation
 from train.run_folder import METRICS, SCHEMA_VERSION, SUMMARY, finished_summary, prepare_run, read_run
 from train.schedule import learning_rate
 from train.sizes import parameter_counts
+from train.start import check_start, load_start
 from train.world import World, choose_dtype, open_world
 
 Event = dict[str, Any]
@@ -235,11 +236,15 @@ def _open_run(
     """Everything before the first step. Whatever is wrong with data, folder, device or attention shows here."""
     dtype = choose_dtype(config.precision, world.device)
     backend = choose_backend(config.attention, world.device, dtype)
+    if config.start_from:
+        check_start(Path(config.start_from), config.model, Path(config.data))
     folder = _open_folder(config, manifest, world)
     proof = prove_isolation(config.model, planners[backend], backend, world.device, dtype)
-    model = build_model(config.model, config.seed).to(world.device)
+    model, checkpoints = build_model(config.model, config.seed), checkpoint_folders(folder)
+    if config.start_from and not checkpoints:
+        load_start(model, Path(config.start_from))
+    model = model.to(world.device)
     optimizer = build_optimizer(model, config)
-    checkpoints = checkpoint_folders(folder)
     state = State(**load_checkpoint(checkpoints[-1], model, optimizer)) if checkpoints else State()
     metrics = MetricsFile(folder / METRICS, state.step if checkpoints else -1) if world.is_first else None
     loader, held_out = _open_data(config, world)

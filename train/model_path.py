@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
 
-from train.config import TrainError
+from rules.places import Located
+from train.config import ModelConfig, TrainError, model_of_record
+from train.llama_config import model_config
 from train.run_folder import CHECKPOINTS, CONFIG, read_run
 
 
@@ -20,6 +23,26 @@ def run_of(checkpoint: Path) -> Path | None:
     """The run that `checkpoint` is a checkpoint of; None where it is none."""
     run = checkpoint.parent.parent
     return run if checkpoint.parent.name == CHECKPOINTS and (run / CONFIG).exists() else None
+
+
+def model_at(path: Path) -> ModelConfig:
+    """The shape of the model in `path`. Raises TrainError where there is none."""
+    if is_hugging_face(path):
+        file = path / "config.json"
+        return model_config(read_optional_json(file), str(file), tied=False)
+    return model_of_record(read_run(run_of(path) or path)["config"]["model"])
+
+
+def with_started_model(located: Located, folder: Path) -> Located:
+    """A training configuration that says `start_from` and no `model`, with the model found there filled in."""
+    data = located.data
+    if not isinstance(data, dict) or not isinstance(data.get("start_from"), str) or "model" in data:
+        return located
+    config = model_at(folder / data["start_from"])
+    settings = dataclasses.asdict(config)
+    del settings["vocab_size"], settings["context"]
+    settings["head_dim"] = settings.pop("head_width")
+    return dataclasses.replace(located, data={**data, "model": settings})
 
 
 def is_hugging_face(folder: Path) -> bool:

@@ -99,6 +99,7 @@ class TrainConfig:
 
     `accumulation` splits those rows into parts that fit in memory; the learning rate of `wsd` falls linearly over the
     last `decay_frac` of the steps; a `peak_flops` of null looks the device up, and reports no MFU where it is unknown.
+    Held-out loss is told by the columns `eval_by` of documents.parquet, whatever the packing carried.
     `start_from` is a model (a run, a checkpoint, a Llama folder) whose weights the first step begins with.
     """
 
@@ -121,6 +122,7 @@ class TrainConfig:
     start_from: str | None = None
     eval_every: int = 500
     eval_rows: int = 64
+    eval_by: tuple[str, ...] = ("source", "lang")
     checkpoint_every: int = 500
     log_every: int = 10
     device: Literal["auto", "cuda", "cpu"] = "auto"

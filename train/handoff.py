@@ -127,16 +127,29 @@ def manifest_sha256(folder: str | os.PathLike[str]) -> str:
 
 
 def read_documents(folder: str | os.PathLike[str], columns: list[str] | None = None) -> pa.Table:
-    """The table that `doc_refs` points into: row r describes the piece with reference r."""
+    """The table that `doc_refs` points into: row r describes the piece with reference r.
+
+    Columns that the packing carried along may be asked for by name; without names, all are read.
+    """
     path = Path(folder) / DOCUMENTS_NAME
     try:
         table = pq.read_table(path, columns=columns)
     except (OSError, pa.ArrowException) as error:
         raise HandoffError(f"{path}: cannot be read ({error}). Pack the data again.") from None
-    expected = DOCUMENTS_SCHEMA if columns is None else pa.schema([DOCUMENTS_SCHEMA.field(name) for name in columns])
-    if not table.schema.equals(expected):
+    expected = [field for field in DOCUMENTS_SCHEMA if columns is None or field.name in columns]
+    found = [table.schema.field(field.name) for field in expected if field.name in table.schema.names]
+    if found != expected or (columns is not None and not set(columns) <= set(table.schema.names)):
         raise HandoffError(f"{path}: has columns {table.schema.names}, not those of version {VERSION}. Pack again.")
     return table
+
+
+def document_columns(folder: str | os.PathLike[str]) -> list[str]:
+    """The columns of documents.parquet: those of every packed folder, and those that the job carried along."""
+    path = Path(folder) / DOCUMENTS_NAME
+    try:
+        return pq.read_schema(path).names
+    except (OSError, pa.ArrowException) as error:
+        raise HandoffError(f"{path}: cannot be read ({error}). Pack the data again.") from None
 
 
 class PackedSplit:

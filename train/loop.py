@@ -24,7 +24,7 @@ from train.batch import Loader, PackedBatch, StepBatch, boundary_slots
 from train.checkpoint import checkpoint_folder, checkpoint_folders, load_checkpoint, remove_leftovers, save_checkpoint
 from train.config import TrainConfig, TrainError, resolve
 from train.durable import write_json
-from train.evaluate import HeldOut, evaluate, open_held_out
+from train.evaluate.held_out import HeldOut, evaluate, open_held_out
 from train.generate import Writer, open_tokenizer
 from train.handoff import TOKENIZER_NAME, Manifest, open_split, read_manifest, verify
 from train.loss import cross_entropy
@@ -285,7 +285,7 @@ def _open_data(config: TrainConfig, world: World) -> tuple[Loader, HeldOut]:
     part_rows = config.batch_rows // config.accumulation // world.size
     slots = boundary_slots(max(split.max_documents, held_out.max_documents), part_rows)
     loader = Loader(split, config.batch_rows, config.accumulation, config.seed, slots)
-    return loader, open_held_out(held_out, config.eval_rows)
+    return loader, open_held_out(held_out, config.eval_rows, config.eval_by)
 
 
 def _parallel(objective: Objective, world: World) -> nn.Module:

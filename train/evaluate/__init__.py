@@ -1,0 +1,1 @@
+"""What a model knows: loss on held-out text by where it comes from, and tasks with right answers."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from curation.memory import allowed_bytes
 from curation.readers import ReadSettings
 from curation.stages.exact import ExactSettings
 from curation.stages.language import VENDORED, LanguageSettings
@@ -21,7 +22,7 @@ from curation.stages.pack import PackSettings
 from rules.examples import example_problems
 from rules.identity import column_identities, texts_identity
 from rules.pack import SHIPPED, find_pack, load_pack
-from rules.places import KEY, KeyPath, Located, Problem, Problems, build, did_you_mean, load
+from rules.places import KEY, KeyPath, Located, Problem, Problems, SettingError, build, did_you_mean, load
 from rules.rule import Pack
 from rules.schema import DIALECT, schema_of
 
@@ -59,6 +60,7 @@ class Job:
     near: NearSettings | None = None  # absent: near duplicates stay
     pack: PackSettings | None = None  # absent: no tokenizer and no packed/
     order: tuple[str, ...] = STAGES
+    memory: str | int = "auto"  # for deciding about duplicates, such as 8GB; auto: half of what is free
     workers: Literal["auto", "inline"] | int = "auto"
 
 
@@ -91,7 +93,7 @@ class LoadedJob:
     def effective(self) -> dict[str, Any]:
         """Everything that decides what is written, as plain data: not where it is written to, nor by how many workers."""
         data = dataclasses.asdict(self.settings)
-        del data["workers"], data["output"]
+        del data["workers"], data["memory"], data["output"]
         data["packs"] = {pack.name: pack.sha256 for pack in self.packs}
         data["stages"] = list(self.stages)
         return data
@@ -121,7 +123,7 @@ def load_job(path: str | Path) -> LoadedJob:
     packs = _packs(data.get("packs"), located, path.parent, problems)
     if job is not None:
         problems += _file_problems(job, located, path.parent) + _order_problems(job, located)
-        problems += _worker_problems(job, located)
+        problems += _worker_problems(job, located) + _memory_problems(job, located)
     if problems:
         raise Problems(problems)
     assert job is not None
@@ -217,6 +219,14 @@ def _order_problems(job: Job, located: Located) -> list[Problem]:
 def _worker_problems(job: Job, located: Located) -> list[Problem]:
     if isinstance(job.workers, int) and job.workers < 1:
         return [located.problem(("workers",), "R103", "workers is inline, auto, or a number from 1")]
+    return []
+
+
+def _memory_problems(job: Job, located: Located) -> list[Problem]:
+    try:
+        allowed_bytes(job.memory)
+    except SettingError as error:
+        return [located.problem(("memory",), "R103", str(error))]
     return []
 
 

@@ -52,6 +52,10 @@ class Progress:
         yield StageBar(title, total, done_before)
 
 
+    def note(self, text: str) -> None:
+        """Something to know before a stage starts."""
+
+
 class PlainProgress(Progress):
     """One line when a stage starts to take long, one when it ends."""
 
@@ -60,6 +64,9 @@ class PlainProgress(Progress):
         bar = _PlainBar(title, total, done_before)
         yield bar
         print(bar.line(), file=sys.stderr, flush=True)
+
+    def note(self, text: str) -> None:
+        print(text, file=sys.stderr, flush=True)
 
 
 class _PlainBar(StageBar):
@@ -101,6 +108,9 @@ class RichProgress(Progress):
         yield bar
         self.bars.remove_task(task)
         self.console.print(bar.line(), markup=False, highlight=False)
+
+    def note(self, text: str) -> None:
+        self.console.print(text, markup=False, highlight=False)
 
 
 class _RichBar(StageBar):

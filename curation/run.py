@@ -10,14 +10,14 @@ starts a run, continues an interrupted one, and redoes only what a changed setti
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from curation import duplicates
+from curation.barrier import decide
 from curation.books import check_books, summed
-from curation.executor import Workers, map_tasks, stop_workers, worker_count
+from curation.executor import Workers, stop_workers
 from curation.inputs import Shard, list_inputs, plan_shards
 from curation.job import LoadedJob
 from curation.manifest import Entry, Manifest, key_of
@@ -27,6 +27,7 @@ from curation.passes import WORK, Pass, ShardTask, plan_passes, run_shard
 from curation.progress import Progress
 from curation.report import write_report
 from curation.run_directory import locked, open_run_directory, sweep
+from curation.run_state import RunState, file_entry
 from curation.shards import file_sha256
 from curation.stages.pack import fit_tokenizer, tokenise_shard, write_packed
 
@@ -38,30 +39,6 @@ class RunResult:
     report: dict[str, Any]
     done_before: int
     units: int
-
-
-@dataclass
-class _Run:
-    """State of one run in progress."""
-
-    job: LoadedJob
-    workers: Workers
-    progress: Progress
-    manifest: Manifest
-    should_stop: Callable[[], bool]
-    live: dict[str, Entry] = field(default_factory=dict)  # every unit that belongs to this run
-    done_before: int = 0
-
-    def known(self, unit: str, key: str) -> Entry | None:
-        entry = self.manifest.done(unit, key)
-        if entry is not None:
-            self.done_before += 1
-            self.live[unit] = entry
-        return entry
-
-    def add(self, entry: Entry) -> Entry:
-        self.live[entry.unit] = entry
-        return entry
 
 
 def run_job(
@@ -77,7 +54,7 @@ def run_job(
     files = list_inputs(job.inputs, job.folder)
     with locked(job.output), progress or Progress() as shown:
         open_run_directory(job, files)
-        run = _Run(job, workers, shown, Manifest(job.output), should_stop)
+        run = RunState(job, workers, shown, Manifest(job.output), should_stop)
         try:
             clean = _curate(run, plan_shards(files))
             if job.settings.pack:
@@ -93,7 +70,7 @@ def run_job(
 # --- passes and barriers -----------------------------------------------------------------------------
 
 
-def _curate(run: _Run, shards: Sequence[Shard]) -> list[Entry]:
+def _curate(run: RunState, shards: Sequence[Shard]) -> list[Entry]:
     """All passes; returns the entries of the last one, in the order of the shards."""
     entries: dict[int, Entry] = {}
     drops: dict[int, str] = {}
@@ -102,12 +79,12 @@ def _curate(run: _Run, shards: Sequence[Shard]) -> list[Entry]:
         tasks = [_task(run, step, shard, entries.get(shard.number), drops, barrier_key) for shard in shards]
         entries = _run_pass(run, step, [task for task in tasks if task is not None])
         if step.barrier:
-            barrier_key, drops = _decide(run, step, entries)
+            barrier_key, drops = decide(run, step, entries)
     return [entries[number] for number in sorted(entries)]
 
 
 def _task(
-    run: _Run, step: Pass, shard: Shard, before: Entry | None, drops: dict[int, str], barrier_key: str
+    run: RunState, step: Pass, shard: Shard, before: Entry | None, drops: dict[int, str], barrier_key: str
 ) -> ShardTask | None:
     """The task of one shard, or None when the pass before handed nothing on."""
     if step.number == 0:
@@ -127,7 +104,7 @@ def _kept_path(entry: Entry | None, number: int) -> str | None:
     return kept[0] if kept else None
 
 
-def _run_pass(run: _Run, step: Pass, tasks: list[ShardTask]) -> dict[int, Entry]:
+def _run_pass(run: RunState, step: Pass, tasks: list[ShardTask]) -> dict[int, Entry]:
     """Run the tasks that are not done; the largest shards start first."""
     entries: dict[int, Entry] = {}
     waiting = []
@@ -140,70 +117,18 @@ def _run_pass(run: _Run, step: Pass, tasks: list[ShardTask]) -> dict[int, Entry]
     waiting.sort(key=lambda task: (-task.shard.file.size_bytes, task.shard.number))
     numbers = {task.unit: task.shard.number for task in waiting}
     with run.progress.stage(step.title, len(tasks), len(entries)) as bar:
-        for entry in _mapped(run, run_shard, waiting):
+        for entry in run.mapped(run_shard, waiting):
             entries[numbers[entry.unit]] = run.add(entry)
             bar.advance(entry)
     return entries
 
 
-def _decidable(run: _Run, task: ShardTask) -> Entry | None:
+def _decidable(run: RunState, task: ShardTask) -> Entry | None:
     """An earlier result of this unit from the same documents, which only needs to be decided again."""
     entry = run.manifest.read(task.unit)
     if entry is None or not task.basis or entry.basis.get("source") != task.basis["source"]:
         return None
     return run.manifest.done(task.unit, entry.key)
-
-
-def _mapped(run: _Run, function: Any, tasks: list[Any]) -> Iterator[Any]:
-    """Entries of the tasks as they are finished, until a stop is asked for."""
-    if tasks and worker_count(run.workers) and len(tasks) > 1:
-        warm_kernels(run.job)
-    for entry in map_tasks(function, tasks, run.workers):
-        yield entry
-        if run.should_stop():
-            raise KeyboardInterrupt
-
-
-def warm_kernels(job: LoadedJob) -> None:
-    """Compile (or load from the cache) every kernel once, before many workers would each do it."""
-    import pyarrow as pa
-
-    from curation.document import DOCUMENT
-    from curation.stages.clean import clean
-
-    row = ["id", "A few words.\nAnd a second line of words, to warm up.", None, "warm", None, None]
-    documents = pa.table([[value] for value in row], schema=DOCUMENT)
-    if job.packs:
-        clean(documents, job.packs)
-    for stage in ("exact", "near"):
-        if stage in job.stages:
-            duplicates.write_keys(documents, job.settings, [stage])
-
-
-def _decide(run: _Run, step: Pass, entries: dict[int, Entry]) -> tuple[str, dict[int, str]]:
-    """The barrier after `step`: decide about duplicates; returns its fingerprint and each shard's file of drops."""
-    settings = run.job.settings
-    numbers = [n for n in sorted(entries) if f"{WORK}/{step.name}/{n:05d}.keys.parquet" in entries[n].outputs]
-    drops = {n: f"{WORK}/barrier{step.number}/{n:05d}.parquet" for n in numbers}
-    unit = f"barrier{step.number}"
-    configuration = [repr(getattr(settings, stage)) for stage in step.barrier]
-    inputs = [entries[n].outputs[f"{WORK}/{step.name}/{n:05d}.keys.parquet"]["sha256"] for n in numbers]
-    key = key_of(unit, step.barrier, configuration, inputs, numbers)
-    entry = run.known(unit, key)
-    with run.progress.stage("find duplicates: " + ", ".join(step.barrier), 1, int(entry is not None)) as bar:
-        if entry is None:
-            files = [run.job.output / f"{WORK}/{step.name}/{n:05d}.keys.parquet" for n in numbers]
-            outputs = _decided(run, step, files, drops) if files else {}
-            entry = run.add(run.manifest.record(Entry(unit, key, outputs)))
-            bar.advance(entry)
-    return entry.fingerprint, drops
-
-
-def _decided(run: _Run, step: Pass, files: list[Path], drops: dict[int, str]) -> dict[str, dict]:
-    keys = duplicates.open_keys(files)
-    decision = duplicates.decide(keys, run.job.settings, step.barrier)
-    clusters = {stage: f"clusters/{stage}.parquet" for stage in step.barrier}
-    return duplicates.write_decision(decision, keys, run.job.output, list(drops.values()), clusters)
 
 
 # --- packing -------------------------------------------------------------------------------------------
@@ -227,15 +152,10 @@ class TokenTask:
 
 def run_tokens(task: TokenTask) -> Entry:
     counts = tokenise_shard(task.output / task.clean_file, task.output / task.tokenizer_file, task.settings, task.output / task.path)
-    return Manifest(task.output).record(Entry(task.unit, task.key, {task.path: _file_entry(task.output, task.path)}, {"tokens": counts}))
+    return Manifest(task.output).record(Entry(task.unit, task.key, {task.path: file_entry(task.output, task.path)}, {"tokens": counts}))
 
 
-def _file_entry(output: Path, path: str) -> dict[str, Any]:
-    file = output / path
-    return {"rows": 0, "bytes": file.stat().st_size, "sha256": file_sha256(file)}
-
-
-def _pack(run: _Run, clean: list[Entry]) -> None:
+def _pack(run: RunState, clean: list[Entry]) -> None:
     """Tokenizer, tokens, packed/."""
     settings = run.job.settings.pack
     assert settings is not None
@@ -246,13 +166,13 @@ def _pack(run: _Run, clean: list[Entry]) -> None:
     entries: dict[str, Entry] = {}
     waiting = [task for task in tasks if not _token_done(run, task, entries)]
     with run.progress.stage("tokenise", len(tasks), len(entries)) as bar:
-        for entry in _mapped(run, run_tokens, waiting):
+        for entry in run.mapped(run_tokens, waiting):
             entries[entry.unit] = run.add(entry)
             bar.advance(entry)
     _packed(run, settings, [entries[task.unit] for task in tasks])
 
 
-def _tokenizer(run: _Run, settings: Any, clean_files: dict[str, str]) -> Entry:
+def _tokenizer(run: RunState, settings: Any, clean_files: dict[str, str]) -> Entry:
     path = f"{WORK}/tokenizer.json"
     given = file_sha256(settings.tokenizer) if settings.tokenizer else None
     key = key_of("tokenizer", given, settings.vocab_size, settings.train_bytes, None if given else clean_files)
@@ -260,25 +180,25 @@ def _tokenizer(run: _Run, settings: Any, clean_files: dict[str, str]) -> Entry:
     with run.progress.stage("tokenizer", 1, int(entry is not None)) as bar:
         if entry is None:
             fit_tokenizer([run.job.output / f for f in clean_files], settings, run.job.output / path)
-            entry = run.add(run.manifest.record(Entry("tokenizer", key, {path: _file_entry(run.job.output, path)})))
+            entry = run.add(run.manifest.record(Entry("tokenizer", key, {path: file_entry(run.job.output, path)})))
             bar.advance(entry)
     return entry
 
 
-def _token_task(run: _Run, settings: Any, path: str, sha: str, tokenizer_sha: str) -> TokenTask:
+def _token_task(run: RunState, settings: Any, path: str, sha: str, tokenizer_sha: str) -> TokenTask:
     unit = "tokens/" + Path(path).stem
     key = key_of("tokens", sha, tokenizer_sha, settings.sequence_length, settings.held_out, settings.encoder)
     return TokenTask(run.job.output, path, f"{WORK}/tokenizer.json", settings, unit, key)
 
 
-def _token_done(run: _Run, task: TokenTask, entries: dict[str, Entry]) -> bool:
+def _token_done(run: RunState, task: TokenTask, entries: dict[str, Entry]) -> bool:
     entry = run.known(task.unit, task.key)
     if entry is not None:
         entries[task.unit] = entry
     return entry is not None
 
 
-def _packed(run: _Run, settings: Any, tokens: list[Entry]) -> None:
+def _packed(run: RunState, settings: Any, tokens: list[Entry]) -> None:
     output = run.job.output
     key = key_of("packed", [entry.fingerprint for entry in tokens], repr(settings), run.job.sha256)
     entry = run.known("packed", key)
@@ -290,6 +210,6 @@ def _packed(run: _Run, settings: Any, tokens: list[Entry]) -> None:
             counts: dict[str, Any] = {}
             for e in tokens:
                 add_counts(counts, e.counts)
-            outputs = {path: _file_entry(output, path) for path in paths}
+            outputs = {path: file_entry(output, path) for path in paths}
             entry = run.add(run.manifest.record(Entry("packed", key, outputs, {"statistics": json.loads(json.dumps(statistics)), **counts})))
             bar.advance(entry)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as st_numpy
 from test_word_hashes import absorb
 
-from curation.clusters import band_keys, point_at_roots, union_band, union_bands
+from curation.clusters import band_keys, point_at_roots, row_numbers, star_edges, union_band, union_bands
 
 
 def plain_band_key(band: int, entries: list[int]) -> int:
@@ -112,6 +112,25 @@ def test_clusters_are_those_of_datasketch(entry_type, scheme):
     expected = components(300, edges)
     assert 160 < len(set(expected)) < 280
     assert union_bands(band_keys(signatures, 14, 8), np.ones(300, bool)).tolist() == expected
+
+
+@settings(deadline=None, max_examples=60)
+@given(keys_and_flags())
+def test_edges_are_stars_and_chains(drawn):
+    keys, eligible = drawn
+    rows = row_numbers(np.flatnonzero(eligible))
+    expected, chained = [], []
+    for row in rows.tolist():
+        holders = [other for other in rows.tolist() if other < row and keys[other, 0] == keys[row, 0]]
+        expected += [(holders[0], row)] if holders else []
+        chained += [(holders[0], row)] + [(holders[-1], row)] * (len(holders) > 1) if holders else []
+    assert sorted(map(tuple, star_edges(keys[rows, 0], rows).tolist())) == sorted(expected)
+    assert sorted(map(tuple, star_edges(keys[rows, 0], rows, chains=True).tolist())) == sorted(chained)
+
+
+def test_more_documents_than_fit_in_a_row_number():
+    with pytest.raises(ValueError, match="at most 4,294,967,296 documents"):
+        row_numbers(np.array([2**32]))
 
 
 def test_lengths_that_do_not_match():

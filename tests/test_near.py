@@ -1,7 +1,6 @@
 """Near duplicates: settings, and what is found against brute force."""
 
 import itertools
-import tracemalloc
 
 import numpy as np
 import pyarrow as pa
@@ -13,7 +12,7 @@ from test_clusters import components
 from curation.clusters import band_keys
 from curation.minhash import estimated_jaccard, signatures
 from curation.normalise import normalised
-from curation.stages.near import NearSettings, find_near, memory_bytes, near_keys, s_curve
+from curation.stages.near import NearSettings, find_near, near_keys, s_curve
 from rules.places import Problems, SettingError, build, load
 
 
@@ -82,17 +81,6 @@ def test_s_curve_is_the_chance_that_bands_meet():
     for similarity, probability in curve[[50, 70, 80, 90]]:
         met = (rng.random((4000, 14, 8)) < similarity).all(axis=2).any(axis=1).mean()
         assert abs(met - probability) < 4 * np.sqrt(probability * (1 - probability) / 4000)
-
-
-def test_memory_is_what_the_formula_says():
-    how, documents = NearSettings(), 200_000
-    roots_of(["a b c d e f"], how)  # compiled before memory is counted
-    tracemalloc.start()
-    keys = np.random.default_rng(0).integers(0, 2**63, (documents, 14), np.uint64)
-    find_near(keys, np.ones(documents, bool), how)
-    _, peak = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    assert 0.95 * memory_bytes(documents, how) < peak <= memory_bytes(documents, how)
 
 
 @pytest.mark.parametrize(

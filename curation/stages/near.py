@@ -120,11 +120,8 @@ def s_curve(bands: int, rows: int, points: int = 101) -> np.ndarray:
     return np.column_stack([similarity, 1.0 - (1.0 - similarity**rows) ** bands])
 
 
-def memory_bytes(documents: int, settings: NearSettings) -> int:
-    """What find_near and its arguments take at the peak: 8 bytes a band and 33 more for each document, and 64 kB.
-
-    The 33: eligible flag, parent, and one band's keys as they are, in buckets, and their row numbers.
-    Signatures, 8 or 4 bytes a hash, are not needed once the keys are made.
-    """
-    bands, _ = settings.band_shape
-    return documents * (8 * bands + 33) + (64 << 10)
+def s_curve_line(settings: NearSettings) -> str:
+    """The bands and rows in force, and what they imply, to print."""
+    bands, rows = settings.band_shape
+    points = ", ".join(f"{p:.2f} at {s:.2f}" for s, p in s_curve(bands, rows, 21)[[10, 12, 14, 15, 16, 17, 18, 19]])
+    return f"near: {bands} bands of {rows} rows; two documents meet with probability {points} similarity"

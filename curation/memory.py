@@ -1,0 +1,66 @@
+"""How much memory deciding about duplicates takes: a formula, told before it starts, and a refusal where it is too much.
+
+    bytes = documents * (55 + what the stages hold) + bytes of the ids of all cluster members * 4 + partitions
+exact holds 80 bytes a document, near 24, and either gives it back before the next begins; partitions take at most the
+memory allowed / 8 for each worker that joins them.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+
+from curation.duplicates import DuplicatesError
+from curation.stages import exact
+from rules.places import SettingError
+
+DOCUMENT_BYTES = 55  # length, size, kept row, similarity, stage, rank, best row, and what is added up over rows
+NEAR_BYTES = 24  # parents, roots, ties
+UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "ki": 1 << 10, "mi": 1 << 20, "gi": 1 << 30, "ti": 1 << 40}
+AVAILABLE_SHARE = 0.5  # of what is free, for "auto"
+TASK_SHARE = 8  # a partition gets this part: tasks run beside each other, and beside the process that hands them out
+
+
+def parse_size(text: str | int) -> int:
+    """Bytes of "8 GB", "500MiB", 1000. Raises SettingError."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?) *([kmgt]?i?)b?", str(text).strip().lower())
+    if not found or found[2] not in UNITS or not float(found[1]):
+        raise SettingError("memory", f"memory is auto or a size such as 8GB, got {text!r}")
+    return int(float(found[1]) * UNITS[found[2]])
+
+
+def allowed_bytes(memory: str | int) -> int:
+    """What the job's `memory` allows: half of what is free for "auto"."""
+    return int(memory_of_machine() * AVAILABLE_SHARE) if memory == "auto" else parse_size(memory)
+
+
+def partition_bytes(memory: str | int) -> int:
+    """What partitions may take together: as the job says, else half of the machine's memory, free or not: the same each time."""
+    return memory_of_machine("MemTotal") // 2 if memory == "auto" else parse_size(memory)
+
+
+def memory_of_machine(what: str = "MemAvailable") -> int:
+    """Memory of this machine that is free, or can be freed; or all of it (MemTotal)."""
+    try:
+        with open("/proc/meminfo", encoding="ascii") as file:
+            return next(int(line.split()[1]) << 10 for line in file if line.startswith(f"{what}:"))
+    except (OSError, StopIteration):
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def needed_bytes(documents: int, barrier: tuple[str, ...]) -> int:
+    """The formula, without partitions and ids."""
+    held = max(exact.memory_bytes(1) if "exact" in barrier else 0, NEAR_BYTES if "near" in barrier else 0)
+    return documents * (DOCUMENT_BYTES + held)
+
+
+def check_memory(documents: int, barrier: tuple[str, ...], memory: str | int) -> str:
+    """The formula with its numbers, to print. Raises DuplicatesError where the job's `memory` does not allow it."""
+    allowed, needed = allowed_bytes(memory), needed_bytes(documents, barrier)
+    text = f"{documents:,} documents * {needed_bytes(1, barrier)} bytes = {needed / 1e9:.3g} GB"
+    if "near" in barrier:
+        text += f" and at most {partition_bytes(memory) / TASK_SHARE / 1e9:.3g} GB a partition"
+    if needed > allowed:
+        message = f"{' and '.join(barrier)}: {text}; memory allows {allowed / 1e9:.3g} GB: set memory: {needed * 1.2 / 1e9:.2g}GB or more"
+        raise DuplicatesError(message)
+    return f"memory to decide about duplicates: {text}; allowed are {allowed / 1e9:.3g} GB (memory: {memory})"

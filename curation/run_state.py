@@ -1,0 +1,80 @@
+"""A run in progress: its units of work, which of them are done, and how the others are handed to workers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from curation.duplicates import write_keys
+from curation.executor import Workers, map_tasks, worker_count
+from curation.job import LoadedJob
+from curation.manifest import Entry, Manifest
+from curation.progress import Progress
+from curation.shards import file_sha256
+
+
+@dataclass
+class RunState:
+    """State of one run in progress."""
+
+    job: LoadedJob
+    workers: Workers
+    progress: Progress
+    manifest: Manifest
+    should_stop: Callable[[], bool]
+    live: dict[str, Entry] = field(default_factory=dict)  # every unit that belongs to this run
+    done_before: int = 0
+
+    def known(self, unit: str, key: str) -> Entry | None:
+        entry = self.manifest.done(unit, key)
+        if entry is not None:
+            self.done_before += 1
+            self.live[unit] = entry
+        return entry
+
+    def add(self, entry: Entry) -> Entry:
+        self.live[entry.unit] = entry
+        return entry
+
+    def mapped(self, function: Callable[[Any], Entry], tasks: list[Any]) -> Iterator[Entry]:
+        """Entries of the tasks as they are finished, until a stop is asked for."""
+        if tasks and worker_count(self.workers) and len(tasks) > 1:
+            warm_kernels(self.job)
+        for entry in map_tasks(function, tasks, self.workers):
+            yield entry
+            if self.should_stop():
+                raise KeyboardInterrupt
+
+    def finished(self, title: str, function: Callable[[Any], Entry], tasks: list[Any]) -> list[Entry]:
+        """The entries of all tasks, in their order; those that are not done are done now. A task has `unit` and `key`."""
+        entries = {task.unit: self.known(task.unit, task.key) for task in tasks}
+        waiting = [task for task in tasks if entries[task.unit] is None]
+        with self.progress.stage(title, len(tasks), len(tasks) - len(waiting)) as bar:
+            for entry in self.mapped(function, waiting):
+                entries[entry.unit] = self.add(entry)
+                bar.advance(entry)
+        return [entries[task.unit] for task in tasks]
+
+
+def file_entry(output: Path, path: str, rows: int = 0) -> dict[str, Any]:
+    """What the manifest says of a file of the run directory."""
+    file = output / path
+    return {"rows": rows, "bytes": file.stat().st_size, "sha256": file_sha256(file)}
+
+
+def warm_kernels(job: LoadedJob) -> None:
+    """Compile (or load from the cache) every kernel once, before many workers would each do it."""
+    import pyarrow as pa
+
+    from curation.document import DOCUMENT
+    from curation.stages.clean import clean
+
+    row = ["id", "A few words.\nAnd a second line of words, to warm up.", None, "warm", None, None]
+    documents = pa.table([[value] for value in row], schema=DOCUMENT)
+    if job.packs:
+        clean(documents, job.packs)
+    for stage in ("exact", "near"):
+        if stage in job.stages:
+            write_keys(documents, job.settings, [stage])

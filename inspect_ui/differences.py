@@ -52,10 +52,10 @@ def diff_lines(judged: Judged, row: int, rule: str = "", context: int = 3) -> li
         return []
     finer = {pack.name for pack in judged.packs if pack.line_breaks == "unicode"}
     if any(hit.rule.partition("/")[0] in finer or hit.rule.rpartition("/")[0] in finer for hit in hits):
-        lines = _compared(before, _after_text(judged, row, hits, rule, before), {hit.before: hit.rule for hit in hits})
+        lines = compared(before, _after_text(judged, row, hits, rule, before), {hit.before: hit.rule for hit in hits})
     else:
         lines = _told(before, hits)
-    return _around(lines, context)
+    return around(lines, context)
 
 
 def _told(before: Sequence[str], hits: Sequence[LineHit]) -> list[DiffLine]:
@@ -87,9 +87,10 @@ def _after_text(judged: Judged, row: int, hits: Sequence[LineHit], rule: str, be
     return [line for number, line in enumerate(lines) if number not in gone]
 
 
-def _compared(before: Sequence[str], after: Sequence[str], rules: dict[str, str]) -> list[DiffLine]:
+def compared(before: Sequence[str], after: Sequence[str], rules: dict[str, str]) -> list[DiffLine]:
+    """The lines of two texts, by difflib; `rules`: text of a line -> who removed it."""
     lines = []
-    for tag, b, b_end, a, a_end in difflib.SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
+    for tag, b, b_end, a, a_end in difflib.SequenceMatcher(None, before, after, autojunk=len(before) > 5000).get_opcodes():
         if tag == "equal":
             lines += [DiffLine(" ", b + k + 1, a + k + 1, before[b + k]) for k in range(b_end - b)]
             continue
@@ -98,7 +99,7 @@ def _compared(before: Sequence[str], after: Sequence[str], rules: dict[str, str]
     return lines
 
 
-def _around(lines: Sequence[DiffLine], context: int) -> list[DiffLine]:
+def around(lines: Sequence[DiffLine], context: int) -> list[DiffLine]:
     """The changed lines and `context` lines around them; `@` says how many are left out."""
     shown = [False] * len(lines)
     for number, line in enumerate(lines):

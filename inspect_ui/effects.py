@@ -80,7 +80,7 @@ def effect_of(documents: pa.Table, hosts: pa.Array, judged: Judged, pack: Pack, 
     before, after = found["before"], pc.fill_null(found["after"], "")
     words = int((_words(before) - _words(after)).sum())
     rows = np.unique(found["row"].to_numpy())
-    already = int(_removed_already(found, judged, name).sum())
+    already = int(_removed_already(found, judged, pack, name).sum())
     return _effect(name, rule.lines or rule.action, len(found), rows, words, already, documents, hosts, judged, found)
 
 
@@ -110,14 +110,13 @@ def _effect(name: str, action: str, lines: int | None, rows: np.ndarray, words: 
     )  # fmt: skip
 
 
-def _removed_already(found: pa.Table, judged: Judged, name: str) -> np.ndarray:
-    """bool [lines]: another rule in force removes a line of this text from this document."""
-    gone = judged.edits.filter(pc.and_(pc.is_null(judged.edits["after"]), pc.not_equal(judged.edits["rule"], name)))
-    if not len(gone) or not len(found):
-        return np.zeros(len(found), bool)
-    texts = pa.chunked_array([*found["before"].chunks, *gone["before"].chunks]).combine_chunks().dictionary_encode()
-    keys = np.concatenate([found["row"].to_numpy(), gone["row"].to_numpy()]) << 32 | texts.indices.to_numpy()
-    return np.isin(keys[: len(found)], keys[len(found) :])
+def _removed_already(found: pa.Table, judged: Judged, pack: Pack, name: str) -> np.ndarray:
+    """bool [lines]: another rule in force removes this line, or the document it is in."""
+    if not len(found):
+        return np.zeros(0, bool)
+    rows = found["row"].to_numpy()
+    numbers = judged.lines.number(rows, found["line"].to_numpy(), pack)
+    return judged.lines.removed(besides=name)[numbers] | judged.decision.dropped[rows]
 
 
 def some_lines(effect: Effect, documents: pa.Table, count: int, seed: int = 0) -> list[LineAt]:
@@ -125,8 +124,7 @@ def some_lines(effect: Effect, documents: pa.Table, count: int, seed: int = 0) -
     if effect.found is None or not len(effect.found):
         return []
     codes = effect.found["before"].combine_chunks().dictionary_encode().indices.to_numpy()
-    first = np.unique(np.random.default_rng(seed).permutation(len(codes)))  # a stable order to begin with
-    order = np.random.default_rng(seed).permutation(first)
+    order = np.random.default_rng(seed).permutation(len(codes))
     _, distinct = np.unique(codes[order], return_index=True)
     chosen = np.sort(order[np.sort(distinct)[:count]])
     return lines_at(effect.found, documents, chosen)

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation.stages.clean import edit_counts, languages_of
+from inspect_ui.line_table import LineTable, line_table
 from rules.buffers import large_strings
 from rules.deciding import Decision, decide
 from rules.engine import WORDS, Measured, measure_packs
@@ -64,6 +65,11 @@ class Judged:
         """Full names of the document rules that drop."""
         names = (f"{pack.name}/{rule.id}" for pack in self.packs for rule in pack.rules if rule.action == "drop" and not rule.lines)
         return [name for name in dict.fromkeys(names) if name in self.decision.rule_hits]
+
+    @cached_property
+    def lines(self) -> LineTable:
+        """The lines of the texts, and which rule removes each."""
+        return line_table(self.texts, self.packs, self.edits)
 
     @cached_property
     def edited_rows(self) -> np.ndarray:

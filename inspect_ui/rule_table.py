@@ -52,12 +52,13 @@ def _row(judged: Judged, labelled: Judgements, pack: Pack, rule: Rule, all_words
     if rule.lines:
         edits = judged.edit_counts.get(name, {"documents": 0, "lines": 0, "words": 0})
         score = line_score(labelled, name)
-        return RuleRow(name, LINE_ACTIONS[rule.lines], rule.why, edits["documents"], edits["documents"] / count, None, edits["lines"], edits["words"], edits["words"] / all_words, score, 0)
+        thresholds = sum(len(condition.any_of) for condition in rule.when)
+        return RuleRow(name, LINE_ACTIONS[rule.lines], rule.why, edits["documents"], edits["documents"] / count, None, edits["lines"], edits["words"], edits["words"] / all_words, score, thresholds)
     hit = judged.decision.rule_hits[name]
     others = judged.drop_votes - hit if name in judged.dropping else judged.drop_votes
     lost = int(judged.words[hit].sum())
     score = line_score(labelled, name) if rule.acts_on_lines else document_score(labelled, hit)
     if rule.acts_on_lines and not score.precision.labels:
         score = document_score(labelled, hit)
-    thresholds = sum(len(condition.any_of) for condition in rule.drop_when)
+    thresholds = sum(len(condition.any_of) for condition in (*rule.drop_when, *rule.when))
     return RuleRow(name, rule.action, rule.why, int(hit.sum()), int(hit.sum()) / count, int((hit & (others == 0)).sum()), None, lost, lost / all_words, score, thresholds)

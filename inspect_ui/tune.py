@@ -1,7 +1,8 @@
 """Moving one threshold of one rule: what it would drop, at once, without deciding anything again.
 
 The values of the documents whose verdict hangs on this comparison alone are sorted once; documents, words and languages
-lost at any threshold are one binary search each, whatever the size of the sample.
+lost at any threshold are one binary search each, whatever the size of the sample. Of a rule that finds lines it is lines:
+the conditions of its `when` are moved, and the lines that its pattern finds are counted (inspect_ui/line_tuning.py).
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Literal
 
 import numpy as np
 import pyarrow as pa
@@ -23,14 +25,16 @@ from rules.thresholds import condition_holds, meets
 
 @dataclass(frozen=True)
 class Moved:
-    """What the rule hits with a threshold. `share` and `word_share`: of the sample's documents and words."""
+    """What the rule hits with a threshold: documents, or of a rule that finds lines (Tuning.unit) those lines.
+
+    `share` and `word_share`: of the sample's documents (lines) and words."""
 
     threshold: float
     documents: int
     share: float
     words: int
     word_share: float
-    only: int  # documents that no other rule drops
+    only: int  # documents that no other rule drops; lines that no other rule removes
     by_language: dict[str, int]
 
 
@@ -45,13 +49,14 @@ class Histogram:
 
 
 @dataclass
-class _Sorted:
-    """Documents by their value: `values` ascending, `rows` of the sample, and sums over those before each."""
+class Sorted:
+    """Documents (or lines) by their value: `values` ascending, `rows` of the sample, and sums over those before each."""
 
     values: np.ndarray  # float64 [m]
     rows: np.ndarray  # int64 [m]
     words: np.ndarray  # int64 [m + 1]
     only: np.ndarray  # int64 [m + 1]
+    lines: np.ndarray | None = None  # int64 [m]: lines (from 1) of the documents `rows`; None: whole documents
 
     def sums(self, operator: str, threshold: float) -> tuple[int, int, int]:
         """Documents, words, and documents that no other rule drops, that meet the comparison."""
@@ -74,12 +79,13 @@ class Tuning:
     operator: str
     threshold: float  # in force
     place: tuple[str, int]  # signal, and which of its comparisons
-    documents: int  # of the sample
+    documents: int  # of the sample (of a rule that finds lines: its lines)
     all_words: int
-    sorted: _Sorted = field(repr=False)
+    sorted: Sorted = field(repr=False)
     fixed: tuple[int, int, int] = field(repr=False)  # documents, words, only that the rule's other comparisons hit anyway
     langs: np.ndarray = field(repr=False)  # int64 [n]: codes into lang_names
     lang_names: list[str] = field(repr=False)
+    unit: Literal["documents", "lines"] = "documents"
 
     def move(self, threshold: float) -> Moved:
         """What the rule would hit with this threshold: a few binary searches."""
@@ -89,7 +95,7 @@ class Tuning:
         return Moved(threshold, documents, documents / max(self.documents, 1), words, words / max(self.all_words, 1), only, counted)
 
     @cached_property
-    def by_language(self) -> dict[str, _Sorted]:
+    def by_language(self) -> dict[str, Sorted]:
         """The same, of each language with documents here, most documents first."""
         codes = self.langs[self.sorted.rows]
         words, only = np.diff(self.sorted.words), np.diff(self.sorted.only)
@@ -97,12 +103,12 @@ class Tuning:
         found = {}
         for code in np.argsort(-counts, kind="stable")[: int((counts > 0).sum())]:
             mine = codes == code
-            found[self.lang_names[code]] = _Sorted(self.sorted.values[mine], self.sorted.rows[mine], _sums(words[mine]), _sums(only[mine]))
+            found[self.lang_names[code]] = Sorted(self.sorted.values[mine], self.sorted.rows[mine], sums_of(words[mine]), sums_of(only[mine]))
         return found
 
     def histogram(self, bins: int, language: str | None = None, low: float | None = None, high: float | None = None) -> Histogram:
         """Documents by value in `bins` equal steps from `low` to `high` (without them: where 99 % of the documents lie)."""
-        part = self.sorted if language is None else self.by_language.get(language, _Sorted(np.zeros(0), np.zeros(0, np.int64), np.zeros(1, np.int64), np.zeros(1, np.int64)))
+        part = self.sorted if language is None else self.by_language.get(language, Sorted(np.zeros(0), np.zeros(0, np.int64), np.zeros(1, np.int64), np.zeros(1, np.int64)))
         low, high = (given if given is not None else value for given, value in zip((low, high), self.range))
         edges = np.linspace(low, high, bins + 1)
         begin, end = np.searchsorted(part.values, low, "left"), np.searchsorted(part.values, high, "right")
@@ -121,8 +127,19 @@ class Tuning:
 
     def nearest(self, threshold: float, count: int = 5) -> tuple[np.ndarray, np.ndarray]:
         """Rows of the sample next to the threshold, nearest first: those the rule hits, and those it just leaves."""
-        at = int(np.searchsorted(self.sorted.values, threshold, "right" if self.operator in ("<=", ">") else "left"))
-        below, above = self.sorted.rows[max(at - count, 0) : at][::-1], self.sorted.rows[at : at + count]
+        hit, spared = self._next_to(threshold, count)
+        return self.sorted.rows[hit], self.sorted.rows[spared]
+
+    def nearest_places(self, threshold: float, count: int = 5) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
+        """As `nearest`: (row, line) each; line 0 is the whole document."""
+        lines = self.sorted.lines if self.sorted.lines is not None else np.zeros(len(self.sorted.rows), np.int64)
+        hit, spared = ([(int(self.sorted.rows[i]), int(lines[i])) for i in part] for part in self._next_to(threshold, count))
+        return hit, spared
+
+    def _next_to(self, threshold: float, count: int) -> tuple[np.ndarray, np.ndarray]:
+        """Places in the sorted values next to the threshold, nearest first: on the side that is hit, and on the other."""
+        at, last = int(np.searchsorted(self.sorted.values, threshold, "right" if self.operator in ("<=", ">") else "left")), len(self.sorted.values)
+        below, above = np.arange(max(at - count, 0), at)[::-1], np.arange(at, min(at + count, last))
         return (below, above) if self.operator in ("<", "<=") else (above, below)
 
     def hit(self, rows: np.ndarray, threshold: float) -> np.ndarray:
@@ -136,7 +153,7 @@ class Tuning:
         return (high - low) / max(columns, 1)
 
 
-def _sums(values: np.ndarray) -> np.ndarray:
+def sums_of(values: np.ndarray) -> np.ndarray:
     return np.concatenate([[0], np.cumsum(values)]).astype(np.int64)
 
 
@@ -168,7 +185,7 @@ def _tuning(judged: Judged, name: str, rule: Rule, condition_number: int, number
     rows = rows[np.argsort(values[rows], kind="stable")]
     codes, names = language_numbers(judged.langs)
     own = condition.any_of[number]
-    data = _Sorted(values[rows], rows, _sums(judged.words[rows]), _sums(only[rows]))
+    data = Sorted(values[rows], rows, sums_of(judged.words[rows]), sums_of(only[rows]))
     return Tuning(name, condition.signal, own.operator, own.threshold, (condition.signal, number), count, int(judged.words.sum()), data, fixed, codes, names)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from inspect_ui.sample import InspectError
 from rules.pack import SHIPPED, load_pack
-from rules.places import KeyPath, Problems
+from rules.places import KEY, KeyPath, Problems
 from rules.rule import Pack, Rule
 
 _SCALAR = re.compile(r'"(?:[^"\\\n]|\\.)*"|\'(?:[^\'\n]|\'\')*\'|[^,\]}\n#]*[^,\]}\n#\s]')
@@ -23,8 +23,9 @@ def write_threshold(path: Path, rule: Rule, signal: str, number: int, operator: 
 
     Raises InspectError where the rule is not written in a file of the user, or the value cannot be changed alone."""
     at, file = _place(rule)
-    value = _raw(rule, at, "drop_when", signal)
-    key = (*at, "drop_when", signal, *((number,) if isinstance(value, list) else ()))
+    side = "drop_when" if rule.drop_when else "when"
+    value = _raw(rule, at, side, signal)
+    key = (*at, side, signal, *((number,) if isinstance(value, list) else ()))
     text = f'"{operator} {number_text(threshold)}"'
     return _write(path, file, rule, key, text, lambda pack: _says(pack, rule, signal, number, threshold))
 
@@ -35,6 +36,15 @@ def write_action(path: Path, rule: Rule, action: str) -> Pack:
     if "action" not in (_raw(rule, at) or {}):
         raise InspectError(f"{rule.id} has no `action:` in {file}; add `action: {action}` there (e opens the file)")
     return _write(path, file, rule, (*at, "action"), action, lambda pack: pack.rule(rule.id) is not None and pack.rule(rule.id).action == action)
+
+
+def write_line_rule(path: Path, rule: Rule, lines: str = "drop") -> Pack:
+    """Make a rule that only tags lines one that drops them: `action: tag` becomes `lines: drop`. Raises InspectError."""
+    at, file = _place(rule)
+    if rule.match is None or rule.lines or "action" not in _raw(rule, at):
+        raise InspectError(f"{rule.id} is no rule that tags lines (match, with action: tag)")
+    text = f"lines: {lines}"
+    return _write(path, file, rule, (*at, "action", KEY), text, lambda pack: pack.rule(rule.id) is not None and pack.rule(rule.id).lines == lines)
 
 
 def number_text(value: float) -> str:
@@ -60,7 +70,8 @@ def _raw(rule: Rule, at: KeyPath, *more: str):
 
 
 def _says(pack: Pack, rule: Rule, signal: str, number: int, threshold: float) -> bool:
-    conditions = [c for c in pack.rule(rule.id).drop_when if c.signal == signal] if pack.rule(rule.id) else []
+    now = pack.rule(rule.id)
+    conditions = [c for c in (*now.drop_when, *now.when) if c.signal == signal] if now else []
     return bool(conditions) and conditions[0].any_of[number].threshold == threshold
 
 
@@ -75,7 +86,7 @@ def _write(path: Path, file: Path, rule: Rule, key: KeyPath, value: str, says) -
     lines[line - 1] = lines[line - 1][: col - 1] + value + lines[line - 1][match.end() :]
     replace_file(file, "\n".join(lines))
     try:
-        pack = load_pack(path)
+        pack = load_pack(path, draft=True)
         if says(pack):
             return pack
     except Problems:

@@ -41,6 +41,11 @@ def byte_characters() -> tuple[str, ...]:
     return tuple(char or chr(next(moved)) for char in characters)
 
 
+def byte_values() -> dict[str, int]:
+    """The byte behind each of those characters."""
+    return {char: byte for byte, char in enumerate(byte_characters())}
+
+
 def spelling(token: bytes) -> str:
     """A token as a byte-level vocabulary writes it."""
     return "".join(map(byte_characters().__getitem__, token))

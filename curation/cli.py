@@ -41,10 +41,13 @@ def _is_user_error(error: Exception) -> bool:
     """Errors of our own that are made to be read, and errors of the file system."""
     from curation.duplicates import DuplicatesError
     from curation.inputs import InputError
+    from curation.language_sample import WeightsError
     from curation.run_directory import RunDirectoryError
+    from curation.token_files import TokenFileError
     from curation.tokenizer import TokenizerError
 
-    return isinstance(error, (DuplicatesError, InputError, RunDirectoryError, TokenizerError, OSError))
+    ours = (DuplicatesError, InputError, RunDirectoryError, TokenizerError, TokenFileError, WeightsError)
+    return isinstance(error, (*ours, OSError))
 
 
 def _print_json(data: Any) -> None:

@@ -18,12 +18,13 @@ import numpy as np
 import pyarrow as pa
 from tokenizers import Tokenizer
 
-from curation.byte_pairs import SHORT, Merges, byte_characters, merge_long, merge_short, merges_of, pair_bits
+from curation.byte_pairs import SHORT, Merges, byte_values, merge_long, merge_short, merges_of, pair_bits
 from curation.pretokens import GPT2_PATTERN, PATTERNS, PreTokenPattern, pretoken_classes, pretoken_end
 from curation.token_memo import (
     ENTRIES,
     INLINE_TOKENS,
     IS_FULL,
+    MOST_BYTES,
     TokenMemo,
     cleared,
     empty_memo,
@@ -112,7 +113,7 @@ class FastEncoder:
     def _with_whole(self, memo: TokenMemo) -> TokenMemo:
         remember_all(*self._whole, *memo)
         if memo.state[ENTRIES] < len(self._plan.whole):
-            raise UnknownTokenizer("its vocabulary is too large for the memo, or has tokens that are too long for it")
+            raise UnknownTokenizer("its vocabulary is too large for the memo")
         return memo
 
 
@@ -152,13 +153,13 @@ def encode_text(
             count = merge_short(data, i, stop, byte_tokens, byte_pairs, pair_slots, bits, tokens, pairs)
             for k in range(count):
                 out[np.uint64(at + k)] = tokens[np.uint64(k)]
-            remember(data, i, stop, low, high, place, tokens, count, slots, keys, long_tokens, state)
+            remember(data, i, stop, low, high, place, tokens, count, MOST_BYTES, slots, keys, long_tokens, state)
             at += count
         else:
             merged = np.empty(stop - i, np.uint32)
             count = merge_long(data, i, stop, byte_tokens, byte_pairs, pair_slots, merged)
             out[at : at + count] = merged[:count]
-            remember(data, i, stop, low, high, place, merged, count, slots, keys, long_tokens, state)
+            remember(data, i, stop, low, high, place, merged, count, MOST_BYTES, slots, keys, long_tokens, state)
             at += count
         i = stop
     return at
@@ -209,5 +210,5 @@ def _model_problem(model: dict[str, Any]) -> str:
 
 def _spelled(vocabulary: dict[str, int]) -> dict[bytes, int]:
     """The tokens of a byte-level vocabulary by their bytes; those that no text can spell are left out."""
-    values = {char: byte for byte, char in enumerate(byte_characters())}
+    values = byte_values()
     return {bytes(map(values.__getitem__, token)): number for token, number in vocabulary.items() if token and values.keys() >= set(token)}

@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 from numba import njit
 from tokenizers import Tokenizer
 
-from curation.byte_pairs import byte_characters
+from curation.byte_pairs import byte_values
 from curation.tokenizer import encode_with_spans
 from rules.buffers import string_buffers
 
@@ -64,7 +64,7 @@ def token_bytes(tokenizer: Tokenizer, vocab_size: int) -> TokenBytes | None:
     decoder = record["decoder"] or {}
     if record["normalizer"] is not None or record["model"]["type"] != "BPE" or decoder.get("type") != "ByteLevel":
         return None
-    values = {char: byte for byte, char in enumerate(byte_characters())}
+    values = byte_values()
     spelled = [np.zeros(0, np.uint8)] * vocab_size
     for token, number in record["model"]["vocab"].items():
         if set(token) <= values.keys():

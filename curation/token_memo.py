@@ -8,8 +8,8 @@ each pre-token, so that finding one is mostly one cache line. The bytes are comp
     short, 1-3 tokens   word 2 and 3: the tokens and, in the upper half of word 3, how many
     others              word 2: where the tokens begin in `tokens` | where the bytes begin in `keys` << 32; word 3: the same
 
-A full memo takes no more; its owner starts a new one (`cleared`) between batches. Pre-tokens above MOST_BYTES, which hardly
-repeat, are never taken.
+A full memo takes no more; its owner starts a new one (`cleared`) between batches. What hardly repeats, pre-tokens above
+MOST_BYTES, need not be put in.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def remember_all(offsets, data, tokens, slots, keys, long_tokens, state):
         low, high = memo_key(data, i, end)
         slot, found = find_pretoken(data, i, end, low, high, slots, bits, keys)
         if not found:
-            remember(data, i, end, low, high, slot, tokens[k : k + 1], 1, slots, keys, long_tokens, state)
+            remember(data, i, end, low, high, slot, tokens[k : k + 1], 1, end - i, slots, keys, long_tokens, state)
 
 
 @inlined
@@ -113,11 +113,11 @@ def same_key(data, i, end, keys, begin):
 
 
 @inlined
-def remember(data, i, end, low, high, place, tokens, count, slots, keys, long_tokens, state):
-    """Give data[i:end] the free slot at `place` with tokens[:count], if it is not too long and the memo not full."""
+def remember(data, i, end, low, high, place, tokens, count, most_bytes, slots, keys, long_tokens, state):
+    """Give data[i:end] the free slot at `place` with tokens[:count], if it has at most `most_bytes` and the memo room."""
     size, is_long = end - i, end - i > INLINE_BYTES
     outside = is_long or count > INLINE_TOKENS
-    if size > MOST_BYTES or state[IS_FULL] or not room_for(size, count, slots, keys, long_tokens, state):
+    if size > most_bytes or state[IS_FULL] or not room_for(size, count, slots, keys, long_tokens, state):
         return
     slots[place], slots[place + ONE] = low, high
     if outside:

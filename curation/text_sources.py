@@ -1,0 +1,28 @@
+"""Documents for the commands that only read: of finished runs, and of files in any format gristmill reads.
+
+A run directory stands for its clean/. Documents without a language get one from the vendored identifier.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+
+from curation.inputs import list_inputs, plan_shards
+from curation.readers import ReadSettings, read_shard
+from curation.stages.language import LanguageSettings, identify, with_language
+
+COLUMNS = ["id", "text", "lang"]
+
+
+def read_documents(sources: Sequence[str]) -> Iterator[pa.Table]:
+    """Batches of documents (id, text, lang). Raises InputError where there is nothing to read."""
+    patterns = [str(Path(source) / "clean") if (Path(source) / "run.json").is_file() else source for source in sources]
+    for shard in plan_shards(list_inputs(patterns, Path())):
+        for batch in read_shard(shard, ReadSettings()):
+            documents = batch.documents
+            if len(documents) and documents["lang"].null_count == len(documents):
+                documents = with_language(documents, *identify(documents["text"], LanguageSettings()))
+            yield documents.select(COLUMNS)

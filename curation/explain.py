@@ -5,10 +5,11 @@ Reads only the id column of each file until the document is found; then one row.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
@@ -19,26 +20,42 @@ from rules.visible import excerpt, visible
 _FOLDERS = ("clean", "removed", "quarantine", "signals", "edits", "clusters")
 
 
-def find_rows(output: Path, folder: str, document_id: str) -> Iterator[dict[str, Any]]:
-    """Every row of `folder` about the document, file by file in order of name; `shard` is the number of its shard."""
+def find_rows(output: Path, folder: str, ids: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
+    """The rows of `folder` about each document, file by file in order of name; `shard` is the number of their shard."""
+    found: dict[str, list[dict[str, Any]]] = {document_id: [] for document_id in ids}
+    wanted = pa.array(found.keys(), pa.string())
     for path in sorted((output / folder).glob("*.parquet")):
         with pq.ParquetFile(path) as file:
             for group in range(file.num_row_groups):
-                hit = pc.equal(file.read_row_group(group, columns=["id"])["id"], document_id)
+                hit = pc.is_in(file.read_row_group(group, columns=["id"])["id"], wanted)
                 if pc.any(hit).as_py():
                     shard = path.stem.rpartition("-")[2]
-                    yield from ({**row, "shard": shard} for row in file.read_row_group(group).filter(hit).to_pylist())
+                    for row in file.read_row_group(group).filter(hit).to_pylist():
+                        found[row["id"]].append({**row, "shard": shard})
+    return found
 
 
 def story(output: Path, document_id: str) -> dict[str, Any]:
     """Everything the run directory knows about one document. Raises RunDirectoryError when it knows nothing."""
+    found = stories(output, [document_id])
+    if document_id not in found:
+        raise RunDirectoryError(f"no document {document_id!r} in {str(output)!r}; ids are the column `id` of clean/, removed/ and quarantine/")
+    return found[document_id]
+
+
+def stories(output: Path, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """The stories of those `ids` that the run directory knows; each file is scanned once for all of them."""
     read_run(output)
-    rows = {folder: list(find_rows(output, folder, document_id)) for folder in _FOLDERS}
-    for fate, folder in (("kept", "clean"), ("removed", "removed"), ("quarantined", "quarantine")):
-        if rows[folder]:
-            row = rows[folder][0]
-            return _story(document_id, fate, row | _origin(output, row.pop("shard")), rows)
-    raise RunDirectoryError(f"no document {document_id!r} in {str(output)!r}; ids are the column `id` of clean/, removed/ and quarantine/")
+    folders = {folder: find_rows(output, folder, ids) for folder in _FOLDERS}
+    found = {}
+    for document_id in dict.fromkeys(ids):
+        rows = {folder: by_id[document_id] for folder, by_id in folders.items()}
+        for fate, folder in (("kept", "clean"), ("removed", "removed"), ("quarantined", "quarantine")):
+            if rows[folder]:
+                row = rows[folder][0]
+                found[document_id] = _story(document_id, fate, row | _origin(output, row.pop("shard")), rows)
+                break
+    return found
 
 
 def _origin(output: Path, shard: str) -> dict[str, Any]:

@@ -54,13 +54,18 @@ _CHANCES |= dict.fromkeys(b"0123456789:/()'", 0.004) | dict.fromkeys(b".,-", 0.0
 DIGIT_AFTER_DIGIT = 0.02
 
 
+def byte_chance(byte: int) -> float:
+    """About how often a byte of a blurred text is this one."""
+    return _CHANCES.get(byte, 0.002 if byte < 0x80 else 0.03)
+
+
 @functools.cache
 def chance(text: bytes) -> float:
     """About how often a blurred string is met at a place in a text; only for choosing between sets."""
     odds, in_number = 1.0, False
     for byte in text:
         is_digit = 0x30 <= byte <= 0x39
-        odds *= (DIGIT_AFTER_DIGIT if in_number and is_digit else _CHANCES.get(byte, 0.002 if byte < 0x80 else 0.03)) ** 0.8
+        odds *= (DIGIT_AFTER_DIGIT if in_number and is_digit else byte_chance(byte)) ** 0.8
         in_number = is_digit
     return odds
 

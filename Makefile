@@ -25,6 +25,7 @@ bench: $(STAMP)
 	$(BIN)/python -m benchmarks.rules $(BENCH)
 	$(BIN)/python benchmarks/line_patterns.py
 	$(BIN)/python -m benchmarks.minhash $(BENCH)
+	$(BIN)/python -m benchmarks.duplicates $(BENCH)
 	$(BIN)/python -m benchmarks.packing $(BENCH)
 
 # The packs beside datatrove's filters, which live in an environment of their own: see docs/parity.md.

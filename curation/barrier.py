@@ -18,6 +18,7 @@ from curation.near_clusters import NearPlan, joined_roots, near_edges, plan_near
 from curation.passes import WORK, Pass
 from curation.run_state import RunState
 from curation.stages.near import s_curve, s_curve_line
+from curation.verification import ShingleTask, shingle_tasks, verified_edges
 
 
 def decide(run: RunState, step: Pass, entries: dict[int, Entry]) -> tuple[str, dict[int, str]]:
@@ -30,12 +31,14 @@ def decide(run: RunState, step: Pass, entries: dict[int, Entry]) -> tuple[str, d
     configuration = [repr(getattr(settings, stage)) for stage in step.barrier]
     key = key_of(name, step.barrier, configuration, [entry["sha256"] for entry in keys_files.values()], numbers)
     plan = _plan(run, step, name, keys_files, key) if "near" in step.barrier else None
+    texts = [path.replace(".keys", "") for path in keys_files]
+    shingles = shingle_tasks(run, plan, texts) if plan and settings.near.verify is not None else []
     entry = run.known(name, key)
     if entry is not None:
-        for task in plan.tasks if plan else ():
+        for task in [*plan.tasks, *shingles] if plan else ():
             run.known(task.unit, task.key)
     else:
-        entry = run.add(run.manifest.record(_decided(run, step, keys_files, drops, plan, Entry(name, key))))
+        entry = run.add(run.manifest.record(_decided(run, step, keys_files, drops, plan, shingles, Entry(name, key))))
     return entry.fingerprint, drops
 
 
@@ -44,7 +47,7 @@ def _plan(run: RunState, step: Pass, name: str, keys_files: dict[str, dict], key
     return plan_near(run, name, WORK, keys_files, key, before, partition_bytes(run.job.settings.memory))
 
 
-def _decided(run: RunState, step: Pass, keys_files: dict[str, dict], drops: dict[int, str], plan: NearPlan | None, entry: Entry) -> Entry:
+def _decided(run: RunState, step: Pass, keys_files: dict[str, dict], drops: dict[int, str], plan: NearPlan | None, shingles: list[ShingleTask], entry: Entry) -> Entry:
     """`entry` with what was decided and written."""
     if not keys_files:
         return entry
@@ -58,6 +61,10 @@ def _decided(run: RunState, step: Pass, keys_files: dict[str, dict], drops: dict
         assert plan is not None
         edges = near_edges(run, plan, alive)
         entry.counts["near"] = _near_counts(plan, edges)
+        if shingles:
+            candidates, alike = verified_edges(run, shingles, documents, edges, settings.near.verify)
+            entry.counts["near"] |= {"candidates": len(candidates), "verified": int(alike.sum()), "verify": settings.near.verify}
+            edges = [candidates[alike]]
         return joined_roots(documents, edges)
 
     with run.progress.stage("find duplicates: " + ", ".join(step.barrier), 1) as bar:

@@ -109,7 +109,7 @@ def plan_near(run: RunState, name: str, work: str, keys_files: dict[str, dict], 
         bands.append(BandTask(output, path, f"{work}/{name}/{shard}.bands", settings.band_shape, bits, f"{name}/bands/{shard}", key))
     alive = f"{work}/{name}/alive.npy" if before else None
     key = key_of("join", barrier_key, [task.key for task in bands], bits)
-    files, chains = tuple(task.path for task in bands), False
+    files, chains = tuple(task.path for task in bands), settings.verify is not None
     joins = [
         JoinTask(output, files, first_rows, alive, f"{work}/{name}/edges-{p:05d}.npy", bits, p, chains, f"{name}/join/{p:05d}", key_of(key, p))
         for p in range(1 << bits)

@@ -52,7 +52,7 @@ def numbers(output: Path) -> dict[str, Any]:
         "quarantine": _causes(entries, output),
         "rules": rules.get("rules", {}), "edits": dict(sorted(rules.get("edits", {}).items())), "seconds": _seconds(entries),
         "languages": {"in": counts.get("language", {}).get("languages_in", {}), "kept": clean.get("languages", {})},
-        "duplicates": _duplicates(entries, output),
+        "duplicates": _duplicates(entries, output), "near": _near(entries),
         "packed": packed[0] if packed else {},
         "job_sha256": run["job_sha256"], "packs": run["packs"], "versions": run["versions"],
     }  # fmt: skip
@@ -100,6 +100,12 @@ def _duplicates(entries: Sequence[Entry], output: Path) -> dict[str, Any]:
                     "clusters_by_size": dict(sorted(sizes.items(), key=lambda item: int(item[0]))),
                 }  # fmt: skip
     return found
+
+
+def _near(entries: Sequence[Entry]) -> dict[str, Any]:
+    """What the barrier said of near duplicates: bands, rows, the S-curve, and what was verified."""
+    found: dict[str, Any] = next((entry.counts["near"] for entry in entries if entry.unit.startswith("barrier") and "near" in entry.counts), {})
+    return found | ({"precision": found["verified"] / found["candidates"]} if found.get("candidates") else {})
 
 
 # --- markdown --------------------------------------------------------------------------------------------
@@ -185,7 +191,20 @@ def _language_section(report: dict[str, Any]) -> list[str]:
 
 def _duplicates_section(report: dict[str, Any]) -> list[str]:
     rows = [[stage, d["clusters"], d["removed"], d["largest"]] for stage, d in report["duplicates"].items()]
-    return ["## Duplicates", "", *_table(["stage", "clusters", "removed", "largest cluster"], rows), ""] if rows else []
+    if not rows:
+        return []
+    return ["## Duplicates", "", *_table(["stage", "clusters", "removed", "largest cluster"], rows), "", *_near_section(report["near"])]
+
+
+def _near_section(near: dict[str, Any]) -> list[str]:
+    if not near:
+        return []
+    points = [(s, p) for s, p in near["s_curve"] if s >= 0.5]
+    lines = [f"Near duplicates: {near['bands']} bands of {near['rows']} rows. Two documents meet with this probability:", ""]
+    lines += [*_table(["similarity", *(f"{s:g}" for s, _ in points)], [["probability", *(f"{p:.3f}" for _, p in points)]]), ""]
+    if "precision" in near:
+        lines += [f"Of {near['candidates']:,} candidate pairs {near['verified']:,} have a true similarity of {near['verify']:g} or more: precision {near['precision']:.3f}.", ""]
+    return lines
 
 
 def _packed_section(report: dict[str, Any]) -> list[str]:

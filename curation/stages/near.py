@@ -2,8 +2,8 @@
 
 Signatures (minhash.py) are cut in bands; documents that agree on a whole band are one cluster (clusters.py), and one
 document of each cluster is kept. Two documents of similarity s meet with probability 1 - (1 - s**rows)**bands: with 14
-bands of 8 rows 0.92 at 0.8, 0.56 at 0.7 and 0.05 at 0.5. There is no check of the candidates: give the signatures of a
-pair to minhash.estimated_jaccard to see how alike they are.
+bands of 8 rows 0.92 at 0.8, 0.56 at 0.7 and 0.05 at 0.5. Candidates are taken as duplicates unless
+`verify` asks for their true similarity (verification.py).
 
 Documents of fewer words than a shingle have signatures of their exact hash: they are clusters where their words are the
 same, and otherwise alone.
@@ -33,10 +33,12 @@ class NearSettings(Survivor):
 
     `hashes`, `ngram`, `seed`, `bits`, `unit`, `compatible`: as in MinHashSettings. `bands` of `rows` entries each, or `threshold`: then the
     bands and rows, of at most `hashes` entries, with the least error around that similarity (datasketch's optimiser).
+    `verify`: candidates are duplicates only where their true Jaccard similarity is at least this.
     Read the bands and rows in force from `band_shape`. `keep`, `score`, `sources`: which one stays (survivors.py).
     """
 
     keep: Literal["first", "last", "longest", "score", "source"] = "longest"
+    verify: float | None = None
     hashes: int = 112
     bands: int = DEFAULT_BANDS
     rows: int = DEFAULT_ROWS
@@ -50,6 +52,8 @@ class NearSettings(Survivor):
     def __post_init__(self) -> None:
         super().__post_init__()
         _ = self.minhash  # checks what the signatures are made of
+        if self.verify is not None and not 0.0 < self.verify <= 1.0:
+            raise SettingError("verify", f"verify is the least similarity of duplicates, above 0 and at most 1, got {self.verify}")
         if self.threshold is None:
             self._check_bands()
         elif not 0.0 < self.threshold < 1.0:

@@ -108,7 +108,7 @@ def show_end_to_end(file: str, few: int) -> None:
         for name, source in (("warm", f"{folder}/few.parquet"), ("whole", file)):
             job = Path(folder) / f"{name}.yaml"
             job.write_text(f"input: {source}\noutput: {name}\nnear: {{}}\nworkers: inline\n")
-            seconds[name] = seconds_of(lambda job=job: documents.update({name: run_job(load_job(job)).report["in"]}))
+            seconds[name] = seconds_of(lambda job=job, name=name: documents.update({name: run_job(load_job(job)).report["in"]}))
         rates = documents["whole"] / seconds["whole"], few / theirs["all"]
         parts = ", ".join(f"{name} {value:.1f} s" for name, value in theirs.items())
         print(f"end to end: {rates[0]:,.0f} documents/s of {documents['whole']:,}; datatrove's four stages {rates[1]:,.1f}/s of {few} ({parts}): {rates[0] / rates[1]:.0f} times")

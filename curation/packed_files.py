@@ -58,15 +58,16 @@ class RowLayout:
 
 
 class DocumentsWriter:
-    """documents.parquet, in row groups of 65,536 pieces."""
+    """documents.parquet, in row groups of 65,536 pieces; `carried`: columns of the documents after its own."""
 
-    def __init__(self, path: Path):
-        self._writer = pq.ParquetWriter(path, DOCUMENTS_SCHEMA, compression="zstd")
+    def __init__(self, path: Path, carried: Sequence[pa.Field] = ()):
+        self._schema = pa.schema([*DOCUMENTS_SCHEMA, *carried])
+        self._writer = pq.ParquetWriter(path, self._schema, compression="zstd")
         self._waiting: list[pa.Table] = []
         self._rows = 0
 
     def write(self, table: pa.Table) -> None:
-        self._waiting.append(table)
+        self._waiting.append(table.select(self._schema.names).cast(self._schema))
         self._rows += len(table)
         while self._rows >= DOCUMENTS_ROW_GROUP:
             self._write_group(DOCUMENTS_ROW_GROUP)

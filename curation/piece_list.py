@@ -16,10 +16,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation.best_fit import cut_statistics, documents_concat_cuts, row_statistics
+from curation.mixture import RateColumns
 from curation.packed_files import DocumentsWriter, PlacedPieces
 from curation.pieces import Measured, TokenBytes, cut_for_rows, pieces_at, sums
 from curation.shards import whole_file
-from curation.token_files import PieceBatch, TokenFile, TokenFileError
+from curation.token_files import PieceBatch, TokenFile, TokenFileError, joined_fields
 
 SPLITS = ("train", "held_out")
 
@@ -89,16 +90,23 @@ def split_codes(columns: pa.RecordBatch) -> np.ndarray:
     return pc.index_in(columns["split"], pa.array(SPLITS)).to_numpy(zero_copy_only=False).astype(np.int64)
 
 
-def list_pieces(files: Sequence[TokenFile], cutter: RowCutter | None, documents_path: Path) -> PieceList:
-    """Every piece of `files` in order; writes documents.parquet. With a cutter, pieces are cut anew and have rows."""
+def list_pieces(
+    files: Sequence[TokenFile], cutter: RowCutter | None, documents_path: Path, rates: RateColumns | None = None
+) -> PieceList:
+    """Every piece of `files` in order; writes documents.parquet. With a cutter, pieces are cut anew and have rows.
+
+    `rates` is shown every piece, too.
+    """
     found: list[tuple[np.ndarray, ...]] = [(np.zeros(0, np.int32), *[np.zeros(0, np.int64)] * 2, np.zeros(0, np.int8),
                                             np.zeros(0, np.bool_), *[np.zeros(0, np.int64)] * 2)]  # fmt: skip
-    with whole_file(documents_path) as temporary, DocumentsWriter(temporary) as writer:
+    with whole_file(documents_path) as temporary, DocumentsWriter(temporary, joined_fields(files)) as writer:
         for number, file in enumerate(files):
             for batch in file.batches():
                 first, row, columns = batch.offsets[:-1], np.full(len(batch.columns), -1), batch.columns
                 if cutter is not None:
                     first, row, columns = cutter.cut(batch, file.tokens)
+                if rates is not None:
+                    rates.add(columns)
                 length = np.diff(first, append=batch.offsets[-1])
                 writer.write(pa.Table.from_batches([columns]).append_column("tokens", pa.array(length.astype(np.int32))))
                 found.append((

@@ -47,7 +47,7 @@ def numbers(output: Path) -> dict[str, Any]:
         "in": rows[0]["in"], "kept": rows[-1]["kept"],
         "removed": sum(row["removed"] for row in rows), "quarantined": sum(row["quarantined"] for row in rows),
         "funnel": plain_funnel(counts, stages),
-        "warnings": [*language_warnings(counts, (run["job"]["language"] or {}).get("keep", ())), *_slow_encoder(packed)],
+        "warnings": [*language_warnings(counts, (run["job"]["language"] or {}).get("keep", ())), *_packing_warnings(packed)],
         "input": {**run["input"], "skipped": read.get("skipped", {}), "repaired": read.get("repaired", {})},
         "quarantine": _causes(entries, output),
         "rules": rules.get("rules", {}), "edits": dict(sorted(rules.get("edits", {}).items())), "seconds": _seconds(entries),
@@ -63,9 +63,11 @@ def plain_funnel(counts: dict[str, Any], stages: Sequence[str]) -> list[dict[str
     return [{k: v for k, v in row.items() if not isinstance(v, dict)} for row in funnel(counts, stages)]
 
 
-def _slow_encoder(packed: Sequence[dict[str, Any]]) -> list[str]:
-    reason = packed[0].get("statistics", {}).get("encoder_slow_because", "") if packed else ""
-    return [f"texts were encoded by the reference encoder, some twenty times slower than the fast one: of the tokenizer, {reason}"] if reason else []
+def _packing_warnings(packed: Sequence[dict[str, Any]]) -> list[str]:
+    statistics = packed[0].get("statistics", {}) if packed else {}
+    reason = statistics.get("encoder_slow_because")
+    slow = f"texts were encoded by the reference encoder, some twenty times slower than the fast one: of the tokenizer, {reason}"
+    return ([slow] if reason else []) + statistics.get("mixture_warnings", [])
 
 
 def _seconds(entries: Sequence[Entry]) -> dict[str, float]:
@@ -209,5 +211,5 @@ def _near_section(near: dict[str, Any]) -> list[str]:
 
 def _packed_section(report: dict[str, Any]) -> list[str]:
     statistics = report["packed"].get("statistics", {})
-    rows = [[name.replace("_", " "), f"{v:.5g}" if isinstance(v, float) else v] for name, v in statistics.items() if v != "" and not isinstance(v, dict)]
+    rows = [[name.replace("_", " "), f"{v:.5g}" if isinstance(v, float) else v] for name, v in statistics.items() if v != "" and not isinstance(v, (dict, list))]
     return ["## Packed", "", *_table(["statistic", "value"], rows), ""] if rows else []

@@ -175,7 +175,7 @@ def _pack(run: RunState, clean: list[Entry]) -> None:
 def _tokenizer(run: RunState, settings: Any, clean_files: dict[str, str]) -> Entry:
     path = f"{WORK}/tokenizer.json"
     given = file_sha256(settings.tokenizer) if settings.tokenizer else None
-    key = key_of("tokenizer", given, settings.vocab_size, settings.train_bytes, None if given else clean_files)
+    key = key_of("tokenizer", given, settings.vocab_size, settings.train_bytes, settings.train_weights, None if given else clean_files)
     entry = run.known("tokenizer", key)
     with run.progress.stage("tokenizer", 1, int(entry is not None)) as bar:
         if entry is None:
@@ -187,7 +187,7 @@ def _tokenizer(run: RunState, settings: Any, clean_files: dict[str, str]) -> Ent
 
 def _token_task(run: RunState, settings: Any, path: str, sha: str, tokenizer_sha: str) -> TokenTask:
     unit = "tokens/" + Path(path).stem
-    key = key_of("tokens", sha, tokenizer_sha, settings.sequence_length, settings.held_out, settings.encoder)
+    key = key_of("tokens", sha, tokenizer_sha, settings.sequence_length, settings.held_out, settings.encoder, settings.carried)
     return TokenTask(run.job.output, path, f"{WORK}/tokenizer.json", settings, unit, key)
 
 

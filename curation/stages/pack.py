@@ -4,16 +4,16 @@
     tokenise_shard   one clean shard as pieces of at most a sequence (pieces.py), kept in an Arrow file
     write_packed     a plan for all pieces (best_fit.py), rows shuffled, files written, manifest last
 
-Nothing is dropped but documents without a token (an empty text), which are counted. The bytes written depend on the
+Nothing is dropped but documents without a token (an empty text), which are counted, and what a mixture or a budget leaves
+out (mixture.py). The bytes written depend on the
 documents, their order and the settings: not on shards, workers or interruptions. Encoding is most of the time.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -21,18 +21,19 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from tokenizers import Tokenizer
 
-from curation.best_fit import WINDOW, plan_best_fit
-from curation.encoder import EncoderKind
+from curation.best_fit import plan_best_fit
+from curation.document import CLUSTER_SIZE
+from curation.language_sample import LanguageSample, language_budgets, language_bytes
+from curation.mixture import DocumentRates, RateColumns, copies_of_documents, repeated_refs
+from curation.pack_settings import PackSettings
 from curation.packed_files import RowLayout, shuffled, write_split
 from curation.piece_list import SPLITS, PieceList, RowCutter, list_pieces, packing_statistics, split_plan
 from curation.pieces import cut_documents, frame, measure, token_bytes
 from curation.prepared_tokenizer import PreparedTokenizer, prepared_tokenizer
 from curation.sampling import TextSample, is_held_out
 from curation.shards import TEMPORARY, sync, whole_file
-from curation.token_files import TokenFile, piece_schema
+from curation.token_files import TokenFile, TokenFileError, carried_fields, piece_schema
 from curation.tokenizer import (
-    BYTE_VALUES,
-    SPECIALS,
     TokenizerError,
     TokenizerInfo,
     batches_of_bytes,
@@ -41,50 +42,11 @@ from curation.tokenizer import (
     train_tokenizer,
 )
 from rules.buffers import large_strings
-from rules.places import SettingError
 from train.handoff import DOCUMENTS_NAME, MANIFEST_NAME, TOKENIZER_NAME, Manifest, token_type, write_manifest
 
 COLUMNS = ["id", "text", "source", "lang"]
 BATCH_BYTES = 16 << 20
-SHORTEST_SEQUENCE = 8  # two whole characters of four bytes, whatever the tokenizer
-
-
-@dataclass(frozen=True)
-class PackSettings:
-    """How clean documents become sequences.
-
-    `tokenizer`: a tokenizer.json; without one, one of `vocab_size` tokens is trained on about `train_bytes` of text.
-    `encoder`: `fast`, or `reference` for `tokenizers` itself: the same ids, some twenty times slower. `window`: pieces
-    planned together. `held_out`: the fraction of documents never trained on, chosen by their ids.
-    """
-
-    tokenizer: str | Path | None = None
-    vocab_size: int = 8192
-    train_bytes: int = 32_000_000
-    encoder: EncoderKind = "fast"
-    sequence_length: int = 2048
-    window: int = WINDOW
-    packing: Literal["best_fit", "concat"] = "best_fit"
-    seed: int = 0
-    held_out: float = 0.01
-    rows_per_file: int = 32_768
-
-    def __post_init__(self) -> None:
-        least = {
-            "vocab_size": BYTE_VALUES + len(SPECIALS), "train_bytes": 1, "sequence_length": SHORTEST_SEQUENCE,
-            "window": 1, "rows_per_file": 1, "seed": 0,
-        }  # fmt: skip
-        for key, value in least.items():
-            if getattr(self, key) < value:
-                raise SettingError(key, f"{key} must be at least {value}, got {getattr(self, key)}")
-        if self.seed >= 2**32:
-            raise SettingError("seed", f"seed must be below 2**32, got {self.seed}")
-        if not 0.0 <= self.held_out < 1.0:
-            raise SettingError("held_out", f"held_out is a fraction from 0 to below 1, got {self.held_out}")
-        if self.encoder not in ("fast", "reference"):
-            raise SettingError("encoder", f"encoder must be fast or reference, got {self.encoder!r}")
-        if self.packing not in ("best_fit", "concat"):
-            raise SettingError("packing", f"packing must be best_fit or concat, got {self.packing!r}")
+TRAIN = SPLITS[0]
 
 
 # ---- the tokenizer
@@ -94,21 +56,46 @@ def fit_tokenizer(clean_files: Sequence[Path], settings: PackSettings, out: Path
     """Write the tokenizer of a job to `out`: a copy of the one named, else one trained on a sample of the texts.
 
     The sample is drawn by document id from all files (sampling.py), held-out documents included, so it does not depend
-    on shards or on the split. Raises TokenizerError where the named one cannot be used.
+    on shards or on the split. Raises TokenizerError where the named one cannot be used, TokenFileError where no document
+    has a column that is to be carried along.
     """
+    _check_carried(clean_files, settings)
     if settings.tokenizer is not None:
         load_tokenizer(settings.tokenizer)
         with whole_file(out) as temporary:
             temporary.write_bytes(Path(settings.tokenizer).read_bytes())
     else:
-        sample = TextSample(settings.train_bytes)
-        for path in clean_files:
-            for documents in _document_batches(path, COLUMNS[:2]):
-                sample.add(documents["id"], documents["text"])
-        save_tokenizer(train_tokenizer(sample.batches(), settings.vocab_size), out)
+        save_tokenizer(train_tokenizer(_texts_to_train(clean_files, settings), settings.vocab_size), out)
     tokenizer, info = load_tokenizer(out)
     _cutter(tokenizer, info, settings)  # fails now, not after all is encoded
     return info
+
+
+def _check_carried(clean_files: Sequence[Path], settings: PackSettings) -> None:
+    there = dict.fromkeys(name for path in clean_files for name in pq.read_schema(path).names) if settings.carried else {}
+    missing = [name for name in settings.carried if name not in there]
+    if missing and clean_files:
+        why = "; rehydrate needs exact or near in the job, which count duplicates" if CLUSTER_SIZE in missing else ""
+        raise TokenFileError(f"pack: no document has a column {missing[0]!r}; they have {', '.join(there)}{why}")
+
+
+def _texts_to_train(clean_files: Sequence[Path], settings: PackSettings) -> Iterator[pa.LargeStringArray]:
+    """The sample of texts that a tokenizer is trained on."""
+    if not settings.train_weights:
+        sample = TextSample(settings.train_bytes)
+        for documents in _all_documents(clean_files, ["id", "text"]):
+            sample.add(documents["id"], documents["text"])
+        return sample.batches()
+    sizes = language_bytes(_all_documents(clean_files, ["text", "lang"]))
+    weighted = LanguageSample(language_budgets(sizes, settings.train_bytes, settings.train_weights))
+    for documents in _all_documents(clean_files, ["id", "text", "lang"]):
+        weighted.add(documents)
+    return (texts for _, texts in weighted.texts())
+
+
+def _all_documents(clean_files: Sequence[Path], columns: list[str]) -> Iterator[pa.Table]:
+    for path in clean_files:
+        yield from _document_batches(path, columns)
 
 
 def _document_batches(path: Path, columns: list[str]) -> Iterator[pa.Table]:
@@ -128,10 +115,12 @@ def tokenise_shard(clean_file: Path, tokenizer_file: Path, settings: PackSetting
     """Encode one clean shard, cut documents longer than a sequence, and write the pieces to `out`; returns counts."""
     prepared = prepared_tokenizer(tokenizer_file, settings.encoder)
     info = prepared.info
-    schema = piece_schema(info.vocab_size, info.sha256, settings.sequence_length)
+    carried = carried_fields(pq.read_schema(clean_file), settings.carried)
+    schema = piece_schema(info.vocab_size, info.sha256, settings.sequence_length, carried)
+    columns = COLUMNS + [field.name for field in carried if field.type != pa.null()]
     counts = dict.fromkeys(("documents", "empty_documents", "pieces", "tokens", "text_bytes"), 0)
     with whole_file(out) as temporary, pa.ipc.new_file(str(temporary), schema) as writer:
-        for documents in _document_batches(clean_file, COLUMNS):
+        for documents in _document_batches(clean_file, columns):
             batch = _piece_batch(documents, prepared, settings)
             writer.write_batch(batch.cast(schema))
             with_pieces = pc.sum(pc.equal(batch["part"], 0)).as_py() or 0
@@ -164,6 +153,9 @@ def _piece_batch(documents: pa.Table, prepared: PreparedTokenizer, settings: Pac
         columns[name] = pa.array(getattr(pieces, name).astype(np.int32))
     for name in ("char_start", "char_end", "text_bytes"):
         columns[name] = pa.array(getattr(pieces, name))
+    for name in settings.carried:
+        there = name in documents.column_names
+        columns[name] = documents[name].combine_chunks().take(document) if there else pa.nulls(len(document))
     return pa.RecordBatch.from_pydict(columns)
 
 
@@ -181,23 +173,37 @@ def write_packed(
     tokenizer, info, encoder, _ = prepared_tokenizer(tokenizer_file, settings.encoder)
     _clear(folder)
     schema = piece_schema(info.vocab_size, info.sha256, settings.sequence_length)
-    files = [TokenFile(path, schema) for path in token_files]
-    pieces = list_pieces(files, _cutter(tokenizer, info, settings), folder / DOCUMENTS_NAME)
+    files = [TokenFile(path, schema, settings.carried) for path in token_files]
+    rates = None if settings.packs_all_once else RateColumns(settings)
+    pieces = list_pieces(files, _cutter(tokenizer, info, settings), folder / DOCUMENTS_NAME, rates)
     layout = RowLayout(settings.sequence_length, info.vocab_size, info.pad_id, settings.rows_per_file)
-    entries, plans = {}, {}
+    entries, plans, mixed = {}, {}, {}
     for number, split in enumerate(SPLITS):
         refs = np.flatnonzero(pieces.split == number)
+        if rates is not None and split == TRAIN:
+            refs, mixed = _mixed(pieces, refs, rates, settings)
         row_of_piece, rows = _plan(pieces, refs, settings)
         plans[split] = split_plan(pieces, refs, row_of_piece, rows, settings.sequence_length)
         entries[split] = write_split(folder, split, [file.tokens for file in files], pieces.placed, refs, row_of_piece, rows, layout)
     with whole_file(folder / TOKENIZER_NAME) as temporary:
         temporary.write_bytes(Path(tokenizer_file).read_bytes())
-    statistics = packing_statistics(plans, settings.sequence_length) | {"encoder": encoder.kind, "encoder_slow_because": encoder.slow_because}
+    statistics = packing_statistics(plans, settings.sequence_length) | mixed
+    statistics |= {"encoder": encoder.kind, "encoder_slow_because": encoder.slow_because}
     write_manifest(folder, Manifest(
         tokenizer_sha256=info.sha256, vocab_size=info.vocab_size, sequence_length=settings.sequence_length,
         pad_id=info.pad_id, bos_id=info.bos_id, eos_id=info.eos_id, job_sha256=job_sha256, packing=settings.packing,
         seed=settings.seed, splits=entries, statistics=statistics))  # fmt: skip
     return statistics
+
+
+def _mixed(pieces: PieceList, refs: np.ndarray, rates: RateColumns, settings: PackSettings) -> tuple[np.ndarray, dict[str, Any]]:
+    """The pieces of the training documents as often as each is to be packed, and what is said of that."""
+    begins = np.flatnonzero(pieces.begins_document[refs])
+    lengths = pieces.placed.length[refs]
+    tokens = np.add.reduceat(lengths, begins) if len(begins) else lengths
+    of_documents = DocumentRates(*(column[refs[begins]] for column in rates.rates()))
+    copies, said = copies_of_documents(of_documents, tokens, rates.names, settings)
+    return repeated_refs(refs, np.diff(begins, append=len(refs)), copies), said
 
 
 def _clear(folder: Path) -> None:

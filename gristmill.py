@@ -13,6 +13,7 @@ COMMANDS = {
     "check": ("curation.cli", "check", "Check packs and jobs: shape, signals, patterns, examples."),
     "diff": ("curation.cli", "diff", "Show which documents two jobs judge differently, and why."),
     "run": ("curation.cli", "run", "Run a job, or go on where it stopped."),
+    "inspect": ("inspect_ui.cli", "inspect", "Look at documents, find what repeats, write a rule, and see what it does."),
     "why": ("curation.cli", "why", "Tell one document's story: where from, what hit it, by how much."),
     "signals": ("rules.cli", "signals", "List the signals that rules can use, or explain one."),
     "schema": ("curation.cli", "schema", "Print the JSON Schema of packs or jobs, for editors."),

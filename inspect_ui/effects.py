@@ -84,6 +84,16 @@ def effect_of(documents: pa.Table, hosts: pa.Array, judged: Judged, pack: Pack, 
     return _effect(name, rule.lines or rule.action, len(found), rows, words, already, documents, hosts, judged, found)
 
 
+def tagged_lines(judged: Judged, pack: Pack, rule_id: str) -> tuple[int, int]:
+    """Lines that a rule in force finds, and their words: of a rule that tags documents by lines, what it would take as a line rule."""
+    name = f"{pack.name}/{rule_id}"
+    if name not in judged.lines_of_tags:
+        documents = pa.table({"text": judged.texts, "url": judged.urls, "lang": judged.langs})
+        found = lines_found(documents, pack, rule_id)
+        judged.lines_of_tags[name] = len(found), int(_words(found["before"]).sum())
+    return judged.lines_of_tags[name]
+
+
 def _words(lines: pa.ChunkedArray) -> np.ndarray:
     return measure(lines, [WORDS], "space")[WORDS] if len(lines) else np.zeros(0)
 

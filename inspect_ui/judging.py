@@ -7,7 +7,7 @@ pack only what depends on it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -35,6 +35,7 @@ class Judged:
     langs: pa.ChunkedArray  # [n]
     measured: Measured
     decision: Decision
+    lines_of_tags: dict[str, tuple[int, int]] = field(default_factory=dict)  # rules that tag by lines -> lines, and their words; as far as asked for
 
     @property
     def columns(self) -> dict[str, np.ndarray]:

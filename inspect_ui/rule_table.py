@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from inspect_ui.effects import tagged_lines
 from inspect_ui.judging import Judged
 from inspect_ui.scores import Judgements, Score, document_score, line_score
 from rules.rule import Pack, Rule
@@ -13,7 +14,9 @@ from rules.rule import Pack, Rule
 
 @dataclass(frozen=True)
 class RuleRow:
-    """One rule over the sample. Of a line rule: documents and lines it changed, and the words that went."""
+    """One rule over the sample. Of a line rule: documents and lines it changed, and the words that went.
+
+    Of a rule that only tags lines: the lines it finds and their words, as if it were one."""
 
     rule: str  # pack/id
     action: str  # drop, tag, off; of a line rule `drop line`, `trim line`, `replace in line`
@@ -56,9 +59,11 @@ def _row(judged: Judged, labelled: Judgements, pack: Pack, rule: Rule, all_words
         return RuleRow(name, LINE_ACTIONS[rule.lines], rule.why, edits["documents"], edits["documents"] / count, None, edits["lines"], edits["words"], edits["words"] / all_words, score, thresholds)
     hit = judged.decision.rule_hits[name]
     others = judged.drop_votes - hit if name in judged.dropping else judged.drop_votes
-    lost = int(judged.words[hit].sum())
+    lines, lost = None, int(judged.words[hit].sum())
+    if rule.acts_on_lines and rule.action == "tag":
+        lines, lost = tagged_lines(judged, pack, rule.id)
     score = line_score(labelled, name) if rule.acts_on_lines else document_score(labelled, hit)
     if rule.acts_on_lines and not score.precision.labels:
         score = document_score(labelled, hit)
     thresholds = sum(len(condition.any_of) for condition in (*rule.drop_when, *rule.when))
-    return RuleRow(name, rule.action, rule.why, int(hit.sum()), int(hit.sum()) / count, int((hit & (others == 0)).sum()), None, lost, lost / all_words, score, thresholds)
+    return RuleRow(name, rule.action, rule.why, int(hit.sum()), int(hit.sum()) / count, int((hit & (others == 0)).sum()), lines, lost, lost / all_words, score, thresholds)

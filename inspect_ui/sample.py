@@ -87,8 +87,7 @@ def open_sample(
     sample = draw_sample(paths, Path(), size, seed, stratify=stratify)
     if not len(sample.documents):
         raise InspectError(f"no document in {', '.join(map(repr, paths))}: every record is empty or unreadable")
-    notices = [] if files else ["no rules are applied: name packs with --packs, such as --packs web_chrome,gopher_quality"]
-    return Opened(sample.documents, sample.total, sample.exact, seed, files, None, notices)
+    return Opened(sample.documents, sample.total, sample.exact, seed, files)
 
 
 def pack_files(name: str) -> list[PackFile]:

@@ -40,7 +40,9 @@ from inspect_ui.rule_table import RuleRow, rule_rows
 from inspect_ui.sample import InspectError, Opened, PackFile, open_sample
 from inspect_ui.scores import Judgements
 from rules.buffers import large_strings
+from rules.pack import load_pack
 from rules.patterns import pattern_error
+from rules.places import Problems
 from rules.rule import Pack
 from rules.urls import hosts
 
@@ -65,16 +67,33 @@ class ListRow:
 class Session(InForce, Labelled):
     """A sample that is looked at. See the module for what it is asked."""
 
-    def __init__(self, opened: Opened, labels: Sequence[Path] = (Path("labels.jsonl"),), by: str = ""):
+    def __init__(self, opened: Opened, labels: Sequence[Path] = (Path("labels.jsonl"),), by: str = "", drafts: Path = Path("draft.yaml")):
         self.opened = opened
         self.documents: pa.Table = opened.documents
         self.texts: pa.LargeStringArray = large_strings(opened.documents["text"])
         self.hosts: pa.Array = hosts(large_strings(opened.documents["url"]))
-        self.files: list[PackFile] = list(opened.packs)
+        self.drafts = drafts  # the pack that drafts are written to; in force as the last one where it is there
+        self.draft_notices: list[str] = []
+        self.files: list[PackFile] = [*opened.packs, *self._drafts_there()]
         self.log = LabelLog(labels[0], by)
         self.others = [LabelLog(path) for path in labels[1:]]
         self.judged: Judged = judge(self.documents, self.packs)
         self._judgements: Judgements | None = None
+
+    def _drafts_there(self) -> list[PackFile]:
+        """The drafts of an earlier session, if there are any that can be read."""
+        if not self.drafts.is_file() or any(file.path.resolve() == self.drafts.resolve() for file in self.opened.packs):
+            return []
+        try:
+            pack = load_pack(self.drafts, draft=True)
+        except Problems as found:
+            self.draft_notices = [f"drafts are not in force: {found.problems[0]}"]
+            return []
+        if any(file.pack.name == pack.name for file in self.opened.packs):
+            self.draft_notices = [f"{self.drafts} is not in force: another pack is called {pack.name!r}"]
+            return []
+        self.draft_notices = [f"drafts of {self.drafts} are in force ({len(pack.rules)} rules)"]
+        return [PackFile(self.drafts, pack)]
 
     @classmethod
     def open(
@@ -86,11 +105,13 @@ class Session(InForce, Labelled):
         stratify: Stratum | None = None,
         labels: Sequence[Path] = (Path("labels.jsonl"),),
         by: str = "",
+        drafts: Path = Path("draft.yaml"),
     ) -> Session:
         """Open a run directory, or files (paths, folders, globs, URLs), and apply packs to a sample of about `size` documents.
 
-        `labels`: the first file is read and written to, the others (of other people) are read."""
-        return cls(open_sample(paths, packs, size, seed, stratify), labels, by)
+        `labels`: the first file is read and written to, the others (of other people) are read. `drafts`: the pack file that
+        drafts are written to."""
+        return cls(open_sample(paths, packs, size, seed, stratify), labels, by, drafts)
 
     # ---- the sample
 
@@ -103,7 +124,8 @@ class Session(InForce, Labelled):
     def notices(self) -> list[str]:
         """What a user should know about what was opened."""
         damaged = [f"{log.path}: line {log.damaged[0]} is no label and is left out" for log in (self.log, *self.others) if log.damaged]
-        return [*self.opened.notices, *damaged]
+        nothing = [] if self.files or self.opened.notices else ["no rules are applied: name packs with --packs, such as --packs web_chrome,gopher_quality"]
+        return [*self.opened.notices, *self.draft_notices, *nothing, *damaged]
 
     @property
     def count(self) -> int:

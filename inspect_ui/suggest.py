@@ -11,6 +11,7 @@ stands between two lines of prose (ten words or more, ending like a sentence), w
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -27,7 +28,8 @@ from rules.kernels import kernel_texts
 from rules.signals import SIGNALS, measure
 
 PROSE_WORDS = 10
-_CANDIDATES, _LETTERS = 400, 4  # groups looked at of each kind, and letters that they have at least
+_CANDIDATES = 400  # groups looked at of each kind
+_LETTERS, _DOCUMENTS = 4, 3  # that a suggested line has at least; lines of numbers alone may be tables
 
 
 @dataclass(frozen=True)
@@ -118,11 +120,16 @@ def suggest_lines(scope: Scope, limit: int = 10, most_risk: float = 0.1) -> list
         words = measure(pa.array([row.text for row in groups.rows()], pa.large_string()), ["words"], "space")["words"]
         for number, (row, line_words, between) in enumerate(zip(groups.rows(), words.tolist(), groups.marked(risky).tolist())):
             one = LineSuggestion(row.text, "", row.count, row.documents, row.hosts, int(line_words) * row.count, Share(between, row.count), row)
-            if row.removed <= 0.5 and one.risk.interval[1] <= most_risk and sum(map(str.isalpha, row.text)) >= _LETTERS:
+            if row.removed <= 0.5 and one.risk.interval[1] <= most_risk and row.documents >= _DOCUMENTS and _letters(row.text) >= _LETTERS:
                 found.append((one, groups, number))
     found.sort(key=lambda item: (-item[0].words, item[0].text))
     chosen = _without_repeats(found)[:limit]
     return [replace(one, pattern=general_pattern(groups.texts_of(number, 50), "line")) for one, groups, number in chosen]
+
+
+def _letters(text: str) -> int:
+    """Letters of a line or template, but for those of its numbers and names."""
+    return sum(map(str.isalpha, re.sub("<(number|month|day)>", "", text)))
 
 
 def _without_repeats(found: list[tuple[LineSuggestion, Groups, int]]) -> list[tuple[LineSuggestion, Groups, int]]:

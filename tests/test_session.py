@@ -91,6 +91,7 @@ def test_the_table_of_rules(session):
     assert (rows["mine/short"].documents, rows["mine/short"].only, rows["mine/short"].words) == (2, 1, 6)
     assert (rows["mine/digits"].documents, rows["mine/digits"].only, rows["mine/digits"].thresholds) == (2, 1, 1)
     assert (rows["mine/mill"].action, rows["mine/mill"].documents, rows["mine/mill"].only) == ("tag", 3, 3)
+    assert (rows["mine/mill"].lines, rows["mine/mill"].words) == (4, 21 + 21 + 7 + 21)
     assert ids(session, session.rule_documents("mine/cookie")) == ["d1", "d5"]
     with pytest.raises(InspectError, match="no rule 'mine/shrot'"):
         session.tunings("mine/shrot")

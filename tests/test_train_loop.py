@@ -138,7 +138,7 @@ def test_stopped_and_resumed_equals_never_stopped(whole_run, packed: Path, tmp_p
 
 KILLED_PROGRAM = """
 import os, sys
-from train import checkpoint
+from train import checkpoint_writer
 from train.config import load_config
 from train.loop import train
 
@@ -159,24 +159,26 @@ listen = lambda event: None
 if sys.argv[2] == "in a step":
     listen = lambda event: die() if event["step"] == 13 else None
 elif sys.argv[2] == "before a rename":
-    checkpoint.sync_folder = die_before_the_rename
+    checkpoint_writer.sync_folder = die_before_the_rename
 else:
-    checkpoint._remove = die_half_way_through_deleting
+    checkpoint_writer._remove = die_half_way_through_deleting
 train(load_config(sys.argv[1]), listen)
 """
 
 
 @pytest.mark.parametrize(
-    ("moment", "kept"), [("in a step", 10), ("before a rename", 5), ("half way through deleting", 15)]
+    ("moment", "kept"),
+    [("in a step", {5, 10}), ("before a rename", {5}), ("half way through deleting", {15})],
 )
 def test_killed_and_resumed_equals_never_stopped(
-    long_run: Path, packed: Path, tmp_path: Path, moment: str, kept: int
+    long_run: Path, packed: Path, tmp_path: Path, moment: str, kept: set[int]
 ) -> None:
+    """Checkpoints are written beside the steps, so that of step 10 may or may not be whole at step 13."""
     config = config_of(packed, tmp_path / "run", **LONG)
     command = [sys.executable, "-c", KILLED_PROGRAM, str(tmp_path / "run.yaml"), moment]
     killed = subprocess.run(command, env=ENVIRONMENT, timeout=120)
     assert killed.returncode == -signal.SIGKILL
-    assert checkpoint_folders(tmp_path / "run")[-1].name == f"step-{kept:08d}"
+    assert int(checkpoint_folders(tmp_path / "run")[-1].name.removeprefix("step-")) in kept
     train(config)
     assert final_bytes(tmp_path / "run") == final_bytes(long_run)
     assert not list((tmp_path / "run" / "checkpoints").glob("*.tmp"))
@@ -212,24 +214,6 @@ def test_accumulation_gives_the_same_gradient(whole_run, packed: Path, tmp_path:
     models = [open_writer(run, torch.device("cpu")).model for run in (whole_run[0], tmp_path / "run")]
     for one, other in zip(*(model.parameters() for model in models), strict=True):
         assert torch.allclose(one, other, atol=2e-4)
-
-
-def test_two_processes_equal_one(whole_run, packed: Path, tmp_path: Path) -> None:
-    config_of(packed, tmp_path / "run", accumulation=2)
-    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--master-port=0", "--standalone",
-               str(tmp_path / "two.py")]  # fmt: skip
-    arguments = [str(tmp_path / "run.yaml"), "--json"]
-    (tmp_path / "two.py").write_text(f"from train.cli import train\ntrain({arguments!r})\n")
-    environment = {**ENVIRONMENT, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, done.stderr
-    summary = json.loads(done.stdout)
-    assert summary["processes"] == 2 and summary["tokens"] == whole_run[1]["tokens"]
-    one, two = whole_run[1]["held_out_last"], summary["held_out_last"]
-    assert one["tokens"] == two["tokens"] and math.isclose(one["nats_per_token"], two["nats_per_token"], rel_tol=1e-3)
-    models = [open_writer(run, torch.device("cpu")).model for run in (whole_run[0], tmp_path / "run")]
-    for left, right in zip(*(model.parameters() for model in models), strict=True):
-        assert torch.allclose(left, right, atol=5e-4)
 
 
 def test_another_configuration_is_refused(whole_run, packed: Path) -> None:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -21,7 +21,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from train.config import RampStage
 from train.handoff import HandoffError, PackedSplit
+from train.ramp import BatchPlan
 
 IGNORED = -100
 Row = tuple[np.ndarray, np.ndarray, np.ndarray]
@@ -52,11 +54,15 @@ class PackedBatch:
 
     def to(self, device: torch.device) -> PackedBatch:
         """The batch on `device`; from pinned memory the copies do not block."""
-        if device.type == "cpu":
-            return self
+        return self if device.type == "cpu" else self._each(lambda tensor: tensor.to(device, non_blocking=True))
+
+    def pinned(self) -> PackedBatch:
+        """The batch in memory that a GPU can copy from by itself; where there is none, as it is."""
+        return self._each(Tensor.pin_memory) if torch.cuda.is_available() else self
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> PackedBatch:
         fields = ("input_ids", "labels", "positions", "doc_starts", "cu_seqlens")
-        moved = {name: getattr(self, name).pin_memory().to(device, non_blocking=True) for name in fields}
-        return dataclasses.replace(self, **moved)
+        return dataclasses.replace(self, **{name: change(getattr(self, name)) for name in fields})
 
 
 def packed_batch(rows: Sequence[Row], slots: int | None = None) -> PackedBatch:
@@ -136,17 +142,20 @@ class StepBatch:
 
 @dataclass(frozen=True)
 class Loader:
-    """The batches of a run, from (seed, step) alone."""
+    """The batches of a run, from (seed, step) alone. A part has batch_rows / accumulation rows in every step of a ramp."""
 
     split: PackedSplit
     batch_rows: int
     accumulation: int
     seed: int
     slots: int
+    ramp: tuple[RampStage, ...] = ()
 
     def rows(self, step: int) -> np.ndarray:
-        """The split's rows for `step` [batch_rows], the same whatever the number of devices."""
-        places = np.arange(step * self.batch_rows, (step + 1) * self.batch_rows)
+        """The split's rows for `step`, the same whatever the number of devices."""
+        plan = BatchPlan(self.batch_rows, self.ramp)
+        first = plan.rows_before(step)
+        places = np.arange(first, first + plan.rows_at(step))
         epochs, within = np.divmod(places, len(self.split))
         rows = np.empty_like(places)
         for epoch in np.unique(epochs):
@@ -155,12 +164,12 @@ class Loader:
         return rows
 
     def batch(self, step: int, rank: int = 0, world_size: int = 1) -> StepBatch:
-        """The share of device `rank`: each of `accumulation` parts is cut evenly over the devices."""
+        """The share of device `rank`: each part is cut evenly over the devices."""
         sequences = [self.split.sequence(int(row)) for row in self.rows(step)]
         part_rows = self.batch_rows // self.accumulation
         share = part_rows // world_size
-        firsts = [part * part_rows + rank * share for part in range(self.accumulation)]
-        parts = tuple(packed_batch(sequences[first : first + share], self.slots) for first in firsts)
+        firsts = range(rank * share, len(sequences), part_rows)
+        parts = tuple(packed_batch(sequences[first : first + share], self.slots).pinned() for first in firsts)
         lengths = np.concatenate([lengths for _, lengths, _ in sequences]).astype(np.int64)
         return StepBatch(parts, int(lengths.sum()), int((lengths - 1).sum()), attention_pairs(lengths))
 

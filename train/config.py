@@ -4,7 +4,8 @@
     config = resolve(config, read_manifest(...))  # vocabulary and context come from the packed data, never from YAML
 
 Relative paths are relative to the folder of the YAML file. The hash of a configuration names what decides the result;
-it leaves out the two paths (the packed data is identified by its own checksum), so a project may be moved.
+it leaves out the two paths (the packed data is identified by its own checksum), so a project may be moved, and what
+may change from one session of a run to the next: how it is spread over devices, and where metrics go.
 Imports no torch.
 """
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from train.handoff import Manifest
 
 PATHS = ("data", "output")
+NOT_DECIDING = (*PATHS, "log_to", "parallel")  # what may change while a run goes on
 FROM_MANIFEST: dict[str, Any] = {"metadata": {"internal": True}, "default": 0}
 
 
@@ -94,12 +96,27 @@ class SampleConfig:
 
 
 @dataclass(frozen=True)
+class RampStage:
+    """Steps before `until_step` (and after the stage before) take `batch_rows` rows."""
+
+    until_step: int
+    batch_rows: int
+
+    def __post_init__(self) -> None:
+        _need_positive(self, "until_step", "batch_rows")
+
+
+@dataclass(frozen=True)
 class TrainConfig:
     """Everything a run needs. `batch_rows` counts the rows of one optimizer step over all devices.
 
     `accumulation` splits those rows into parts that fit in memory; the learning rate of `wsd` falls linearly over the
     last `decay_frac` of the steps; a `peak_flops` of null looks the device up, and reports no MFU where it is unknown.
     Held-out loss is told by the columns `eval_by` of documents.parquet, whatever the packing carried.
+    `optimizer: muon` moves the matrices of blocks by Muon, all else by AdamW, at one learning rate. `z_loss` is a weight,
+    1e-4 where it is used. `batch_ramp` lists smaller batches for the first steps, each a multiple of the rows of a part.
+    `parallel` says whether several devices each hold the whole model (replicate) or a share of it (shard); `auto` shards
+    what would fill more than half of a GPU. `log_to` sends metrics to TensorBoard or W&B as well.
     `start_from` is a model (a run, a checkpoint, a Llama folder) whose weights the first step begins with.
     """
 
@@ -117,6 +134,10 @@ class TrainConfig:
     weight_decay: float = 0.1
     betas: tuple[float, float] = (0.9, 0.95)
     adam_eps: float = 1e-8
+    optimizer: Literal["adamw", "muon"] = "adamw"
+    muon_momentum: float = 0.95
+    z_loss: float = 0.0
+    batch_ramp: tuple[RampStage, ...] = ()
     clip_norm: float = 1.0
     seed: int = 0
     start_from: str | None = None
@@ -129,23 +150,41 @@ class TrainConfig:
     attention: Literal["auto", "flex", "varlen", "loop", "dense"] = "auto"
     precision: Literal["auto", "bf16", "fp32"] = "auto"
     compile: bool = False
+    parallel: Literal["auto", "replicate", "shard"] = "auto"
+    cross_entropy: Literal["auto", "chunked", "liger"] = "auto"
     loss_chunk_tokens: int = 2048
     peak_flops: float | None = None
+    log_to: tuple[Literal["tensorboard", "wandb"], ...] = ()
     sample: SampleConfig = field(default_factory=SampleConfig)
 
     def __post_init__(self) -> None:
         _need_positive(self, "steps", "batch_rows", "accumulation", "learning_rate", "adam_eps", "clip_norm")
         _need_positive(self, "eval_every", "eval_rows", "checkpoint_every", "log_every", "loss_chunk_tokens")
         _need_fraction(self, "decay_frac", "final_learning_rate_frac")
-        _need_range(self, 0, "warmup_steps", "weight_decay", "seed")
+        _need_range(self, 0, "warmup_steps", "weight_decay", "seed", "z_loss")
         if self.batch_rows % self.accumulation:
             raise SettingError("batch_rows", f"must be a multiple of accumulation ({self.accumulation})")
         if self.warmup_steps > self.steps:
             raise SettingError("warmup_steps", f"must be at most steps ({self.steps}), got {self.warmup_steps}")
         if not all(0 <= beta < 1 for beta in self.betas):
             raise SettingError("betas", "must both be at least 0 and below 1")
+        if not 0 <= self.muon_momentum < 1:
+            raise SettingError("muon_momentum", f"must be at least 0 and below 1, got {self.muon_momentum}")
         if self.peak_flops is not None:
             _need_positive(self, "peak_flops")
+        self._check_ramp()
+
+    def _check_ramp(self) -> None:
+        part_rows = self.batch_rows // self.accumulation
+        steps = [stage.until_step for stage in self.batch_ramp]
+        if steps != sorted(set(steps)):
+            raise SettingError("batch_ramp", f"each until_step must be above the one before, got {steps}")
+        for stage in self.batch_ramp:
+            if stage.batch_rows % part_rows:
+                raise SettingError(
+                    "batch_ramp",
+                    f"{stage.batch_rows} rows are no multiple of batch_rows / accumulation ({part_rows}), the rows of a part",
+                )
 
 
 def check_sampling(temperature: float, top_p: float) -> None:
@@ -179,8 +218,8 @@ def config_record(config: TrainConfig) -> dict[str, Any]:
 
 
 def config_sha256(config: TrainConfig) -> str:
-    """The hash of every setting but the two paths."""
-    record = {name: value for name, value in config_record(config).items() if name not in PATHS}
+    """The hash of every setting that decides the result."""
+    record = {name: value for name, value in config_record(config).items() if name not in NOT_DECIDING}
     return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
 
 
@@ -197,7 +236,7 @@ def differences(old: dict[str, Any], new: dict[str, Any], prefix: str = "") -> l
         before, after = old.get(name), new.get(name)
         if isinstance(before, dict) and isinstance(after, dict):
             lines += differences(before, after, f"{prefix}{name}.")
-        elif before != after and f"{prefix}{name}" not in PATHS:
+        elif before != after and f"{prefix}{name}" not in NOT_DECIDING:
             lines.append(f"{prefix}{name}: {json.dumps(before)} -> {json.dumps(after)}")
     return lines
 

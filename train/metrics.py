@@ -1,8 +1,8 @@
 """What a run reports while it runs: one JSON record per line, and the speed it really reaches.
 
 Sums stay on the device until a record is due, so a step never waits for the device. MFU counts the attention that was
-executed (documents masked, causal) and not the square of the sequence; it is left out where the device's peak is
-unknown. On resume the records after the checkpoint are cut off, so every step occurs once.
+executed (documents masked, causal) and not the square of the sequence: against the datasheet's peak, where that is known,
+and against what a matrix product reached on this device. On resume the records after the checkpoint are cut off, so every step occurs once.
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ from train.sizes import training_flops
 from train.world import World
 
 SKIPS_IN_A_ROW = 10  # as many steps without a finite gradient end a run
-PEAK_BF16_FLOPS = {"H100 PCIe": 756e12, "H100": 989e12, "H200": 989e12, "A100": 312e12, "B200": 2250e12}
 
 
 class MetricsFile:
@@ -66,8 +65,8 @@ class Window:
         self.tokens += batch.tokens
         self.attention_pairs += batch.attention_pairs
 
-    def record(self, model: ModelConfig, world: World, peak_flops: float | None) -> dict[str, Any]:
-        """Loss in nats per token, gradient norm, speed. Waits for the device.
+    def record(self, model: ModelConfig, world: World, peak: float | None, measured: float) -> dict[str, Any]:
+        """Loss in nats per token, gradient norm, speed. Waits for the device. `peak`, `measured`: FLOP/s of one device.
 
         Raises TrainError after SKIPS_IN_A_ROW steps without a finite gradient.
         """
@@ -83,7 +82,9 @@ class Window:
             "tokens": self.tokens,
             "tokens_per_second": self.tokens / seconds,
             "flops_per_second": flops_per_second,
-            "mfu": flops_per_second / (peak_flops * world.size) if peak_flops else None,
+            "mfu": flops_per_second / (peak * world.size) if peak else None,
+            "mfu_of_measured": flops_per_second / (measured * world.size),
+            "batch_tokens": self.tokens / self.steps,
             "seconds": seconds,
         }
 
@@ -94,14 +95,6 @@ class Window:
                 f"the gradient was not finite in {self.skips_in_a_row} steps in a row, so nothing is learned any more. "
                 f"Lower learning_rate, or lengthen warmup_steps, and train into another output."
             )
-
-
-def peak_flops(device: torch.device, configured: float | None) -> float | None:
-    """Dense bf16 FLOP/s of the device: as configured, or by its name, or None."""
-    if configured is not None or device.type != "cuda":
-        return configured
-    name = torch.cuda.get_device_name(device)
-    return next((flops for key, flops in PEAK_BF16_FLOPS.items() if key in name), None)
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:

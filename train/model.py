@@ -11,6 +11,7 @@ scaled down by sqrt(2 * layers). Norms and rotations compute in fp32 whatever th
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import torch
 import torch.nn.functional as F
@@ -34,7 +35,7 @@ class RMSNorm(nn.Module):
         self.eps = eps
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.rms_norm(x.float(), self.weight.shape, self.weight, self.eps).to(x.dtype)
+        return F.rms_norm(x.float(), self.weight.shape, self.weight.float(), self.eps).to(x.dtype)
 
 
 class Attention(nn.Module):
@@ -94,9 +95,14 @@ class Transformer(nn.Module):
         self.blocks = nn.ModuleList(Block(config, layer) for layer in range(config.layers))
         self.final_norm = RMSNorm(config.dim, config.norm_eps)
         self.head = None if config.tied_head else nn.Linear(config.dim, config.vocab_size, bias=False)
-        cosines, sines = rotary_tables(config)
-        self.register_buffer("cosines", cosines, persistent=False)
-        self.register_buffer("sines", sines, persistent=False)
+        self.register_buffer("cosines", torch.empty(config.context, config.head_dim // 2), persistent=False)
+        self.register_buffer("sines", torch.empty(config.context, config.head_dim // 2), persistent=False)
+        self.fill_tables()
+
+    def fill_tables(self) -> None:
+        """Compute the rotary tables; once more where the memory of the model was given anew."""
+        for buffer, values in zip((self.cosines, self.sines), rotary_tables(self.config), strict=True):
+            buffer.copy_(values)
 
     @property
     def head_weight(self) -> Tensor:
@@ -123,14 +129,26 @@ class Transformer(nn.Module):
 def build_model(config: ModelConfig, seed: int) -> Transformer:
     """A freshly initialised model on the CPU; the same weights for the same seed, whatever the device it moves to."""
     model = Transformer(config)
+    parameters = dict(model.named_parameters())
+    with torch.no_grad():
+        for name, values in initial_weights(config, seed):
+            parameters[name].copy_(values)
+    return model
+
+
+def initial_weights(config: ModelConfig, seed: int) -> Iterator[tuple[str, Tensor]]:
+    """The weights a run starts from, one parameter at a time, so that a model larger than memory can be filled."""
+    with torch.device("meta"):
+        shapes = {name: parameter.shape for name, parameter in Transformer(config).named_parameters()}
     generator = torch.Generator().manual_seed(seed)
     residual_deviation = INITIAL_DEVIATION / math.sqrt(2 * config.layers)
-    for name, parameter in model.named_parameters():
-        if parameter.dim() == 2:
+    for name, shape in shapes.items():
+        if len(shape) == 2:
             writes_residual = name.endswith(("attention.output.weight", "ffn.down.weight"))
             deviation = residual_deviation if writes_residual else INITIAL_DEVIATION
-            nn.init.normal_(parameter, 0.0, deviation, generator=generator)
-    return model
+            yield name, torch.empty(shape).normal_(0.0, deviation, generator=generator)
+        else:
+            yield name, torch.ones(shape)
 
 
 def compile_blocks(model: Transformer, backend: str) -> None:

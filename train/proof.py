@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import math
 import time
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,8 +20,9 @@ from torch import Tensor
 from train.attention import Plan, Planner, PrefixPlan
 from train.batch import PackedBatch, Row, packed_batch
 from train.config import ModelConfig, TrainError
-from train.loss import cross_entropy
+from train.loss import cross_entropy, liger_cross_entropy
 from train.model import Transformer, build_model
+from train.objective import autocast
 
 WIDTH = 192
 DOCUMENTS = ((1, 70, 2, 90), (WIDTH,), (64, 64, 64), (130, 1, 61))  # rows; the first ends in padding
@@ -45,13 +45,16 @@ class Proof:
 
 
 def prove_isolation(
-    config: ModelConfig, planner: Planner, backend: str, device: torch.device, dtype: torch.dtype
+    config: ModelConfig, planner: Planner, backend: str, device: torch.device, dtype: torch.dtype, loss: str = "chunked"
 ) -> Proof:
-    """Raises ProofError unless packed equals separate, forward and gradient. `dtype` is that of matrix products."""
+    """Raises ProofError unless packed equals separate, forward and gradient. `dtype` is that of matrix products.
+
+    Gradients of the packed batch are those of `loss`, the one in use; all else is by the chunks of loss.py.
+    """
     began = time.perf_counter()
     model = _tiny_model(config).to(device)
     rows = _rows(model.config.vocab_size)
-    packed_losses, packed_gradients = _packed(model, packed_batch(rows).to(device), planner, dtype)
+    packed_losses, packed_gradients = _packed(model, packed_batch(rows).to(device), planner, dtype, loss)
     alone_losses, alone_gradients = _alone(model, rows, device, dtype)
     differences = {
         name: float((packed_gradients[name] - alone).norm() / alone.norm()) for name, alone in alone_gradients.items()
@@ -61,11 +64,6 @@ def prove_isolation(
     proof = Proof(loss_difference, differences[worst], worst, time.perf_counter() - began)
     _require(proof, TOLERANCES[dtype], backend, device)
     return proof
-
-
-def autocast(device: torch.device, dtype: torch.dtype) -> AbstractContextManager:
-    """Matrix products in `dtype`, weights in fp32."""
-    return torch.autocast(device.type, dtype=dtype, enabled=dtype != torch.float32)
 
 
 def _require(proof: Proof, tolerance: float, backend: str, device: torch.device) -> None:
@@ -108,8 +106,14 @@ def _rows(vocab_size: int) -> list[Row]:
     return [(random.integers(0, vocab_size, WIDTH), row, np.arange(len(row), dtype=np.int64)) for row in lengths]
 
 
-def _packed(model: Transformer, batch: PackedBatch, planner: Planner, dtype: torch.dtype) -> tuple[Tensor, dict]:
-    total, losses = _losses(model, batch, planner(batch), dtype, CHUNK_TOKENS)
+def _packed(
+    model: Transformer, batch: PackedBatch, planner: Planner, dtype: torch.dtype, loss: str
+) -> tuple[Tensor, dict]:
+    hidden = _hidden(model, batch, planner(batch), dtype)
+    total, losses = cross_entropy(hidden, model.head_weight, batch.labels, CHUNK_TOKENS)
+    if loss == "liger":
+        total, nats = liger_cross_entropy(hidden, model.head_weight, batch.labels)
+        losses = losses + (nats - losses.sum()) / batch.predicted_tokens  # what it counts wrongly shows in every token
     gradients = _gradients(model, total)
     pieces = losses.flatten().split(batch.lengths)
     return torch.cat([pieces[index] for index in batch.doc_index]), gradients
@@ -121,17 +125,15 @@ def _alone(model: Transformer, rows: list[Row], device: torch.device, dtype: tor
         for document in np.split(tokens, np.cumsum(lengths))[: len(lengths)]:
             whole = (document, np.array([len(document)]), np.zeros(1, dtype=np.int64))
             batch = packed_batch([whole]).to(device)
-            nats, per_token = _losses(model, batch, PrefixPlan(), dtype, WIDTH)
+            hidden = _hidden(model, batch, PrefixPlan(), dtype)
+            nats, per_token = cross_entropy(hidden, model.head_weight, batch.labels, WIDTH)
             total, losses = total + nats, [*losses, per_token.flatten()]
     return torch.cat(losses), _gradients(model, total)
 
 
-def _losses(
-    model: Transformer, batch: PackedBatch, plan: Plan, dtype: torch.dtype, chunk: int
-) -> tuple[Tensor, Tensor]:
+def _hidden(model: Transformer, batch: PackedBatch, plan: Plan, dtype: torch.dtype) -> Tensor:
     with autocast(batch.input_ids.device, dtype):
-        hidden = model(batch.input_ids, batch.positions, plan)
-    return cross_entropy(hidden, model.head_weight, batch.labels, chunk)
+        return model(batch.input_ids, batch.positions, plan)
 
 
 def _gradients(model: Transformer, total: Tensor) -> dict[str, Tensor]:

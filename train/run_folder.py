@@ -3,6 +3,7 @@
 config.json     the resolved configuration, its hash, and the checksum of the packed data it trains on
 tokenizer.json  a copy, so that the folder generates text by itself
 metrics.jsonl   one record per line
+tensorboard/    event files, wandb/ W&B's files, ray/ Ray's, where these are used
 checkpoints/    the last two
 summary.json    written last; a run whose hashes match is finished
 """
@@ -20,6 +21,7 @@ from train.durable import write_json
 from train.handoff import TOKENIZER_NAME, Manifest, manifest_sha256
 
 CONFIG, METRICS, SUMMARY, CHECKPOINTS = "config.json", "metrics.jsonl", "summary.json", "checkpoints"
+TENSORBOARD, WANDB, RAY = "tensorboard", "wandb", "ray"
 SCHEMA_VERSION = 1
 
 
@@ -47,7 +49,7 @@ def prepare_run(config: TrainConfig, manifest: Manifest) -> Path:
     if (run / CONFIG).exists():
         _require_same(run, read_json(run / CONFIG), record)
         return run
-    if run.exists() and any(path.suffix != ".tmp" and path.name != TOKENIZER_NAME for path in run.iterdir()):
+    if run.exists() and any(path.suffix != ".tmp" and path.name not in (TOKENIZER_NAME, RAY) for path in run.iterdir()):
         raise TrainError(f"{run}: holds other files. Choose an empty or new folder as `output`.")
     run.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(Path(config.data) / TOKENIZER_NAME, run / TOKENIZER_NAME)

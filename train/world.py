@@ -1,7 +1,7 @@
 """Where a run computes: one device, or one of several processes under torchrun.
 
-torchrun sets WORLD_SIZE, RANK and LOCAL_RANK; without them a run is alone. Sums travel by NCCL between GPUs and by gloo
-between CPUs.
+torchrun and Ray Train set WORLD_SIZE, RANK and LOCAL_RANK; without them a run is alone. Sums travel by NCCL between GPUs and
+by gloo between CPUs; checkpoints of sharded runs by gloo, from host memory.
 """
 
 from __future__ import annotations
@@ -40,6 +40,12 @@ class World:
         """Whether `flag` is set in any process."""
         return bool(self.sum(torch.tensor(float(flag), device=self.device))) if self.size > 1 else flag
 
+    def memory_bytes(self) -> float:
+        """Memory of the device; that of a CPU is not known."""
+        if self.device.type != "cuda":
+            return float("inf")
+        return torch.cuda.get_device_properties(self.device).total_memory
+
     def wait(self) -> None:
         """Until every process is here."""
         if self.size > 1:
@@ -57,10 +63,10 @@ def open_world(config: TrainConfig) -> Iterator[World]:
             f"batch_rows / accumulation = {part_rows} rows cannot be cut evenly over {size} processes. "
             f"Make batch_rows a multiple of accumulation times {size}."
         )
-    if size == 1:
-        yield World(0, 1, device)
+    if size == 1 or dist.is_initialized():  # Ray Train brings a process group along
+        yield World(rank, size, device)
         return
-    dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    dist.init_process_group("cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo")
     try:
         yield World(rank, size, device)
     finally:

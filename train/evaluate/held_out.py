@@ -45,7 +45,8 @@ def evaluate(held_out: HeldOut, losses: TokenLosses, world: World, batch_rows: i
     groupings = held_out.pieces.groupings
     sums = [np.zeros((len(grouping.names), 3)) for grouping in groupings]
     total = np.zeros((1, 3))
-    firsts = range(world.rank * batch_rows, held_out.rows, world.size * batch_rows)
+    turns = range(0, held_out.rows, world.size * batch_rows)  # as many for each process: shards are gathered by all
+    firsts = [first + world.rank * batch_rows for first in turns]
     with torch.no_grad():
         for batch in _batches(held_out, firsts, batch_rows, slots):
             counted = held_out.pieces.sums(batch, losses(batch.to(world.device)))
@@ -58,7 +59,7 @@ def evaluate(held_out: HeldOut, losses: TokenLosses, world: World, batch_rows: i
     return {**Score(*total[0].tolist()).record(), **groups}
 
 
-def _batches(held_out: HeldOut, firsts: range, batch_rows: int, slots: int) -> Iterator[PackedBatch]:
+def _batches(held_out: HeldOut, firsts: list[int], batch_rows: int, slots: int) -> Iterator[PackedBatch]:
     width = held_out.split.manifest.sequence_length
     for first in firsts:
         rows = [held_out.split.sequence(index) for index in range(first, min(first + batch_rows, held_out.rows))]

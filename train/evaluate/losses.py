@@ -9,7 +9,7 @@ from train.attention import PLANS, choose_backend
 from train.batch import PackedBatch
 from train.evaluate.held_out import TokenLosses
 from train.loss import cross_entropy
-from train.proof import autocast
+from train.objective import autocast
 from train.saved_model import SavedModel
 from train.world import choose_dtype
 

@@ -16,6 +16,7 @@ from curation.manifest import Entry, key_of
 from curation.memory import check_memory, partition_bytes
 from curation.near_clusters import NearPlan, joined_roots, near_edges, plan_near
 from curation.passes import WORK, Pass
+from curation.progress import Work
 from curation.run_state import RunState
 from curation.stages.near import s_curve, s_curve_line
 from curation.verification import ShingleTask, shingle_tasks, verified_edges
@@ -67,7 +68,7 @@ def _decided(run: RunState, step: Pass, keys_files: dict[str, dict], drops: dict
             edges = [candidates[alike]]
         return joined_roots(documents, edges)
 
-    with run.progress.stage("find duplicates: " + ", ".join(step.barrier), 1) as bar:
+    with run.progress.stage("find duplicates: " + ", ".join(step.barrier), [Work(entry.unit, entry.unit)]) as bar:
         keys = open_keys([output / path for path in keys_files])
         decision = decide_rows(keys, settings, step.barrier, near_roots)
         entry.outputs |= write_decision(decision, keys, output, list(drops.values()))

@@ -42,11 +42,12 @@ def _is_user_error(error: Exception) -> bool:
     from curation.duplicates import DuplicatesError
     from curation.inputs import InputError
     from curation.language_sample import WeightsError
+    from curation.ray_start import WorkerError
     from curation.run_directory import RunDirectoryError
     from curation.token_files import TokenFileError
     from curation.tokenizer import TokenizerError
 
-    ours = (DuplicatesError, InputError, RunDirectoryError, TokenizerError, TokenFileError, WeightsError)
+    ours = (DuplicatesError, InputError, RunDirectoryError, TokenizerError, TokenFileError, WeightsError, WorkerError)
     return isinstance(error, (*ours, OSError))
 
 

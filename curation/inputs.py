@@ -57,6 +57,18 @@ class Shard:
     row_groups: tuple[int, ...] | None
     first_record: int
 
+    @property
+    def label(self) -> str:
+        """What people call it."""
+        if self.row_groups is None:
+            return self.file.name
+        return f"{self.file.name} (row groups {self.row_groups[0]} to {self.row_groups[-1]})"
+
+    @property
+    def size_bytes(self) -> int:
+        """About how many bytes it reads: a part of a file is made to be some SHARD_BYTES at most."""
+        return self.file.size_bytes if self.row_groups is None else min(self.file.size_bytes, SHARD_BYTES)
+
 
 @dataclass(frozen=True)
 class _Found:

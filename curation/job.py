@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from curation.memory import allowed_bytes
+from curation.ray_start import RaySettings
 from curation.readers import ReadSettings
 from curation.stages.exact import ExactSettings
 from curation.stages.language import VENDORED, LanguageSettings
@@ -62,6 +63,7 @@ class Job:
     order: tuple[str, ...] = STAGES
     memory: str | int = "auto"  # for deciding about duplicates, such as 8GB; auto: half of what is free
     workers: Literal["auto", "inline"] | int = "auto"
+    ray: RaySettings = RaySettings()  # where workers are; unused with workers: inline
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,7 @@ class LoadedJob:
     def effective(self) -> dict[str, Any]:
         """Everything that decides what is written, as plain data: not where it is written to, nor by how many workers."""
         data = dataclasses.asdict(self.settings)
-        del data["workers"], data["memory"], data["output"]
+        del data["workers"], data["ray"], data["memory"], data["output"]
         data["packs"] = {pack.name: pack.sha256 for pack in self.packs}
         data["stages"] = list(self.stages)
         return data

@@ -24,9 +24,10 @@ from curation.manifest import Entry, Manifest, key_of
 from curation.outcome import add_counts
 from curation.pass_keys import basis, input_identity, pass_key
 from curation.passes import WORK, Pass, ShardTask, plan_passes, run_shard
-from curation.progress import Progress
+from curation.progress import Progress, Work
 from curation.report import write_report
 from curation.run_directory import locked, open_run_directory, sweep
+from curation.run_log import LoggedProgress, RunLog
 from curation.run_state import RunState, file_entry
 from curation.shards import file_sha256
 from curation.stages.pack import fit_tokenizer, tokenise_shard, write_packed
@@ -52,8 +53,9 @@ def run_job(
     `should_stop` is asked after every unit; where it says yes, KeyboardInterrupt is raised and the rest is left undone."""
     workers = job.settings.workers if workers is None else workers
     files = list_inputs(job.inputs, job.folder)
-    with locked(job.output), progress or Progress() as shown:
+    with locked(job.output), LoggedProgress(progress or Progress(), RunLog(job.output)) as shown:
         open_run_directory(job, files)
+        shown.started(job.sha256, workers=str(workers), files=len(files))
         run = RunState(job, workers, shown, Manifest(job.output), should_stop)
         try:
             clean = _curate(run, plan_shards(files))
@@ -64,7 +66,9 @@ def run_job(
         live = list(run.live.values())
         check_books(summed(live), job.stages, live)
         sweep(job.output, live)
-        return RunResult(write_report(job.output), run.done_before, len(run.live))
+        report = write_report(job.output)
+        shown.finished(**{key: report[key] for key in ("in", "kept", "removed", "quarantined")})
+        return RunResult(report, run.done_before, len(run.live))
 
 
 # --- passes and barriers -----------------------------------------------------------------------------
@@ -114,13 +118,19 @@ def _run_pass(run: RunState, step: Pass, tasks: list[ShardTask]) -> dict[int, En
             waiting.append(replace(task, previous=_decidable(run, task)))
         else:
             entries[task.shard.number] = entry
-    waiting.sort(key=lambda task: (-task.shard.file.size_bytes, task.shard.number))
+    waiting.sort(key=lambda task: (-task.shard.size_bytes, task.shard.number))
     numbers = {task.unit: task.shard.number for task in waiting}
-    with run.progress.stage(step.title, len(tasks), len(entries)) as bar:
-        for entry in run.mapped(run_shard, waiting):
+    work = [Work(task.unit, task.shard.label, task.shard.size_bytes) for task in waiting]
+    with run.progress.stage(step.title, work, len(entries)) as bar:
+        for entry in run.mapped(run_shard, waiting, bar):
             entries[numbers[entry.unit]] = run.add(entry)
             bar.advance(entry)
     return entries
+
+
+def _to_do(unit: str, entry: Entry | None) -> list[Work]:
+    """What a stage of one unit has to do: nothing where it is done."""
+    return [] if entry else [Work(unit, unit)]
 
 
 def _decidable(run: RunState, task: ShardTask) -> Entry | None:
@@ -165,8 +175,8 @@ def _pack(run: RunState, clean: list[Entry]) -> None:
     tasks = [_token_task(run, settings, path, sha, tokenizer_sha) for path, sha in clean_files.items()]
     entries: dict[str, Entry] = {}
     waiting = [task for task in tasks if not _token_done(run, task, entries)]
-    with run.progress.stage("tokenise", len(tasks), len(entries)) as bar:
-        for entry in run.mapped(run_tokens, waiting):
+    with run.progress.stage("tokenise", [Work(task.unit, task.clean_file) for task in waiting], len(entries)) as bar:
+        for entry in run.mapped(run_tokens, waiting, bar):
             entries[entry.unit] = run.add(entry)
             bar.advance(entry)
     _packed(run, settings, [entries[task.unit] for task in tasks])
@@ -177,7 +187,7 @@ def _tokenizer(run: RunState, settings: Any, clean_files: dict[str, str]) -> Ent
     given = file_sha256(settings.tokenizer) if settings.tokenizer else None
     key = key_of("tokenizer", given, settings.vocab_size, settings.train_bytes, settings.train_weights, None if given else clean_files)
     entry = run.known("tokenizer", key)
-    with run.progress.stage("tokenizer", 1, int(entry is not None)) as bar:
+    with run.progress.stage("tokenizer", _to_do("tokenizer", entry), int(entry is not None)) as bar:
         if entry is None:
             fit_tokenizer([run.job.output / f for f in clean_files], settings, run.job.output / path)
             entry = run.add(run.manifest.record(Entry("tokenizer", key, {path: file_entry(run.job.output, path)})))
@@ -202,7 +212,7 @@ def _packed(run: RunState, settings: Any, tokens: list[Entry]) -> None:
     output = run.job.output
     key = key_of("packed", [entry.fingerprint for entry in tokens], repr(settings), run.job.sha256)
     entry = run.known("packed", key)
-    with run.progress.stage("pack", 1, int(entry is not None)) as bar:
+    with run.progress.stage("pack", _to_do("packed", entry), int(entry is not None)) as bar:
         if entry is None:
             files = [output / path for e in tokens for path in e.outputs]
             statistics = write_packed(files, output / f"{WORK}/tokenizer.json", settings, run.job.sha256, output / "packed")

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from curation.duplicates import write_keys
-from curation.executor import Workers, map_tasks, worker_count
+from curation.executor import Watch, Workers, map_tasks, worker_count
 from curation.job import LoadedJob
 from curation.manifest import Entry, Manifest
-from curation.progress import Progress
+from curation.progress import Progress, StageBar, Work
 from curation.shards import file_sha256
 
 
@@ -38,11 +38,12 @@ class RunState:
         self.live[entry.unit] = entry
         return entry
 
-    def mapped(self, function: Callable[[Any], Entry], tasks: list[Any]) -> Iterator[Entry]:
-        """Entries of the tasks as they are finished, until a stop is asked for."""
+    def mapped(self, function: Callable[[Any], Entry], tasks: list[Any], bar: StageBar) -> Iterator[Entry]:
+        """Entries of the tasks as they are finished, until a stop is asked for. `bar` is told what is handed out."""
+        watch = Watch(lambda task: bar.begin(task.unit), bar.tick)
         if tasks and worker_count(self.workers) and len(tasks) > 1:
             warm_kernels(self.job)
-        for entry in map_tasks(function, tasks, self.workers):
+        for entry in map_tasks(function, tasks, self.workers, self.job.settings.ray, watch):
             yield entry
             if self.should_stop():
                 raise KeyboardInterrupt
@@ -51,8 +52,9 @@ class RunState:
         """The entries of all tasks, in their order; those that are not done are done now. A task has `unit` and `key`."""
         entries = {task.unit: self.known(task.unit, task.key) for task in tasks}
         waiting = [task for task in tasks if entries[task.unit] is None]
-        with self.progress.stage(title, len(tasks), len(tasks) - len(waiting)) as bar:
-            for entry in self.mapped(function, waiting):
+        work = [Work(task.unit, task.unit) for task in waiting]
+        with self.progress.stage(title, work, len(tasks) - len(waiting)) as bar:
+            for entry in self.mapped(function, waiting, bar):
                 entries[entry.unit] = self.add(entry)
                 bar.advance(entry)
         return [entries[task.unit] for task in tasks]

@@ -1,8 +1,8 @@
 """log.jsonl in the run directory: what a run did and when, one JSON object a line, for machines that watch.
 
-Every line has `at` (UTC) and `event`: run_started, stage_started, unit_finished, stage_finished, note,
-run_finished, run_failed, run_interrupted. A run that goes on appends. A line is written at once and whole; nothing else reads the file,
-so a torn last line after a crash harms nothing.
+Every line has `at` (UTC) and `event`: run_started, stage_started, unit_finished, stage_finished, note, run_finished,
+run_failed, run_interrupted. A run that goes on appends. A line is written at once and whole; nothing else reads the
+file, so a torn last line after a crash harms nothing.
 """
 
 from __future__ import annotations

@@ -14,7 +14,15 @@ from pathlib import Path
 
 import pytest
 
-from curation.ray_start import RaySettings, WorkerError, available_memory, diagnosis, ray_processes, started_ray, told_when_it_stalls
+from curation.ray_start import (
+    RaySettings,
+    WorkerError,
+    available_memory,
+    diagnosis,
+    ray_processes,
+    started_ray,
+    told_when_it_stalls,
+)
 from rules.places import SettingError
 
 ROOT = Path(__file__).parents[1]

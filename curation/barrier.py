@@ -12,6 +12,7 @@ import numpy as np
 
 from curation.decision import decide as decide_rows
 from curation.decision import open_keys, write_decision
+from curation.line_barrier import decide_lines
 from curation.manifest import Entry, key_of
 from curation.memory import check_memory, partition_bytes
 from curation.near_clusters import NearPlan, joined_roots, near_edges, plan_near
@@ -23,7 +24,11 @@ from curation.verification import ShingleTask, shingle_tasks, verified_edges
 
 
 def decide(run: RunState, step: Pass, entries: dict[int, Entry]) -> tuple[str, dict[int, str]]:
-    """Decide about duplicates after `step`: the decision's fingerprint, and each shard's file of drops."""
+    """Decide after `step`: the decision's fingerprint, and each shard's file of drops (or all shards' repeated lines)."""
+    return decide_lines(run, step, entries) if step.barrier == ("lines",) else _decide_documents(run, step, entries)
+
+
+def _decide_documents(run: RunState, step: Pass, entries: dict[int, Entry]) -> tuple[str, dict[int, str]]:
     settings, name = run.job.settings, f"barrier{step.number}"
     keys_paths = {n: f"{WORK}/{step.name}/{n:05d}.keys.parquet" for n in sorted(entries)}
     keys_files = {path: entries[n].outputs[path] for n, path in keys_paths.items() if path in entries[n].outputs}

@@ -18,6 +18,7 @@ from curation.ray_start import RaySettings
 from curation.readers import ReadSettings
 from curation.stages.exact import ExactSettings
 from curation.stages.language import VENDORED, LanguageSettings
+from curation.stages.lines import LinesSettings
 from curation.stages.near import NearSettings
 from curation.stages.pack import PackSettings
 from rules.examples import example_problems
@@ -27,8 +28,8 @@ from rules.places import KEY, KeyPath, Located, Problem, Problems, SettingError,
 from rules.rule import Pack
 from rules.schema import DIALECT, schema_of
 
-STAGES = ("language", "rules", "exact", "near")
-BARRIERS = ("exact", "near")  # stages that must see every document before they can decide about one
+STAGES = ("language", "rules", "exact", "near", "lines")
+BARRIERS = ("exact", "near", "lines")  # stages that must see every document before they can decide about one
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,7 @@ class Job:
     packs: tuple[str | PackUse, ...] = ()  # shipped packs by name, your own by path
     exact: ExactSettings | None = None  # absent: exact duplicates stay
     near: NearSettings | None = None  # absent: near duplicates stay
+    lines: LinesSettings | None = None  # absent: lines repeated across documents stay
     pack: PackSettings | None = None  # absent: no tokenizer and no packed/
     order: tuple[str, ...] = STAGES
     memory: str | int = "auto"  # for deciding about duplicates, such as 8GB; auto: half of what is free
@@ -139,6 +141,8 @@ def _resolved(job: Job, folder: Path) -> Job:
     if job.pack is not None and job.pack.tokenizer is not None:
         tokenizer = (folder / job.pack.tokenizer).resolve()
         job = dataclasses.replace(job, pack=dataclasses.replace(job.pack, tokenizer=tokenizer))
+    if job.lines is not None and job.lines.allow_file is not None:
+        job = dataclasses.replace(job, lines=dataclasses.replace(job.lines, allow_file=(folder / job.lines.allow_file).resolve()))
     if job.language is not None and job.language.model not in VENDORED:
         model = str((folder / job.language.model).resolve())
         job = dataclasses.replace(job, language=dataclasses.replace(job.language, model=model))
@@ -150,6 +154,8 @@ def _file_problems(job: Job, located: Located, folder: Path) -> list[Problem]:
     named: list[tuple[KeyPath, str | Path | None]] = []
     if job.pack is not None:
         named.append((("pack", "tokenizer"), job.pack.tokenizer))
+    if job.lines is not None:
+        named.append((("lines", "allow_file"), job.lines.allow_file))
     if job.language is not None and job.language.model not in VENDORED:
         named.append((("language", "model"), job.language.model))
     return [located.problem(at, "R103", f"no file {str(folder / name)!r}") for at, name in named if name and not (folder / name).is_file()]
@@ -158,7 +164,7 @@ def _file_problems(job: Job, located: Located, folder: Path) -> list[Problem]:
 def _nothing_given(located: Located) -> list[Problem]:
     """`near:` with nothing after it reads as "on" to people and as "off" to YAML; so it is neither."""
     data = located.data if isinstance(located.data, dict) else {}
-    stages = ("language", "exact", "near", "pack")
+    stages = ("language", "exact", "near", "lines", "pack")
     message = "nothing is set here; write `{key}: {{}}` for the defaults, or leave the line out to turn it off"
     return [located.problem((k,), "R103", message.format(key=k)) for k in stages if k in data and data[k] is None]
 

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -23,14 +24,17 @@ from curation.document import QUARANTINE, RAW_LIMIT_BYTES
 from curation.duplicates import drop_duplicates, read_drops, with_cluster_size, write_keys
 from curation.inputs import Shard
 from curation.job import BARRIERS, LoadedJob
+from curation.line_counts import LineCountWriter
 from curation.manifest import Entry, Manifest
 from curation.outcome import Outcome, add_counts, balance, counted, removed_table, single_hits, text_bytes
 from curation.readers import read_shard
 from curation.shards import ShardWriter
 from curation.stages.clean import clean
 from curation.stages.language import filter_language
+from curation.stages.lines import count_units, line_judge, remove_lines
 
 BEFORE_RULES, REMOVED_BY_RULES = "before", "removed by rules"  # kinds of output that only the rules stage has
+LINE_COUNTS = "line counts"
 WORK = ".work"  # what passes hand to each other; kept, so that a changed setting redoes only what depends on it
 
 
@@ -54,10 +58,13 @@ class Pass:
 
 
 def plan_passes(stages: tuple[str, ...]) -> list[Pass]:
-    """Cut `stages` into passes at the duplicate stages; neighbouring duplicate stages share one barrier."""
+    """Cut `stages` into passes at the duplicate stages; neighbouring ones share a barrier, but for lines: they are counted
+    in what is left."""
     groups: list[tuple[list[str], list[str]]] = [([], [])]
     for stage in stages:
         if stage in BARRIERS:
+            if groups[-1][1] and "lines" in (stage, groups[-1][1][-1]):
+                groups.append(([], []))
             groups[-1][1].append(stage)
         else:
             if groups[-1][1]:
@@ -93,7 +100,7 @@ class ShardOutput:
 
     task: ShardTask
     counts: dict[str, Any] = field(default_factory=dict)
-    writers: dict[str, ShardWriter] = field(default_factory=dict)
+    writers: dict[str, Any] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
 
     def path(self, kind: str) -> str:
@@ -102,6 +109,8 @@ class ShardOutput:
             return f"clean/{number:05d}.parquet" if step.last else f"{WORK}/{step.name}/{number:05d}.parquet"
         if kind == "keys":
             return f"{WORK}/{step.name}/{number:05d}.keys.parquet"
+        if kind == LINE_COUNTS:
+            return f"{WORK}/{step.name}/{number:05d}.lines.arrow"
         if kind == BEFORE_RULES:
             return f"{WORK}/{step.name}/{number:05d}.before.parquet"
         if kind == REMOVED_BY_RULES:
@@ -118,6 +127,12 @@ class ShardOutput:
         if kind not in self.writers:
             self.writers[kind] = ShardWriter(self.task.job.output / self.path(kind))
         self.writers[kind].write(table)
+
+    def count_lines(self, documents: pa.Table) -> None:
+        """Add the lines of a batch to the counts of the shard."""
+        if LINE_COUNTS not in self.writers:
+            self.writers[LINE_COUNTS] = LineCountWriter(self.task.job.output / self.path(LINE_COUNTS))
+        self.writers[LINE_COUNTS].write(count_units(documents, line_judge(self.task.job.settings.lines)))
 
     def close(self) -> dict[str, dict[str, Any]]:
         entries = {self.path(kind): writer.close() for kind, writer in self.writers.items()}
@@ -181,8 +196,11 @@ def _read(task: ShardTask, output: ShardOutput) -> Iterator[pa.Table]:
 
 
 def _read_kept(task: ShardTask, output: ShardOutput) -> Iterator[pa.Table]:
-    drops = read_drops(task.job.output / task.drops) if task.drops else None
     barrier = plan_passes(task.job.stages)[task.step.number - 1].barrier
+    if barrier == ("lines",):
+        yield from _read_without_lines(task, output)
+        return
+    drops = read_drops(task.job.output / task.drops) if task.drops else None
     row = 0
     with pq.ParquetFile(task.job.output / task.before) as file:
         for documents in _groups(file):
@@ -193,6 +211,13 @@ def _read_kept(task: ShardTask, output: ShardOutput) -> Iterator[pa.Table]:
                 account(stage, documents, outcome, output)
                 documents = outcome.kept
             yield with_cluster_size(documents, part["size"], counted=task.step.number > 1)
+
+
+def _read_without_lines(task: ShardTask, output: ShardOutput) -> Iterator[pa.Table]:
+    repeated, judge = np.load(task.job.output / task.drops), line_judge(task.job.settings.lines)
+    with pq.ParquetFile(task.job.output / task.before) as file:
+        for documents in _groups(file):
+            yield _run_stage(("lines", lambda documents: remove_lines(documents, judge, repeated)), documents, output)
 
 
 def _groups(file: pq.ParquetFile) -> Iterator[pa.Table]:
@@ -278,11 +303,13 @@ def _quarantine(stage: str, document: pa.Table, error: Exception, output: ShardO
 
 
 def _hand_on(task: ShardTask, documents: pa.Table, output: ShardOutput) -> None:
-    hand_on(task, documents, keys_of(task, documents) if task.step.barrier else None, output)
+    hand_on(task, documents, keys_of(task, documents), output)
 
 
-def keys_of(task: ShardTask, documents: pa.Table) -> pa.Table:
-    """What duplicates among these documents are found by."""
+def keys_of(task: ShardTask, documents: pa.Table) -> pa.Table | None:
+    """What duplicates among these documents are found by; None where none are looked for."""
+    if task.step.barrier in ((), ("lines",)):
+        return None
     return write_keys(documents, task.job.settings, task.step.barrier, counted=task.step.number > 0)
 
 
@@ -290,5 +317,7 @@ def hand_on(task: ShardTask, documents: pa.Table, keys: pa.Table | None, output:
     """Write what goes on to the next pass, or to clean/."""
     output.write("kept", documents)
     output.write("keys", keys)
+    if "lines" in task.step.barrier:
+        output.count_lines(documents)
     if task.step.last:
         add_counts(output.counts, {"clean": {"documents": len(documents), "bytes": text_bytes(documents), "languages": counted(documents["lang"])}})

@@ -22,7 +22,16 @@ import pyarrow.parquet as pq
 from curation.document import REMOVAL
 from curation.manifest import Entry, Manifest
 from curation.outcome import Outcome
-from curation.passes import BEFORE_RULES, REMOVED_BY_RULES, ShardOutput, ShardTask, account, hand_on, keys_of
+from curation.passes import (
+    BEFORE_RULES,
+    LINE_COUNTS,
+    REMOVED_BY_RULES,
+    ShardOutput,
+    ShardTask,
+    account,
+    hand_on,
+    keys_of,
+)
 from curation.stages.clean import clean, languages_of, outcome_of
 from rules.deciding import decide
 from rules.engine import Measured, joined, measure_packs
@@ -63,7 +72,7 @@ def revise_shard(task: ShardTask, previous: Entry) -> Entry | None:
         raise
     if decide_only:
         output.counts["rules"]["edits"] = previous.counts["rules"]["edits"]
-    gone = {output.path(kind) for kind in (*REWRITTEN, *(() if decide_only else ("edits",)))}
+    gone = {output.path(kind) for kind in (*REWRITTEN, LINE_COUNTS, *(() if decide_only else ("edits",)))}
     outputs = {path: entry for path, entry in previous.outputs.items() if path not in gone} | written
     return Manifest(task.job.output).record(Entry(task.unit, task.key, outputs, output.counts, previous.input, task.basis, previous.seconds | output.seconds))
 
@@ -128,7 +137,7 @@ def stored_batches(task: ShardTask, previous: Entry, columns: list[str]) -> Iter
             mask[here["row"].to_numpy() - first] = True
             documents = documents.set_column(documents.column_names.index("text"), "text", _replaced(documents["text"], mask, here["text"]))
         first += len(signals)
-        keys = rows["keys"].take(len(kept)) if task.step.barrier else None
+        keys = rows["keys"].take(len(kept)) if task.step.barrier not in ((), ("lines",)) else None
         yield StoredBatch(documents, kept_texts, was_kept, {name: signals[name].to_numpy() for name in columns}, keys)
 
 

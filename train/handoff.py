@@ -16,6 +16,7 @@ import dataclasses
 import hashlib
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -174,6 +175,13 @@ class PackedSplit:
             raise IndexError(f"row {index} of {len(self)} in split {self.split!r}")
         which = int(np.searchsorted(self._starts, index, side="right")) - 1
         return self._blocks[which].row(index - int(self._starts[which]))
+
+    def references(self) -> Iterator[tuple[int, np.ndarray, np.ndarray, np.ndarray]]:
+        """Blocks of rows: number of the first row, all doc_lengths, documents in each row, and all doc_refs."""
+        for start, block in zip(self._starts, self._blocks):
+            first, last = block.length_offsets[0], block.length_offsets[-1]
+            refs = block.refs[block.ref_offsets[0] : block.ref_offsets[-1]]
+            yield int(start), block.lengths[first:last], np.diff(block.length_offsets), refs
 
 
 def open_split(folder: str | os.PathLike[str], split: str) -> PackedSplit:

@@ -23,6 +23,7 @@ COMMANDS = {
     "train": ("train.cli", "train", "Train a model on packed documents, or go on where it stopped."),
     "model": ("train.cli", "model", "Describe a model: parameters, KV cache, FLOPs, memory; list the presets."),
     "generate": ("train.generate_cli", "generate", "Continue texts with a trained model."),
+    "eval": ("train.evaluate_cli", "evaluate", "Judge a model: tasks with right answers, or its loss by source, language, column."),
     "trace": ("curation.trace_cli", "trace", "Go from a step of training to its documents and their curation."),
     "export": ("train.hugging_face_cli", "export", "Write a trained model for transformers and vLLM, checked against transformers."),
     "import": ("train.hugging_face_cli", "import_", "Read a Llama model of Hugging Face, to write with or to train on."),

@@ -38,6 +38,20 @@ class KVCache:
         self._window = len(self.slots) if window is None else window
         return CachePlan((self.slots[: self._window] <= positions[:, :, None])[:, None])
 
+    def branches(self, slots: Tensor, mask: Tensor) -> CachePlan:
+        """The next forward pass stores tokens in `slots` [B, S], and each sees what `mask` [B, S, all slots] says.
+
+        For texts that branch: slots are then places in memory only, while positions are places in a text.
+        """
+        self._positions, self._window = slots, len(self.slots)
+        return CachePlan(mask[:, None])
+
+    def start_from(self, prefix: KVCache) -> None:
+        """Begin every row with what the one row of `prefix` holds."""
+        width = len(prefix.slots)
+        self.keys[:, :, :width] = prefix.keys
+        self.values[:, :, :width] = prefix.values
+
     def extend(self, layer: int, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
         """Store [B, S, Hkv, D] of the pass under way; returns the keys and values that its queries may see."""
         if self._positions is None:

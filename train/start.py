@@ -15,7 +15,7 @@ from train.config import ModelConfig, TrainError, differences
 from train.handoff import TOKENIZER_NAME
 from train.hugging_face import read_config_and_weights
 from train.model import Transformer
-from train.model_path import is_hugging_face, model_at
+from train.model_path import is_hugging_face, model_at, run_of
 from train.open_model import load_weights, run_and_checkpoint
 
 FREE = ("context", "rope_theta", "rope_scaling", "norm_eps")  # nothing in the weights depends on these
@@ -26,8 +26,7 @@ DECIDING = ("model", "added_tokens", "pre_tokenizer", "normalizer")
 def check_start(path: Path, model: ModelConfig, packed: Path) -> None:
     """Raises TrainError unless a `model` trained on the folder `packed` can begin with the weights in `path`."""
     _require_same_shape(path, model_at(path), model)
-    folder = path if is_hugging_face(path) else run_and_checkpoint(path)[0]
-    _require_same_tokenizer(folder / TOKENIZER_NAME, packed / TOKENIZER_NAME)
+    require_same_tokenizer(tokenizer_of(path), tokenizer_of(packed))
 
 
 def load_start(model: Transformer, path: Path) -> None:
@@ -50,12 +49,15 @@ def _require_same_shape(path: Path, there: ModelConfig, here: ModelConfig) -> No
         )
 
 
-def _require_same_tokenizer(there: Path, here: Path) -> None:
+def tokenizer_of(path: Path) -> Path:
+    """The tokenizer of a run, of one of its checkpoints, of a model of transformers, or of a packed folder."""
+    return (run_of(path) or path) / TOKENIZER_NAME
+
+
+def require_same_tokenizer(there: Path, here: Path) -> None:
+    """Raises TrainError unless both files give every text the same ids."""
     if _deciding(there) != _deciding(here):
-        raise TrainError(
-            f"start_from: {there} gives other token ids than {here}. "
-            f"Pack the data with `tokenizer: {there}`, then train on that."
-        )
+        raise TrainError(f"{there} gives other token ids than {here}. Pack the data with `tokenizer: {there}`, and use that.")
 
 
 def _deciding(path: Path) -> dict[str, Any]:

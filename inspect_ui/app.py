@@ -12,21 +12,22 @@ import numpy as np
 from textual.app import App
 from textual.binding import Binding
 
-from inspect_ui.editing import edit
 from inspect_ui.labels import MODES, SamplingMode
 from inspect_ui.looking import MODE_NAMES, Looking, look
 from inspect_ui.screens.asking import Choice
 from inspect_ui.screens.diff import Diff
+from inspect_ui.screens.duplicates import Duplicates
 from inspect_ui.screens.frame import NAMES, Frame
 from inspect_ui.screens.keys import Keys, key_rows
 from inspect_ui.screens.labels import Labels
+from inspect_ui.screens.mine import Mine
+from inspect_ui.screens.promoting import edit_rule
 from inspect_ui.screens.read import Read
 from inspect_ui.screens.rules import Rules
-from inspect_ui.screens.told import Told
 from inspect_ui.screens.tune import Tune
-from inspect_ui.session import InspectError, Reloaded, Session
+from inspect_ui.session import Session
+from inspect_ui.suggest import SignalSuggestion
 from inspect_ui.widgets.rows import lay_out
-from rules.pack import SHIPPED
 
 SAMPLED = [mode for mode in MODES if mode != "other"]
 
@@ -36,10 +37,11 @@ class Inspect(App):
 
     TITLE = "gristmill inspect"
     CSS_PATH = "app.tcss"
-    MODES = {"read": Read, "rules": Rules, "tune": Tune, "diff": Diff, "labels": Labels}
+    MODES = {"read": Read, "rules": Rules, "tune": Tune, "diff": Diff, "mine": Mine, "duplicates": Duplicates, "labels": Labels}
     DEFAULT_MODE = "read"
     BINDINGS = [
         *(Binding(str(number), f"show({number})", name, show=False) for number, name in enumerate(NAMES, 1)),
+        Binding("s", "sample", "Sample", show=False, tooltip="choose how documents are sampled"),
         Binding("z", "undo", "Undo", show=False, tooltip="take the last label back"),
         Binding("Z", "redo", "Redo", show=False, tooltip="give the label back that was taken back"),
         Binding("tab", "app.focus_next", "Next pane", show=False),
@@ -49,9 +51,10 @@ class Inspect(App):
         Binding("q", "quit", "Quit"),
     ]
 
-    def __init__(self, session: Session):
+    def __init__(self, session: Session, drafts: Path = Path("draft.yaml")):
         super().__init__()
         self.session = session
+        self.drafts = drafts  # the pack that new rules are written into
         self.looking: Looking = look(session)
         self.rule = ""  # the one that keys are about
         self.diff_rule = ""  # whose changes Diff shows next; empty: of all
@@ -152,43 +155,27 @@ class Inspect(App):
         self._took_back(self.frame.attempt(self.session.redo), "given back", "there is no label to give back")
 
     def action_edit_rule(self) -> None:
-        """Edit the rule that keys are about, and put the packs in force as they are then."""
-        place = self.frame.attempt(lambda: rule_place(self.session, self.rule))
-        if place and self.frame.attempt(lambda: edit(self, *place) or True):
-            self.frame.work("applying rules", self.session.reload, self._reloaded, replaces=False)
+        edit_rule(self, self.rule)
 
-    def _reloaded(self, found: Reloaded) -> None:
-        """Say what came of reading the packs again; with mistakes, the rules that were in force still are."""
-        if found.problems:
-            text = "\n".join(str(problem) for problem in found.problems)
-            self.push_screen(Told("Mistakes; the rules as they were stay in force", text), self._edit_again)
-            return
-        missing = f"; still to do: {found.notes[0]}" if found.notes else ""
-        self.frame.say((f"in force: {', '.join(found.changed)}" if found.changed else "nothing changed") + missing)
-        self.frame.fill()
+    def action_suggest(self) -> None:
+        """Thresholds that the labels suggest; a chosen one is copied, never applied."""
+        self.frame.work("suggesting", self.session.patterns.suggest_signals, self._suggested)
 
-    def _edit_again(self, answer: str | None) -> None:
-        if answer == "edit":
-            self.action_edit_rule()
+    def _suggested(self, found: list[SignalSuggestion]) -> None:
+        rows = [(one.rule_text.removeprefix("drop_when: "), f"precision {one.precision}; recall {one.recall.value:.2f}; hits {one.share:.1%}") for one in found]
+        self.push_screen(Choice("Rules that the labels suggest; Enter copies one", rows), lambda chosen: self._copy_suggestion(found, chosen))
+
+    def _copy_suggestion(self, found: list[SignalSuggestion], chosen: int | None) -> None:
+        if chosen is not None:
+            self.copy_to_clipboard(found[chosen].rule_text)
+            self.frame.say(f"copied {found[chosen].rule_text}: put it into a rule of yours (e on 2 Rules)")
 
     def _took_back(self, label, done: str, nothing: str) -> None:
         self.frame.say(f"{done}: {label.label} of {label.doc}" if label else nothing)
         self.frame.fill()
 
 
-def rule_place(session: Session, name: str) -> tuple[Path, int]:
-    """The file and line where rule pack/id is written. Raises InspectError where it cannot be edited."""
-    found = [rule for pack in session.packs for rule in pack.rules if f"{pack.name}/{rule.id}" == name and rule.place]
-    if not found:
-        raise InspectError(f"no rule {name!r} in force: choose one on 2 Rules" if name else "choose a rule on 2 Rules first")
-    path = Path(found[0].place.located.path)
-    if path.resolve().is_relative_to(SHIPPED.resolve()):
-        pack = name.rpartition("/")[0]
-        raise InspectError(f"{name} comes with gristmill and is not written to: make a pack with `extends: [{pack}]` and change the rule there")
-    return path, found[0].place.located.place(found[0].place.at)[0]
-
-
-def run_app(session: Session) -> None:
-    """Show a session in this terminal until the user leaves."""
+def run_app(session: Session, drafts: Path = Path("draft.yaml")) -> None:
+    """Show a session in this terminal until the user leaves. New rules are written into the pack `drafts`."""
     lay_out(b"ready", 80)  # kernels are compiled before the screen opens
-    Inspect(session).run()
+    Inspect(session, drafts).run()

@@ -13,6 +13,7 @@ from inspect_ui.looking import FILTERS, Listing, narrow
 from inspect_ui.reading import DocumentView, HitRow, SignalRow
 from inspect_ui.screens.asking import Prompt
 from inspect_ui.screens.frame import Frame
+from inspect_ui.screens.promoting import promote
 from inspect_ui.widgets.document import Document
 from inspect_ui.widgets.histogram import number
 from inspect_ui.widgets.spans import SEARCH, Span
@@ -86,10 +87,10 @@ class Read(Frame):
 
     def on_table_highlighted(self, message: Table.Highlighted) -> None:
         if message.control.id == "list" and message.control.count:
-            self.app.looking.place = message.row
+            self.app.looking.place = message.control.cursor  # a message may be late
             self.show_document(self.app.looking.row)
-        if message.control.id == "hits" and self.view and message.row < len(self.view.hits):
-            self.app.rule = self.view.hits[message.row].rule
+        if message.control.id == "hits" and self.view and message.control.cursor < len(self.view.hits):
+            self.app.rule = self.view.hits[message.control.cursor].rule
 
     def on_table_chosen(self, message: Table.Chosen) -> None:
         if message.control.id == "list":
@@ -226,9 +227,10 @@ class Read(Frame):
             self.say(f"copied {self.view.id}")
 
     def action_promote(self) -> None:
-        text = self.query_one(Document)
-        if self.view:
-            self.app.promote(text.selected_text.split("\n"))
+        text, view = self.query_one(Document), self.view
+        if view:
+            start, end = text.selected_characters
+            promote(self.app, lambda: self.session.patterns.draft_of_text(view.row, start, end))
 
 
 def about(view: DocumentView, place: int, documents: int) -> str:

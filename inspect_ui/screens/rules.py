@@ -27,7 +27,7 @@ class Rules(Frame):
         Binding("d", "diff", "Diff", tooltip="before and after of this rule"),
         Binding("e", "app.edit_rule", "Edit", tooltip="edit this rule in $EDITOR; it is read again when saved"),
         Binding("f", "app.suggest", "Suggest", tooltip="rules that the labels suggest"),
-        Binding("s", "sort", "Sort", tooltip="sort by the next column"),
+        Binding("S", "sort", "Sort", tooltip="sort by the next column; or click its title"),
     ]
     COLUMNS = [
         Column("rule", 30, grows=True), Column("action", 9), Column("docs", 7, right=True), Column("%", 5, right=True),

@@ -1,6 +1,8 @@
-"""A text over the screen, such as the mistakes of a pack, with keys for what to do about it."""
+"""A text over the screen, with keys for what to do about it: mistakes of a pack, a draft, a rule that is in force."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from textual.app import ComposeResult
 from textual.binding import Binding
@@ -9,19 +11,14 @@ from textual.screen import ModalScreen
 from textual.widgets import Footer, Static
 
 from inspect_ui.widgets.document import Document
+from rules.places import Problem
 from rules.visible import visible
 
 
 class Told(ModalScreen[str | None]):
-    """Ends with the answer that was chosen: `edit`, `use`, or None when it was left."""
+    """Ends with the answer that was chosen, of `answers`; None when it was left."""
 
-    BINDINGS = [
-        Binding("e", "answer('edit')", "Edit again"),
-        Binding("enter", "answer('use')", "Keep it"),
-        Binding("escape,q", "answer(None)", "Leave"),
-    ]
-
-    def __init__(self, heading: str, text: str, answers: tuple[str, ...] = ("edit",)):
+    def __init__(self, heading: str, text: str, answers: Sequence[str] = ()):
         super().__init__()
         self.heading, self.text, self.answers = heading, text, answers
 
@@ -29,17 +26,47 @@ class Told(ModalScreen[str | None]):
         with Vertical(id="told"):
             yield Static(visible(self.heading), markup=False, classes="heading")
             yield Document()
-            yield Footer(compact=True)
+            yield Footer(compact=True, show_command_palette=False)
 
     def on_mount(self) -> None:
         text = self.query_one(Document)
-        rows = self.text.count("\n") + sum(len(line) // 90 for line in self.text.split("\n")) + 1
+        width = min(110, self.app.size.width * 9 // 10) - 10
+        rows = sum(1 + len(line) // width for line in self.text.split("\n"))
         text.styles.height = max(3, min(rows + 1, self.app.size.height - 8))
-        text.show(self.text)
+        text.show(self.text, numbers=[""] * (self.text.count("\n") + 1))
         text.focus()
 
     def check_action(self, action: str, parameters: tuple) -> bool | None:
-        return not (action == "answer" and parameters[0] not in (None, *self.answers))
+        return not (action == "answer" and parameters[0] not in ("", *self.answers))
 
-    def action_answer(self, answer: str | None) -> None:
-        self.dismiss(answer)
+    def action_answer(self, answer: str) -> None:
+        self.dismiss(answer or None)
+
+
+class Mistakes(Told):
+    """Mistakes in packs, each at its place; the rules that were in force still are."""
+
+    BINDINGS = [Binding("e", "answer('edit')", "Edit again"), Binding("escape,q", "answer('')", "Leave")]
+
+    def __init__(self, problems: Sequence[Problem]):
+        super().__init__("Mistakes: the rules as they were stay in force", "\n".join(map(str, problems)), ("edit",))
+
+
+class Preview(Told):
+    """What a draft would do, before anything is written."""
+
+    BINDINGS = [
+        Binding("enter", "answer('write')", "Write it and edit"),
+        Binding("l", "answer('literal')", "Only what was selected"),
+        Binding("escape,q", "answer('')", "Leave"),
+    ]
+
+
+class InForce(Told):
+    """What a rule does, now that it is in force."""
+
+    BINDINGS = [
+        Binding("d", "answer('enforce')", "Let it drop lines"),
+        Binding("e", "answer('edit')", "Edit again"),
+        Binding("enter,escape,q", "answer('')", "Done"),
+    ]

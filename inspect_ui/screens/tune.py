@@ -72,19 +72,21 @@ class Tune(Frame):
         self.work("sorting", lambda: self._tunings(self.rule), self._show)
 
     def _tunings(self, rule: str) -> Sequence[Tuning]:
-        """The comparisons of the rule; of the first rule that has any, where none was chosen."""
-        names = [rule] if rule else [row.rule for row in self.session.rules() if row.thresholds]
-        return self.session.tunings(names[0]) if names else []
+        """The comparisons of the rule; where it has none, of the first rule that has one."""
+        found = self.session.tunings(rule) if rule else []
+        names = [row.rule for row in self.session.rules() if row.thresholds] if not found else []
+        return self.session.tunings(names[0]) if names else found
 
     def _show(self, tunings: Sequence[Tuning]) -> None:
         kept = self.tuning.threshold if self.tuning else None
         self.tunings = tunings
         self.which = min(self.which, max(0, len(tunings) - 1))
         if not tunings:
-            what = f"{self.rule} has no threshold" if self.rule else "no rule in force has a threshold"
-            self.query_one("#effect", Static).update(visible(f"{what}: choose another on 2 Rules"))
+            self.query_one("#effect", Static).update("no rule in force has a threshold: open with --packs, or write a rule with drop_when")
             self.query_one(Histogram).show([0, 1], [0], 0, True)
             return
+        if self.rule and self.rule != self.tuning.rule:
+            self.say(f"{self.rule} has no threshold; this is the first rule that has one")
         self.rule = self.app.rule = self.tuning.rule
         if kept != self.tuning.threshold or self.threshold == 0.0:
             self.threshold = self.tuning.threshold

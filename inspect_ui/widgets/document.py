@@ -157,10 +157,21 @@ class Document(ScrollView, can_focus=True):
         return self._rows.line_extent(self._rows.line_of(first))[0], self._rows.line_extent(self._rows.line_of(last))[1]
 
     @property
-    def selected_text(self) -> str:
+    def _selected(self) -> tuple[int, int]:
         """What is marked, or the line of the cursor."""
-        start, end = self.selection or self._rows.line_extent(self._rows.line_of(self.cursor))
+        return self.selection or self._rows.line_extent(self._rows.line_of(self.cursor))
+
+    @property
+    def selected_text(self) -> str:
+        start, end = self._selected
         return self._text[start:end].decode("utf-8", "replace")
+
+    @property
+    def selected_characters(self) -> tuple[int, int]:
+        """Where `selected_text` is in the text, in characters."""
+        start, end = self._selected
+        before = len(self._text[:start].decode("utf-8", "replace"))
+        return before, before + len(self.selected_text)
 
     def _after(self, byte: int) -> int:
         """Where the character at `byte` ends."""

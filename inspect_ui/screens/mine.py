@@ -22,6 +22,7 @@ from rules.visible import excerpt, visible
 KIND_NAMES = {
     "lines": "lines", "prefixes": "first 3 words", "suffixes": "last 3 words", "ngrams": "5 words", "templates": "templates", "hosts": "hosts",
 }  # fmt: skip
+GONE = 0.995  # removed but for a rest: shown as done
 
 
 class Mine(Frame):
@@ -37,6 +38,7 @@ class Mine(Frame):
         Binding("r", "read", "Read", tooltip="read the documents that have it"),
         Binding("c", "copy", "Copy", show=False, tooltip="copy the text of this row"),
         Binding("escape", "unmark", "Unmark", show=False, tooltip="unmark all rows"),
+        Binding("v", "left", "What is left", tooltip="only what rules in force do not remove yet, or everything"),
         Binding("S", "sort", "Sort", show=False, tooltip="sort by the next column; or click its title"),
     ]
     SORTS = ("documents", "count", "hosts", "removed", "variants")
@@ -53,6 +55,7 @@ class Mine(Frame):
         self.mined: Mined | None = None
         self.order: Sequence[int] = []  # rows of the table, as numbers in `mined`
         self.sorted_by = 0
+        self.only_left = False
         self._kept: dict[tuple, tuple[object, Mined]] = {}
 
     def body(self) -> Iterable[Widget]:
@@ -79,12 +82,12 @@ class Mine(Frame):
     def _show(self, mined: Mined) -> None:
         self.mined = mined
         key = self.SORTS[self.sorted_by]
-        numbers = range(len(mined.rows))
+        numbers = [i for i, row in enumerate(mined.rows) if not self.only_left or row.removed < GONE]
         self.order = sorted(numbers, key=lambda i: -getattr(mined.rows[i], key)) if self.sorted_by else numbers
         table = self.query_one(Table)
         table.empty = "nothing repeats here"
-        table.show(len(mined.rows), lambda i: mined_cells(self._row(i)), lambda i: "dim" if self._row(i).removed >= 0.995 else "")
-        self._tell(f"{len(mined.rows):,} of most documents, in {mined.lines:,} lines of {mined.documents:,} documents")
+        table.show(len(self.order), lambda i: mined_cells(self._row(i)), lambda i: "dim" if self._row(i).removed >= GONE else "")
+        self._tell(f"{len(self.order):,} {'that rules leave, ' if self.only_left else ''}of most documents, in {mined.lines:,} lines of {mined.documents:,} documents")
 
     def _row(self, place: int) -> MinedRow:
         return self.mined.rows[self.order[place]]
@@ -139,6 +142,10 @@ class Mine(Frame):
         self.sorted_by = by
         self.fill()
         self.say(f"sorted by {self.SORTS[by]}")
+
+    def action_left(self) -> None:
+        self.only_left = not self.only_left
+        self.fill()
 
     def action_unmark(self) -> None:
         table = self.query_one(Table)

@@ -46,7 +46,7 @@ class Told(ModalScreen[str | None]):
 class Mistakes(Told):
     """Mistakes in packs, each at its place; the rules that were in force still are."""
 
-    BINDINGS = [Binding("e", "answer('edit')", "Edit again"), Binding("escape,q", "answer('')", "Leave")]
+    BINDINGS = [Binding("e", "answer('edit')", "Edit again", priority=True), Binding("escape,q", "answer('')", "Leave", priority=True)]
 
     def __init__(self, problems: Sequence[Problem]):
         super().__init__("Mistakes: the rules as they were stay in force", "\n".join(map(str, problems)), ("edit",))
@@ -56,9 +56,9 @@ class Preview(Told):
     """What a draft would do, before anything is written."""
 
     BINDINGS = [
-        Binding("enter", "answer('write')", "Write it and edit"),
-        Binding("l", "answer('literal')", "Only what was selected"),
-        Binding("escape,q", "answer('')", "Leave"),
+        Binding("enter", "answer('write')", "Write it and edit", priority=True),
+        Binding("l", "answer('literal')", "Only what was selected", priority=True),
+        Binding("escape,q", "answer('')", "Leave", priority=True),
     ]
 
 
@@ -66,7 +66,7 @@ class InForce(Told):
     """What a rule does, now that it is in force."""
 
     BINDINGS = [
-        Binding("d", "answer('enforce')", "Let it drop lines"),
-        Binding("e", "answer('edit')", "Edit again"),
-        Binding("enter,escape,q", "answer('')", "Done"),
+        Binding("d", "answer('enforce')", "Let it drop lines", priority=True),
+        Binding("e", "answer('edit')", "Edit again", priority=True),
+        Binding("enter,escape,q", "answer('')", "Done", priority=True),
     ]

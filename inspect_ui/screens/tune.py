@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
+import numpy as np
 from textual.binding import Binding
 from textual.containers import Horizontal
 from textual.widget import Widget
@@ -13,7 +15,7 @@ from inspect_ui.looking import look
 from inspect_ui.screens.asking import Prompt
 from inspect_ui.screens.frame import Frame
 from inspect_ui.screens.read import LABEL_SIGNS
-from inspect_ui.session import InspectError, ListRow
+from inspect_ui.session import InspectError, Session
 from inspect_ui.tune import Moved, Tuning
 from inspect_ui.widgets.document import Document
 from inspect_ui.widgets.histogram import Histogram, number
@@ -22,6 +24,19 @@ from inspect_ui.widgets.table import Column, Table
 from rules.visible import visible
 
 NEAR = 5  # documents on each side
+
+
+@dataclass(frozen=True)
+class Near:
+    """A document next to the threshold, or, of a rule that finds lines, a line of one (from 1; else 0)."""
+
+    row: int
+    line: int
+    id: str
+    host: str
+    lang: str
+    value: float
+    label: str
 
 
 class Tune(Frame):
@@ -49,7 +64,7 @@ class Tune(Frame):
         self.which = 0
         self.threshold = 0.0
         self.language = ""
-        self.near: list[ListRow] = []
+        self.near: list[Near] = []
         self.hit = 0  # how many of `near` the rule hits
 
     def body(self) -> Iterable[Widget]:
@@ -153,20 +168,17 @@ class Tune(Frame):
         return f"• {self.language}: {moved.by_language.get(self.language, 0):,} of them"
 
     def _show_near(self) -> None:
-        hit, left = self.tuning.nearest(self.threshold, NEAR)
-        rows = [*hit[::-1], *left]
+        hit, left = self.tuning.nearest_places(self.threshold, NEAR)
         self.hit = len(hit)
-        self.near = self.session.listed(rows)
+        self.near = near_rows(self.session, self.tuning, self.threshold, [*hit[::-1], *left])
         table = self.query_one("#near", Table)
         table.empty = "no document has this signal"
         table.show(len(self.near), self._near_cells, lambda i: "drop" if i < self.hit else "keep", self.hit - 1 if self.hit else 0)
 
     def _near_cells(self, place: int) -> tuple[str, ...]:
-        row = self.near[place]
-        return ("✗ " if place < self.hit else "✓ ") + LABEL_SIGNS[row.label], number(self._value(row.row)), row.host or row.lang or "-", row.id
-
-    def _value(self, row: int) -> float:
-        return float(self.session.judged.columns[f"{self.tuning.rule.rpartition('/')[0]}.{self.tuning.signal}"][row])
+        near = self.near[place]
+        what = self.session.text_of(near.row, near.line) if near.line else near.host or near.lang or "-"
+        return ("✗ " if place < self.hit else "✓ ") + LABEL_SIGNS[near.label], number(near.value), what, near.id
 
     def action_reset(self) -> None:
         if self.tuning:
@@ -206,37 +218,54 @@ class Tune(Frame):
     # ---- documents next to it
 
     @property
-    def document(self) -> ListRow | None:
+    def document(self) -> Near | None:
+        """The document, or the line of one, under the cursor."""
         cursor = self.query_one("#near", Table).cursor
         return self.near[cursor] if cursor < len(self.near) else None
 
     def on_table_highlighted(self, message: Table.Highlighted) -> None:
-        text = self.query_one(Document)
-        if self.document is None:
+        text, near = self.query_one(Document), self.document
+        if near is None:
             text.show("")
             return
-        view = self.session.document(self.document.row)
+        view = self.session.document(near.row)
         text.show(view.text, [Span(span.byte_start, span.byte_end, i) for i, span in enumerate(view.spans)])
+        if near.line:
+            text.reveal(text.line_start(near.line))
 
     def on_table_chosen(self, message: Table.Chosen) -> None:
         self.query_one(Document).focus()
 
     def action_label(self, answer: str) -> None:
-        if self.document is None:
-            return
-        at, name = self.document.row, self.document.id
-        if self.attempt(lambda: self.session.label(at, answer, self.tuning.rule, "near")) is None:
+        near = self.document
+        if near is None or self.attempt(lambda: self.session.label(near.row, answer, self.tuning.rule, "near", near.line)) is None:
             return
         table = self.query_one("#near", Table)
         cursor = table.cursor
         self._tell()
         table.move_to(min(cursor + 1, table.count - 1))
-        self.say(f"{answer}: {name}   (z takes it back)")
+        self.say(f"{answer}: {near.id}{f':{near.line}' if near.line else ''}   (z takes it back)")
 
     def action_near(self) -> None:
         if self.tuning:
             tuning, threshold = self.tuning, self.threshold
             self.work("sampling", lambda: look(self.session, "near", tuning.rule, tuning=tuning, threshold=threshold), self.app.look_at)
+
+
+def near_rows(session: Session, tuning: Tuning, threshold: float, places: Sequence[tuple[int, int]]) -> list[Near]:
+    """What is to be shown of documents, or lines of them, that are next to a threshold."""
+    values, rows, lines = tuning.sorted.values, tuning.sorted.rows, tuning.sorted.lines
+    first = max(0, int(np.searchsorted(values, threshold, "left")) - NEAR)
+    last = int(np.searchsorted(values, threshold, "right")) + NEAR
+    labels = session.merged.labels
+    found = []
+    for listed, (row, line) in zip(session.listed([row for row, _ in places]), places):
+        here = rows[first:last] == row
+        if lines is not None:
+            here &= lines[first:last] == line
+        label = labels.get((listed.id, line))
+        found.append(Near(row, line, listed.id, listed.host, listed.lang, float(values[first + int(np.argmax(here))]), label.label if label else ""))
+    return found
 
 
 def effect_line(tuning: Tuning, moved: Moved) -> str:
@@ -245,5 +274,5 @@ def effect_line(tuning: Tuning, moved: Moved) -> str:
     only = f", {moved.only:,} by this rule only" if moved.documents else ""
     return (
         f"{tuning.signal} {tuning.operator} {number(moved.threshold)}  hits {moved.documents:,} of {tuning.documents:,} "
-        f"({100 * moved.share:.1f} % docs, {100 * moved.word_share:.1f} % words){only}{was}"
+        f"({100 * moved.share:.1f} % {'docs' if tuning.unit == 'documents' else 'lines'}, {100 * moved.word_share:.1f} % words){only}{was}"
     )

@@ -60,6 +60,7 @@ class Inspect(App):
         self.diff_rule = ""  # whose changes Diff shows next; empty: of all
         self.at_line: int | None = None  # where Read begins with the next document
         self.turn = asyncio.Lock()
+        self.arriving: type[Frame] | None = Read  # the screen that is to be filled when it is shown
         self._busy: list[str] = []
 
     def on_mount(self) -> None:
@@ -75,16 +76,21 @@ class Inspect(App):
 
     def action_show(self, number: int) -> None:
         """Go to screen `number`, from 1."""
-        self.switch_mode(NAMES[number - 1].lower())
+        self.go(NAMES[number - 1].lower())
+
+    def go(self, mode: str) -> None:
+        """Go to a screen and fill it."""
+        if mode == self.current_mode:
+            self.frame.tell_title()
+            self.frame.fill()
+        else:
+            self.arriving = self.MODES[mode]
+            self.switch_mode(mode)
 
     def look_at(self, looking: Looking) -> None:
         """Look at these documents, on Read."""
         self.looking = looking
-        if self.current_mode == "read":
-            self.frame.tell_title()
-            self.frame.fill()
-        else:
-            self.switch_mode("read")
+        self.go("read")
 
     def read_document(self, row: int, line: int | None = None) -> None:
         """Read this document, from a line on; it joins the documents that are looked at where it was not among them."""
@@ -100,12 +106,12 @@ class Inspect(App):
     def tune(self, rule: str) -> None:
         """Show a rule on Tune."""
         self.rule = rule
-        self.switch_mode("tune")
+        self.go("tune")
 
     def show_diff(self, rule: str) -> None:
         """Show what a rule did, on Diff."""
         self.diff_rule = rule
-        self.switch_mode("diff")
+        self.go("diff")
 
     def action_diff(self) -> None:
         self.show_diff("")

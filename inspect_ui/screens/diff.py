@@ -62,6 +62,7 @@ class Diff(Frame):
             return
         if self.row is None or self.row not in changed:
             self.row = int(changed[0])
+            self.say("the document on Read did not change; this is the first that did")
         self._draw()
 
     def _draw(self) -> None:

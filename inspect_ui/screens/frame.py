@@ -58,8 +58,11 @@ class Frame(Screen):
         self.tell_title()
 
     def on_screen_resume(self) -> None:
+        """Fill it when it is come to; not when a question over it has been answered."""
         self.tell_title()
-        self.call_after_refresh(self.fill)
+        if self.app.arriving is type(self):
+            self.app.arriving = None
+            self.call_after_refresh(self.fill)
 
     # ---- messages
 

@@ -26,7 +26,7 @@ class Labels(Frame):
     BINDINGS = [
         Binding("v", "view(1)", "View", tooltip="all, drop, keep, unsure, stale, undone, disagreements"),
         Binding("V", "view(-1)", "View before", show=False),
-        Binding("enter", "read", "Read", tooltip="read the document of this label"),
+        Binding("r", "read", "Read", tooltip="read the document of this label"),
         Binding("z", "app.undo", "Undo", tooltip="take your last label back"),
         Binding("Z", "app.redo", "Redo", tooltip="give back the label that was taken back"),
         Binding("a", "export", "Export", tooltip="write all labels to a Parquet file"),

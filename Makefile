@@ -27,6 +27,7 @@ bench: $(STAMP)
 	$(BIN)/python -m benchmarks.minhash $(BENCH)
 	$(BIN)/python -m benchmarks.duplicates $(BENCH)
 	$(BIN)/python -m benchmarks.packing $(BENCH)
+	$(BIN)/python -m benchmarks.train
 
 # The packs beside datatrove's filters, which live in an environment of their own: see docs/parity.md.
 oracle: $(STAMP) .venv-oracle/.installed

@@ -1,118 +1,152 @@
-"""Check the trainer on a CUDA device: the milliseconds of each attention backend and of a step, then the `cuda` tests.
+"""Check the trainer on a GPU in one call of under ten minutes, or on a CPU as a stand-in.
 
-    python scripts/gpu_check.py [--rows 4] [--tokens 4096] [--skip-tests]
+    python scripts/gpu_check.py [--minutes 9] [--device cuda] [--skip-tests] [--json FILE]
 
-Attention is timed forward and backward in bf16 on packed rows of log-normal documents (median 600 tokens); the step is
-that of a 12-layer model of width 768 with compiled blocks. Takes a few minutes, most of them compilation.
+First every attention backend (and Liger's loss, where it is installed) must give packed documents the losses and gradients of
+the same documents alone; then the tests marked `cuda` run; then steps of 124 M, 350 M and 1 B parameters are timed at
+vocabularies of 32,768 and 128,256: tokens/s, MFU against the datasheet and against a matrix product measured on the
+device, peak memory. What the time does not suffice for is named. Exit code 0: all well; 1: a check failed; 2: cannot run.
+Needs torch (2.11 or later), numpy, pyarrow, pyyaml, tokenizers and safetensors; pytest and hypothesis for the tests.
 """
 
 from __future__ import annotations
 
 import argparse
+import functools
+import importlib.util
+import json
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import torch
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+sys.path[:0] = [str(ROOT), str(ROOT / "scripts")]
 
-from train.attention import PLANS, attend  # noqa: E402
-from train.batch import PackedBatch, attention_pairs, packed_batch  # noqa: E402
-from train.config import ModelConfig, TrainConfig  # noqa: E402
-from train.loop import Objective  # noqa: E402
-from train.metrics import peak_flops  # noqa: E402
-from train.model import build_model, compile_blocks  # noqa: E402
-from train.optimizer import build_optimizer, update  # noqa: E402
-from train.sizes import training_flops  # noqa: E402
+from gpu_figures import CASES, SMALL_CASES, measure_attention, measure_case  # noqa: E402
 
-DEVICE = torch.device("cuda")
-VOCAB_SIZE, HEADS, KV_HEADS, HEAD_DIM = 32_768, 12, 4, 64
-WARM_UP, ROUNDS = 3, 20
+from train.attention import CUDA_ONLY, PLANS  # noqa: E402
+from train.ceiling import measured_flops, peak_flops  # noqa: E402
+from train.config import ModelConfig, TrainError  # noqa: E402
+from train.proof import prove_isolation  # noqa: E402
+from train.world import choose_device, choose_dtype  # noqa: E402
+
+TEST_SECONDS = 200
+
+
+class Check:
+    """Runs parts while time is left, and keeps what each gave."""
+
+    def __init__(self, minutes: float):
+        self.until = time.monotonic() + 60 * minutes
+        self.failed: list[str] = []
+        self.left_out: list[str] = []
+        self.record: dict[str, Any] = {}
+
+    def seconds_left(self) -> float:
+        return self.until - time.monotonic()
+
+    def part(self, name: str, seconds: float, run: Callable[[], Any]) -> None:
+        """`run`, which takes about `seconds`; a failure is told and the rest goes on."""
+        if self.seconds_left() < seconds:
+            self.left_out.append(name)
+            return
+        began = time.monotonic()
+        try:
+            found = run()
+        except Exception as error:  # the point is to see all that fails in one call
+            self.failed.append(name)
+            print(f"FAILED {name}: {type(error).__name__}: {str(error)[:2000]}", flush=True)
+            return
+        self.record[name] = found
+        print(f"{name:<30}{_line(found)}   ({time.monotonic() - began:.0f} s)", flush=True)
+
+    def report(self) -> int:
+        for kind, names in (("failed", self.failed), ("no time left for", self.left_out)):
+            if names:
+                print(f"{kind}: {', '.join(names)}")
+        print("all well" if not self.failed else f"{len(self.failed)} failed")
+        return 1 if self.failed else 0
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rows", type=int, default=4)
-    parser.add_argument("--tokens", type=int, default=4096)
-    parser.add_argument("--skip-tests", action="store_true")
-    options = parser.parse_args()
-    if not torch.cuda.is_available():
-        print("this PyTorch sees no CUDA device", file=sys.stderr)
+    options = parse_options()
+    try:
+        device = choose_device(options.device)
+    except TrainError as error:
+        print(error, file=sys.stderr)
         return 2
-    print(f"{torch.cuda.get_device_name()}, torch {torch.__version__}, {options.rows} rows of {options.tokens} tokens")
-    batch = made_up_batch(options.rows, options.tokens)
-    for name in ("flex", "varlen", "dense"):
-        print(f"attention {name:<7} {attention_ms(name, batch):8.3f} ms forward and backward")
-    for name in ("flex", "varlen"):
-        print_step(name, batch)
-    if options.skip_tests:
-        return 0
-    return subprocess.call(
-        [sys.executable, "-m", "pytest", "-m", "cuda", *map(str, sorted(ROOT.glob("tests/test_train_*.py")))]
-    )
+    is_cuda = device.type == "cuda"
+    dtype = choose_dtype("auto", device)
+    name = torch.cuda.get_device_name(device) if is_cuda else "CPU, a stand-in: small shapes, figures mean nothing"
+    print(f"{name}; torch {torch.__version__}, Python {sys.version.split()[0]}, {str(dtype).removeprefix('torch.')}")
+    check = Check(options.minutes)
+    check.part("matrix product", 1, lambda: {"flops": measured_flops(device, dtype), "datasheet": peak_flops(device, None)})
+    check_backends(check, device, dtype)
+    if not options.skip_tests:
+        check.part("tests", 30, lambda: run_tests(min(check.seconds_left() - 5, TEST_SECONDS), is_cuda))
+    for backend in backends(device):
+        check.part(f"attention {backend}", 20, functools.partial(measure_attention, backend, device, dtype))
+    for case in CASES if is_cuda else SMALL_CASES:
+        measured = check.record.get("matrix product", {}).get("flops")
+        check.part(str(case), case.seconds, functools.partial(measure_case, case, device, dtype, measured))
+    if options.json:
+        options.json.write_text(json.dumps(check.record, indent=1, default=str) + "\n")
+    return check.report()
 
 
-def made_up_batch(rows: int, tokens: int) -> PackedBatch:
-    random, packed = np.random.default_rng(0), []
-    for _ in range(rows):
-        lengths = []
-        while sum(lengths) < tokens:
-            lengths.append(min(max(int(random.lognormal(np.log(600), 1.0)), 1), tokens - sum(lengths)))
-        lengths = np.array(lengths, dtype=np.int32)
-        packed.append((random.integers(0, VOCAB_SIZE, tokens), lengths, np.arange(len(lengths))))
-    return packed_batch(packed).to(DEVICE)
+def parse_options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--minutes", type=float, default=9, help="start nothing that would end later than this")
+    parser.add_argument("--device", choices=["cuda", "cpu"], default="cuda")
+    parser.add_argument("--skip-tests", action="store_true")
+    parser.add_argument("--json", type=Path, help="write all figures to this file")
+    return parser.parse_args()
 
 
-def attention_ms(name: str, batch: PackedBatch) -> float:
-    shape = (*batch.input_ids.shape, HEADS + 2 * KV_HEADS, HEAD_DIM)
-    heads = torch.randn(shape, device=DEVICE, dtype=torch.bfloat16, requires_grad=True)
-    plan = PLANS[name](batch)
-
-    def once() -> None:
-        attend(*heads.split((HEADS, KV_HEADS, KV_HEADS), dim=2), plan).sum().backward()
-
-    return milliseconds(once)
+def backends(device: torch.device) -> list[str]:
+    return [name for name in PLANS if device.type == "cuda" or name not in CUDA_ONLY]
 
 
-def print_step(name: str, batch: PackedBatch) -> None:
-    """One optimizer step of a small model: tokens per second and MFU."""
-    model_config = ModelConfig(layers=12, dim=HEADS * HEAD_DIM, query_heads=HEADS, kv_heads=KV_HEADS, ffn_dim=2048,
-                               vocab_size=VOCAB_SIZE, context=batch.input_ids.shape[1])  # fmt: skip
-    config = TrainConfig("", "", model_config, steps=1, batch_rows=1, learning_rate=1e-4)
-    model = build_model(model_config, 0).to(DEVICE)
-    compile_blocks(model, name)
-    objective, optimizer = Objective(model, torch.bfloat16, 8192), build_optimizer(model, config)
-
-    def once() -> None:
-        total, _ = objective(batch.input_ids, batch.positions, batch.labels, PLANS[name](batch))
-        (total / batch.predicted_tokens).backward()
-        update(optimizer, 1e-4, 1.0)
-
-    seconds = milliseconds(once) / 1e3
-    tokens = batch.input_ids.numel()
-    flops = training_flops(model_config, tokens, attention_pairs(np.array(batch.lengths))) / seconds
-    peak = peak_flops(DEVICE, None)
-    share = f", {flops / peak:.1%} of peak" if peak else ""
-    print(
-        f"step {name:<7} {seconds * 1e3:8.1f} ms, {tokens / seconds:,.0f} tokens/s, {flops / 1e12:.0f} TFLOP/s{share}"
-    )
+def check_backends(check: Check, device: torch.device, dtype: torch.dtype) -> None:
+    """The start-up proof for every backend, widths of heads and groupings; fp32 too where the backend has it."""
+    losses = ["chunked"] + (["liger"] if device.type == "cuda" and importlib.util.find_spec("liger_kernel") else [])
+    for backend in backends(device):
+        for width, kv_heads in ((64, 2), (64, 8), (128, 1)):
+            for kind in dict.fromkeys((dtype, torch.float32)):
+                if backend == "varlen" and kind == torch.float32:
+                    continue
+                for loss in losses if kind == dtype else losses[:1]:
+                    name = f"{backend} D={width} 8:{kv_heads} {str(kind)[6:]}" + (" liger" if loss == "liger" else "")
+                    shape = ModelConfig(layers=2, dim=8 * width, query_heads=8, kv_heads=kv_heads, ffn_dim=64)
+                    check.part(name, 15, functools.partial(proof_of, shape, backend, device, kind, loss))
 
 
-def milliseconds(once: Callable[[], None]) -> float:
-    """The mean of ROUNDS calls, after WARM_UP, by the device's own clock."""
-    for _ in range(WARM_UP):
-        once()
-    start, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
-    start.record()
-    for _ in range(ROUNDS):
-        once()
-    end.record()
-    torch.cuda.synchronize()
-    return start.elapsed_time(end) / ROUNDS
+def proof_of(shape: ModelConfig, backend: str, device: torch.device, kind: torch.dtype, loss: str) -> dict[str, float]:
+    torch.compiler.reset()  # else the ninth shape would run uncompiled
+    proof = prove_isolation(shape, PLANS[backend], backend, device, kind, loss)
+    return {"loss_difference": proof.loss_difference, "gradient_difference": proof.gradient_difference}
+
+
+def run_tests(seconds: float, is_cuda: bool) -> dict[str, str]:
+    """The marked tests of the trainer, by pytest; on the stand-in those of the loss. Raises if one fails."""
+    if not all(importlib.util.find_spec(name) for name in ("pytest", "hypothesis")):
+        return {"result": "left out: pip install pytest hypothesis"}
+    files = map(str, sorted(ROOT.glob("tests/test_train_*.py") if is_cuda else [ROOT / "tests/test_train_loss.py"]))
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-m", "cuda" if is_cuda else "not cuda", "-p", "no:cacheprovider", *files]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=max(seconds, 10))
+    lines = done.stdout.strip().splitlines()
+    if done.returncode:
+        raise RuntimeError("\n".join(lines[-40:]) + done.stderr[-500:])
+    return {"result": lines[-1] if lines else ""}
+
+
+def _line(found: dict[str, Any]) -> str:
+    return "  ".join(f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}" for name, value in found.items())
 
 
 if __name__ == "__main__":

@@ -98,6 +98,22 @@ def test_whole_numbers_are_grouped_by_powers_of_two(numbers: list[int | None]) -
             assert low <= number <= high and high == 2 * low - 1
 
 
+def test_numbers_of_many_sizes_are_grouped_by_tenths_of_the_split() -> None:
+    values = np.random.default_rng(0).normal(size=1000)
+    counted = np.arange(1000) < 800
+    listed = [None if number % 50 == 0 else value for number, value in enumerate(values)]
+    made = grouping("score", pa.chunked_array([pa.array(listed, pa.float64())]), counted)
+    assert len(made.names) == 11
+    names = np.array(made.names)[made.index]
+    for name in set(made.names) - {NONE}:
+        low, high = map(float, name.split(" to "))
+        inside = values[(names == name) & counted]
+        assert 70 <= len(inside) <= 87 and inside.min() >= low - 1e-3 and inside.max() <= high + 1e-3
+    assert (names == NONE).sum() == 20
+    few = grouping("score", pa.chunked_array([pa.array([0.5, None, 0.25, 0.5])]), np.ones(4, bool))
+    assert few.names[0] == "0.5" and set(few.names) == {"0.5", "0.25", NONE}
+
+
 def test_rare_groups_are_one() -> None:
     values = [f"s{number}" for number in range(MOST_GROUPS + 50) for _ in range(1 + (number % 2))]
     made = grouping("source", pa.chunked_array([pa.array(values)]), np.ones(len(values), bool))

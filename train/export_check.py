@@ -42,9 +42,11 @@ def has_transformers() -> bool:
 
 def check_export(folder: Path, saved: SavedModel) -> dict[str, Any]:
     """Compare the exported `folder`, read back as `saved`, with transformers. Raises ExportMismatch."""
-    from transformers import AutoModelForCausalLM, AutoTokenizer, logging
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers.utils import logging
 
     logging.set_verbosity_error()
+    logging.disable_progress_bar()
     _check_tokens(saved, AutoTokenizer.from_pretrained(folder))
     twin = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation="sdpa").eval()
     with torch.no_grad():

@@ -84,6 +84,7 @@ def write_weights(folder: Path, tensors: dict[str, Tensor], dtype: torch.dtype, 
 def save_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
     """One safetensors file, synced, marked as PyTorch's (transformers refuses others)."""
     save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, path, metadata={"format": "pt"})
+    path.chmod(0o644)  # safetensors makes files that nobody else may read
     with open(path, "rb") as stream:
         os.fsync(stream.fileno())
 

@@ -1,7 +1,8 @@
 """What documents.parquet knows of every piece, and what a model's losses on them add up to.
 
 Pieces are grouped by any column of documents.parquet: its values, or powers of two where it holds whole numbers of many
-sizes (`tokens` by 32-63, 64-127, ...). The largest MOST_GROUPS groups of a split stand by themselves; the rest is one.
+sizes (`tokens` by 32-63, 64-127, ...), or tenths of the split where it holds numbers of many sizes (a quality score).
+The largest MOST_GROUPS groups of a split stand by themselves; the rest is one.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from train.handoff import document_columns, read_documents
 
 NATS, TOKENS, BYTES = 0, 1, 2
 MOST_GROUPS = 200
-MOST_NUMBERS = 20  # a column with more different whole numbers is cut at powers of two
+MOST_NUMBERS = 20  # a column with more different numbers is cut: at powers of two, or in tenths
 NONE, OTHER = "(none)", "(other)"
 
 
@@ -105,8 +106,9 @@ def read_pieces(folder: Path, split: str, by: Sequence[str]) -> Pieces:
 
 def grouping(column: str, values: pa.ChunkedArray, counted: np.ndarray) -> Grouping:
     """Groups of `values`, the most frequent first; `counted` [pieces] says which rows make a group frequent."""
-    if pa.types.is_integer(values.type) and pc.count_distinct(values).as_py() > MOST_NUMBERS:
-        values = _powers_of_two(values)
+    numbers = pa.types.is_integer(values.type) or pa.types.is_floating(values.type)
+    if numbers and pc.count_distinct(values).as_py() > MOST_NUMBERS:
+        values = _powers_of_two(values) if pa.types.is_integer(values.type) else _tenths(values, counted)
     encoded = pc.fill_null(values.cast(pa.string()), NONE).combine_chunks().dictionary_encode()
     encoded = encoded.combine_chunks() if isinstance(encoded, pa.ChunkedArray) else encoded
     index = encoded.indices.to_numpy()
@@ -122,3 +124,13 @@ def _powers_of_two(values: pa.ChunkedArray) -> pa.ChunkedArray:
     bits = np.frexp(np.maximum(numbers, 0).astype(np.float64))[1]  # 0 for 0, else how many bits the number takes
     names = pa.array(["0", "1", *(f"{2 ** (bit - 1)}-{2**bit - 1}" for bit in range(2, 64))])
     return pa.chunked_array([names.take(pa.array(bits, mask=values.is_null().to_numpy()))])
+
+
+def _tenths(values: pa.ChunkedArray, counted: np.ndarray) -> pa.ChunkedArray:
+    """`0.31 to 0.45` for the numbers of one tenth of the rows `counted`; the last group holds its upper end too."""
+    numbers = values.cast(pa.float64()).fill_null(np.nan).to_numpy()
+    known = numbers[counted & ~np.isnan(numbers)]
+    bounds = np.unique(np.quantile(known, np.linspace(0, 1, 11))) if len(known) else np.zeros(2)
+    names = pa.array([f"{low:.4g} to {high:.4g}" for low, high in zip(bounds, [*bounds[1:], bounds[-1]])])
+    place = np.clip(np.searchsorted(bounds, numbers, side="right") - 1, 0, max(0, len(bounds) - 2))
+    return pa.chunked_array([names.take(pa.array(place, mask=np.isnan(numbers)))])

@@ -36,22 +36,22 @@ def scan_chunks(offsets, data, classes):
     room = (offsets[texts] - offsets[0] + texts) // 2 + 1
     begins, ends, gaps = np.empty(room, np.int64), np.empty(room, np.int64), np.empty(room, np.uint8)
     counts, found = np.empty(texts, np.int64), 0
-    edges, spans = span_scratch()
+    spans = span_scratch()
     for d in range(texts):
-        counts[d] = scan_text(data, offsets[d], offsets[d + 1], classes, edges, spans, begins[found:], ends[found:], gaps[found:])
+        counts[d] = scan_text(data, offsets[d], offsets[d + 1], classes, spans, begins[found:], ends[found:], gaps[found:])
         found += counts[d]
     return begins[:found], ends[:found], gaps[:found], counts
 
 
 @kernel
-def scan_text(data, i, end, classes, edges, spans, begins, ends, gaps):
+def scan_text(data, i, end, classes, spans, begins, ends, gaps):
     """Write the chunks of the text data[i:end]: how many."""
-    data, classes, edges, spans = unowned(data), unowned(classes), unowned(edges), unowned(spans)
+    data, classes, spans = unowned(data), unowned(classes), unowned(spans)
     before, found = np.int64(-1), 0
     while i < end:
-        filled, i = take_spans(data, i, end, classes, False, edges, spans)
+        filled, i = take_spans(data, i, end, classes, False, spans)
         for k in range(filled):
-            begin, stop, _ = span(spans, k)
+            begin, stop = span(spans, k)
             begins[found], ends[found], gaps[found] = begin, stop, gap_between(data, before, begin)
             before = stop
             found += 1

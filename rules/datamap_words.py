@@ -12,10 +12,11 @@ import numpy as np
 
 from rules.characters import CJK, LETTER, STOP_WORDS
 from rules.decode import HIGH_BITS, character_at, digit_bytes, letter_bytes, text_at
-from rules.dolma_ngrams import DUPLICATE_SIZES, TOP_SIZES, covered_size, hash_scratch, possible_places, size_of
+from rules.dolma_ngrams import DUPLICATE_SIZES, TOP_SIZES, covered_size, hash_scratch, size_of
 from rules.hash_sets import bytes_hash
 from rules.kernels import inlined, kernel, unowned
-from rules.ngrams import count_top_ngrams, next_places, ngram_scratch, same_words
+from rules.ngrams import ngram_scratch
+from rules.top_ngrams import count_top_ngrams, next_places, occurrences, possible_places
 from rules.word_counts import stop_word_bit
 from rules.words import CHUNK_BYTES, span, span_scratch, take_spans
 
@@ -35,7 +36,7 @@ SPLIT_WORDS, SPLIT_WORD_BYTES, WORDS, WORD_BYTES, FOUND_STOP_WORDS, DISTINCT_STO
 @kernel
 def count_datamap_words(offsets, data, classes, unicode_words, out):
     """Fill `out` (int64 [docs, DATAMAP_WORD_COUNTS])."""
-    edges, spans = span_scratch()
+    spans = span_scratch()
     room, ngram_room = 4 * CHUNK_BYTES, CHUNK_BYTES
     words, scratch = hash_scratch(room, unicode_words), ngram_scratch(ngram_room)
     for d in range(offsets.size - 1):
@@ -43,7 +44,7 @@ def count_datamap_words(offsets, data, classes, unicode_words, out):
         if end - begin > room:
             room = 2 * (end - begin)
             words = hash_scratch(room, unicode_words)
-        found = read_words(data, begin, end, classes, unicode_words, edges, spans, words, out[d])
+        found = read_words(data, begin, end, classes, unicode_words, spans, words, out[d])
         if found > ngram_room:
             ngram_room = 2 * found
             scratch = ngram_scratch(ngram_room)
@@ -51,13 +52,13 @@ def count_datamap_words(offsets, data, classes, unicode_words, out):
 
 
 @kernel
-def read_words(data, i, end, classes, unicode_words, edges, spans, words, out):
+def read_words(data, i, end, classes, unicode_words, spans, words, out):
     """Fill all of `out` (int64 [DATAMAP_WORD_COUNTS]) but the n-grams, and `words`: how many have a letter or digit."""
-    data, classes, edges, spans, out = unowned(data), unowned(classes), unowned(edges), unowned(spans), unowned(out)
+    data, classes, spans, out = unowned(data), unowned(classes), unowned(spans), unowned(out)
     hashes, ends = unowned(words[0]), unowned(words[1])
     out[:] = ends[0] = found = stops = 0
     while i < end:
-        filled, i = take_spans(data, i, end, classes, unicode_words, edges, spans)
+        filled, i = take_spans(data, i, end, classes, unicode_words, spans)
         out[SPLIT_WORDS] += filled
         stops |= measure_words(data, spans, filled, out)
         found = keep_words(data, spans, filled, classes, found, hashes, ends)
@@ -72,7 +73,7 @@ def measure_words(data, spans, filled, out):
     """Add words to the counts of bytes and stop words; which stop words there are, as bits."""
     stops = found = total = 0
     for k in range(filled):
-        i, end, _ = span(spans, k)
+        i, end = span(spans, k)
         eight = text_at(data, i, end)
         bit = stop_word_bit(eight | letter_bytes(eight) >> np.uint64(2), end - i)  # 80 >> 2 is the bit of small letters
         stops |= bit
@@ -88,7 +89,7 @@ def keep_words(data, spans, filled, classes, found, hashes, ends):
     """Keep hashes and ends of the words with a letter or digit after the `found` words there are: how many there are."""
     total = np.int64(ends[found])
     for k in range(filled):
-        i, end, _ = span(spans, k)
+        i, end = span(spans, k)
         if holds_alnum(data, i, end, classes):
             total += end - i
             hashes[np.uint64(found)] = bytes_hash(data, i, end)
@@ -118,36 +119,34 @@ def holds_alnum(data, i, end, classes):
 @kernel
 def count_datamap_ngrams(words, found, scratch, out):
     """Fill the counts of n-grams of `out` for the `found` words of a text."""
-    hashes, ends, firsts, seen = unowned(words[0]), unowned(words[1]), unowned(scratch[1]), unowned(scratch[2])
-    slots, marks, places, counts = unowned(scratch[3]), unowned(scratch[4]), unowned(scratch[5]), unowned(scratch[6])
+    hashes, ends, table, seen = unowned(words[0]), unowned(words[1]), unowned(scratch[0]), unowned(scratch[1])
+    slots, marks, places, bits = unowned(scratch[2]), unowned(scratch[3]), unowned(scratch[4]), unowned(scratch[5])
     out = unowned(out)
-    possible = possible_places(hashes, found, seen, slots, marks, places) if found >= TOP_SIZES[0] else 0
+    possible = possible_places(hashes, found, seen, slots, marks, bits[0], places) if found >= TOP_SIZES[0] else 0
     for n in range(TOP_SIZES[0], min(DUPLICATE_SIZES[-1], found) + 1):
-        for k in range(possible):
-            counts[np.uint64(places[np.uint64(k)])] = 0
-        count_top_ngrams(hashes, n, places, possible, firsts, counts, marks, found)
+        count_top_ngrams(hashes, n, places, possible, table, slots, marks, found)
         if n < DUPLICATE_SIZES[0]:
-            out[FIRST_TOP + n - TOP_SIZES[0]] = top_size(hashes, ends, n, places, possible, counts)
+            out[FIRST_TOP + n - TOP_SIZES[0]] = top_size(ends, n, places, possible, table, slots)
         else:
             out[FIRST_TOP + n - TOP_SIZES[0]] = covered_size(ends, n, places, possible, marks)
         possible = next_places(places, possible, marks, found - n)
 
 
 @inlined
-def top_size(hashes, ends, n, places, possible, counts):
+def top_size(ends, n, places, possible, table, slots):
     """The size of the words that lie in the top n-gram, each word once; 0 if no n-gram occurs twice.
 
-    `counts` has the occurrences of each n-gram at its first word, and zero elsewhere."""
+    `table` and `slots` are as `count_top_ngrams` leaves them."""
     top, most, largest = np.int64(-1), 1, 0
     for k in range(possible):
         j = np.int64(places[np.uint64(k)])
-        times, size = np.int64(counts[np.uint64(j)]), size_of(ends, j, n)
+        times, size = occurrences(j, slots[np.uint64(k)], table), size_of(ends, j, n)
         if times > most or (times == most and times > 1 and size > largest):
-            top, most, largest = j, times, size
+            top, most, largest = np.int64(slots[np.uint64(k)]), times, size
     total, free = 0, 0
     for k in range(possible):
         j = np.int64(places[np.uint64(k)])
-        if top >= 0 and same_words(hashes, top, j, n):
+        if top == np.int64(slots[np.uint64(k)]):
             first = max(j, free)
             free = j + n
             total += size_of(ends, first, free - first)

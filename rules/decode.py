@@ -7,10 +7,17 @@ adds no check for negative numbers and the compiler makes one load of eight.
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
 
 from rules.characters import REPLACEMENT
-from rules.kernels import inlined
+from rules.kernels import element_pointer, inlined
+
+WORD = ir.IntType(64)
 
 EVERY_BYTE = np.uint64(0x0101010101010101)
 HIGH_BITS = np.uint64(0x8080808080808080)
@@ -34,27 +41,41 @@ FROM_ZERO, PAST_NINE = every_byte(128 - ord("0")), every_byte(127 - ord("9"))
 
 @inlined
 def load_eight(data, position):
-    """data[position:position + 8] as one little-endian uint64 (the compiler makes this a single load)."""
-    i = np.uint64(position)
-    low = np.uint64(data[i]) | np.uint64(data[i + np.uint64(1)]) << np.uint64(8)
-    low |= np.uint64(data[i + np.uint64(2)]) << np.uint64(16) | np.uint64(data[i + np.uint64(3)]) << np.uint64(24)
-    high = np.uint64(data[i + np.uint64(4)]) << np.uint64(32) | np.uint64(data[i + np.uint64(5)]) << np.uint64(40)
-    high |= np.uint64(data[i + np.uint64(6)]) << np.uint64(48) | np.uint64(data[i + np.uint64(7)]) << np.uint64(56)
-    return low | high
+    """data[position:position + 8] as one little-endian uint64."""
+    return load_word(data, np.uint64(position))
 
 
 @inlined
 def store_eight(data, position, eight):
     """The inverse of `load_eight`."""
-    i = np.uint64(position)
-    data[i] = np.uint8(eight)
-    data[i + np.uint64(1)] = np.uint8(eight >> np.uint64(8))
-    data[i + np.uint64(2)] = np.uint8(eight >> np.uint64(16))
-    data[i + np.uint64(3)] = np.uint8(eight >> np.uint64(24))
-    data[i + np.uint64(4)] = np.uint8(eight >> np.uint64(32))
-    data[i + np.uint64(5)] = np.uint8(eight >> np.uint64(40))
-    data[i + np.uint64(6)] = np.uint8(eight >> np.uint64(48))
-    data[i + np.uint64(7)] = np.uint8(eight >> np.uint64(56))
+    store_word(data, np.uint64(position), eight)
+
+
+def _little_endian(builder, eight):
+    return builder.bswap(eight) if sys.byteorder == "big" else eight
+
+
+@intrinsic
+def load_word(typing_context, data, position):
+    """`load_eight`, as one load."""
+
+    def build(context, builder, signature, arguments):
+        pointer = element_pointer(context, builder, signature.args[0], *arguments)
+        return _little_endian(builder, builder.load(builder.bitcast(pointer, WORD.as_pointer()), align=1))
+
+    return types.uint64(data, types.uint64), build
+
+
+@intrinsic
+def store_word(typing_context, data, position, eight):
+    """`store_eight`, as one store."""
+
+    def build(context, builder, signature, arguments):
+        pointer = element_pointer(context, builder, signature.args[0], *arguments[:2])
+        builder.store(_little_endian(builder, arguments[2]), builder.bitcast(pointer, WORD.as_pointer()), align=1)
+        return context.get_dummy_value()
+
+    return types.none(data, types.uint64, types.uint64), build
 
 
 @inlined

@@ -55,7 +55,7 @@ def count_divergence(offsets: np.ndarray, data: np.ndarray, classes: np.ndarray,
 @kernel
 def count_documents(offsets, data, classes, lower, profile_keys, profile_logs, other, out):
     """`count_divergence`, with the table in parts."""
-    edges, spans = span_scratch()
+    spans = span_scratch()
     room = 4 * CHUNK_BYTES
     hashes, buffer, keys, numbers = document_scratch(room)
     for d in range(offsets.size - 1):
@@ -63,7 +63,7 @@ def count_documents(offsets, data, classes, lower, profile_keys, profile_logs, o
         if end - begin > room:
             room = 2 * (end - begin)
             hashes, buffer, keys, numbers = document_scratch(room)
-        found = hash_lower_words(data, begin, end, classes, lower, edges, spans, buffer, hashes)
+        found = hash_lower_words(data, begin, end, classes, lower, spans, buffer, hashes)
         out[d, WORDS] = found
         out[d, MICRONATS] = 0
         if found > 0:
@@ -79,14 +79,14 @@ def document_scratch(size):
 
 
 @kernel
-def hash_lower_words(data, i, end, classes, lower, edges, spans, buffer, hashes):
+def hash_lower_words(data, i, end, classes, lower, spans, buffer, hashes):
     """Fill `hashes` with those of the words of data[i:end] in lower case: how many there are."""
-    data, classes, lower, edges, spans = unowned(data), unowned(classes), unowned(lower), unowned(edges), unowned(spans)
+    data, classes, lower, spans = unowned(data), unowned(classes), unowned(lower), unowned(spans)
     buffer, hashes, found = unowned(buffer), unowned(hashes), 0
     while i < end:
-        filled, i = take_spans(data, i, end, classes, True, edges, spans)
+        filled, i = take_spans(data, i, end, classes, True, spans)
         for k in range(filled):
-            start, stop, _ = span(spans, k)
+            start, stop = span(spans, k)
             hashes[np.uint64(found + k)] = bytes_hash(buffer, 0, lower_word(data, start, stop, lower, buffer))
         found += filled
     return found

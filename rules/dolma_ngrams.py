@@ -2,16 +2,14 @@
 
 Words are kept as a hash and as the sum of all sizes up to them (in characters or bytes, as the caller likes). An n-gram
 can only repeat where both its (n-1)-grams do, so the places to look at get fewer with each n; the search itself is that
-of ngrams.py. Unlike there, n-grams are the same only if they are the same word for word.
+of top_ngrams.py. Unlike there, n-grams are the same only if they are the same word for word.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from rules.hash_sets import first_slot, slot_bits
 from rules.kernels import inlined, kernel
-from rules.ngrams import mark_repeated, ngram_hash
 
 TOP_SIZES = (2, 3, 4)
 DUPLICATE_SIZES = (5, 6, 7, 8, 9, 10)
@@ -22,19 +20,6 @@ def hash_scratch(size, unicode_words):
     """Room for the words of a text of `size` bytes: hashes (uint64) and ends (uint32)."""
     most = size if unicode_words else (size + 1) // 2
     return np.empty(most, np.uint64), np.empty(most + 1, np.uint32)
-
-
-@inlined
-def possible_places(hashes, found, seen, slots, marks, places):
-    """Fill `places` with the first words of 2-grams that may occur twice: how many. All others are unique."""
-    bits, possible = slot_bits(found) + 2, 0
-    for j in range(found - 1):
-        slots[0, j] = first_slot(ngram_hash(hashes, j, 2), bits)
-    mark_repeated(slots, 0, found - 1, bits, seen, marks)
-    for j in range(found - 1):
-        places[np.uint64(possible)] = j
-        possible += np.int64(marks[0, j])
-    return possible
 
 
 @inlined
@@ -49,7 +34,7 @@ def repeated_size(ends, n, places, possible, marks):
     total = 0
     for k in range(possible):
         j = np.int64(places[np.uint64(k)])
-        total += np.int64(marks[0, np.uint64(j)]) * size_of(ends, j, n)
+        total += np.int64(marks[np.uint64(j)]) * size_of(ends, j, n)
     return total
 
 
@@ -59,7 +44,7 @@ def covered_size(ends, n, places, possible, marks):
     total, free = 0, 0
     for k in range(possible):
         j = np.int64(places[np.uint64(k)])
-        if marks[0, np.uint64(j)]:
+        if marks[np.uint64(j)]:
             first = max(j, free)
             free = j + n
             total += size_of(ends, first, free - first)

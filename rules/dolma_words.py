@@ -13,14 +13,14 @@ from rules.dolma_ngrams import (
     DUPLICATE_SIZES,
     TOP_SIZES,
     hash_scratch,
-    possible_places,
     repeated_size,
     size_of,
     total_size,
 )
 from rules.hash_sets import bytes_hash
 from rules.kernels import inlined, kernel, unowned
-from rules.ngrams import count_top_ngrams, next_places, ngram_scratch
+from rules.ngrams import ngram_scratch
+from rules.top_ngrams import count_top_ngrams, next_places, possible_places
 from rules.word_counts import stop_word_bit
 from rules.words import CHUNK_BYTES, span, span_scratch, take_spans
 
@@ -51,7 +51,7 @@ JAVASCRIPT_END = np.uint64(int.from_bytes(JAVASCRIPT[-8:], "little"))
 @kernel
 def count_dolma_words(offsets, data, classes, unicode_words, out):
     """Fill `out` (int64 [docs, DOLMA_WORD_COUNTS])."""
-    edges, spans = span_scratch()
+    spans = span_scratch()
     lengths = np.empty(LENGTHS + 1, np.int64)
     room, ngram_room = 4 * CHUNK_BYTES, CHUNK_BYTES
     words, scratch = hash_scratch(room, unicode_words), ngram_scratch(ngram_room)
@@ -60,7 +60,7 @@ def count_dolma_words(offsets, data, classes, unicode_words, out):
         if end - begin > room:
             room = 2 * (end - begin)
             words = hash_scratch(room, unicode_words)
-        found = read_words(data, begin, end, classes, unicode_words, edges, spans, words, lengths, out[d])
+        found = read_words(data, begin, end, classes, unicode_words, spans, words, lengths, out[d])
         if found > ngram_room:
             ngram_room = 2 * found
             scratch = ngram_scratch(ngram_room)
@@ -68,15 +68,15 @@ def count_dolma_words(offsets, data, classes, unicode_words, out):
 
 
 @kernel
-def read_words(data, begin, end, classes, unicode_words, edges, spans, words, lengths, out):
+def read_words(data, begin, end, classes, unicode_words, spans, words, lengths, out):
     """Fill all of `out` (int64 [DOLMA_WORD_COUNTS]) but the n-grams, and `words`: how many words there are."""
-    data, classes, edges, spans, out = unowned(data), unowned(classes), unowned(edges), unowned(spans), unowned(out)
+    data, classes, spans, out = unowned(data), unowned(classes), unowned(spans), unowned(out)
     hashes, ends, lengths = unowned(words[0]), unowned(words[1]), unowned(lengths)
     out[:] = lengths[:] = 0
     ends[0] = found = row_words = 0
     i = last = begin
     while i < end:
-        filled, i = take_spans(data, i, end, classes, unicode_words, edges, spans)
+        filled, i = take_spans(data, i, end, classes, unicode_words, spans)
         measure_words(data, spans, filled, out)
         last, row_words = count_row_words(data, spans, filled, last, row_words, out)
         keep_words(data, spans, filled, found, hashes, ends, lengths)
@@ -94,7 +94,7 @@ def measure_words(data, spans, filled, out):
     """Add words to the counts of those that hold a symbol or are a word of note."""
     symbols = stops = scripts = 0
     for k in range(filled):
-        i, end, _ = span(spans, k)
+        i, end = span(spans, k)
         size, eight = end - i, text_at(data, i, end)
         stops += np.int64(stop_word_bit(eight, size) != 0)
         symbols += np.int64(holds_symbol(data, i, end))
@@ -139,7 +139,7 @@ def count_row_words(data, spans, filled, last, row_words, out):
     The words before ended at `last`, with `row_words` in the row that goes on."""
     few = 0
     for k in range(filled):
-        i, end, _ = span(spans, k)
+        i, end = span(spans, k)
         feeds = line_feeds_in(data, last, i)
         few += feeds  # the rows that end here; one with enough words was taken off before
         row_words = 1 if feeds else row_words + 1
@@ -162,7 +162,7 @@ def keep_words(data, spans, filled, found, hashes, ends, lengths):
     """Keep hashes and ends of words after the `found` words that are there, and count their lengths."""
     total = np.int64(ends[found])
     for k in range(filled):
-        i, end, _ = span(spans, k)
+        i, end = span(spans, k)
         chars = characters_in(data, i, end)
         total += chars
         lengths[np.uint64(min(chars, LENGTHS))] += 1
@@ -207,12 +207,12 @@ def kth_long(ends, found, k):
 @kernel
 def count_dolma_ngrams(words, found, scratch, out):
     """Fill the counts of n-grams of `out` for the `found` words of a text."""
-    hashes, ends, firsts, seen = unowned(words[0]), unowned(words[1]), unowned(scratch[1]), unowned(scratch[2])
-    slots, marks, places, counts = unowned(scratch[3]), unowned(scratch[4]), unowned(scratch[5]), unowned(scratch[6])
+    hashes, ends, table, seen = unowned(words[0]), unowned(words[1]), unowned(scratch[0]), unowned(scratch[1])
+    slots, marks, places, bits = unowned(scratch[2]), unowned(scratch[3]), unowned(scratch[4]), unowned(scratch[5])
     out = unowned(out)
-    possible = possible_places(hashes, found, seen, slots, marks, places) if found >= TOP_SIZES[0] else 0
+    possible = possible_places(hashes, found, seen, slots, marks, bits[0], places) if found >= TOP_SIZES[0] else 0
     for n in range(TOP_SIZES[0], min(DUPLICATE_SIZES[-1], found) + 1):
-        count, first = count_top_ngrams(hashes, n, places, possible, firsts, counts, marks, found)
+        count, first = count_top_ngrams(hashes, n, places, possible, table, slots, marks, found)
         if n < DUPLICATE_SIZES[0]:
             out[FIRST_TOP + n - TOP_SIZES[0]] = count * size_of(ends, first, n)
         else:

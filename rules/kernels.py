@@ -50,3 +50,8 @@ def unowned(typing_context, array):
         return view._getvalue()
 
     return array(array), build
+
+
+def element_pointer(context, builder, array_type, array, index):
+    """LLVM's pointer to array[index], for intrinsics that load or store several elements at once."""
+    return builder.gep(context.make_array(array_type)(context, builder, value=array).data, [index])

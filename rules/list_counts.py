@@ -71,26 +71,26 @@ def slot_of(keys, key):
 @kernel
 def count_listed(offsets, data, classes, unicode_words, keys, numbers, last_keys, last_lengths, seen, out):
     """Fill `out` (int64 [docs, 4]): occurrences, words in them, different entries, words."""
-    edges, spans = span_scratch()
+    spans = span_scratch()
     recent, met = np.zeros(LONGEST + 1, np.uint64), np.zeros(seen.size, np.int64)
     for d in range(offsets.size - 1):
         count_document(
-            data, offsets[d], offsets[d + 1], classes, unicode_words, keys, numbers, last_keys, last_lengths, edges, spans, recent, met,
+            data, offsets[d], offsets[d + 1], classes, unicode_words, keys, numbers, last_keys, last_lengths, spans, recent, met,
             d + 1, out[d],
         )  # fmt: skip
 
 
 @kernel
-def count_document(data, i, end, classes, unicode_words, keys, numbers, last_keys, last_lengths, edges, spans, recent, met, mark, out):
+def count_document(data, i, end, classes, unicode_words, keys, numbers, last_keys, last_lengths, spans, recent, met, mark, out):
     """Fill `out` for the text data[i:end]; met[entry] == mark says that the entry was seen in it."""
-    data, classes, edges, spans, recent = unowned(data), unowned(classes), unowned(edges), unowned(spans), unowned(recent)
+    data, classes, spans, recent = unowned(data), unowned(classes), unowned(spans), unowned(recent)
     keys, numbers, last_keys, last_lengths = unowned(keys), unowned(numbers), unowned(last_keys), unowned(last_lengths)
     met, out = unowned(met), unowned(out)
     words, covered = 0, np.uint64(0)  # bit k: the word before the last k is part of an occurrence
     while i < end:
-        filled, i = take_spans(data, i, end, classes, unicode_words, edges, spans)
+        filled, i = take_spans(data, i, end, classes, unicode_words, spans)
         for k in range(filled):
-            first, last, _ = span(spans, k)
+            first, last = span(spans, k)
             word = bytes_hash(data, first, last)
             recent[np.uint64(words & LONGEST)] = word
             words += 1

@@ -15,7 +15,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic, models, register_model
 
-from rules.kernels import inlined
+from rules.kernels import element_pointer, inlined
 
 BLOCK = 64
 ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
@@ -67,7 +67,8 @@ def load_block(typing_context, data, i):
     """data[i:i + 64] (uint8), all of it there; i is a uint64."""
 
     def build(context, builder, signature, arguments):
-        return builder.load(_vector_pointer(builder, _pointer(context, builder, signature, arguments)), align=1)
+        pointer = element_pointer(context, builder, signature.args[0], *arguments)
+        return builder.load(builder.bitcast(pointer, BYTES.as_pointer()), align=1)
 
     return block_type(data, types.uint64), build
 
@@ -79,7 +80,7 @@ def copy_block(typing_context, data, i, size):
     def build(context, builder, signature, arguments):
         room = cgutils.alloca_once(builder, BYTES)
         builder.store(ir.Constant(BYTES, None), room)
-        source, target = _pointer(context, builder, signature, arguments), builder.bitcast(room, I8.as_pointer())
+        source, target = element_pointer(context, builder, signature.args[0], *arguments[:2]), builder.bitcast(room, I8.as_pointer())
         with cgutils.for_range(builder, arguments[2], intp=I64) as loop:
             builder.store(builder.load(builder.gep(source, [loop.index])), builder.gep(target, [loop.index]))
         return builder.load(room)
@@ -101,16 +102,6 @@ def kept_bytes(typing_context, block, mask):
 def first_bytes(block, size):
     """The block with zeros after its first `size` (1 to 64) bytes."""
     return kept_bytes(block, first_bits(size))
-
-
-def _pointer(context, builder, signature, arguments) -> ir.Value:
-    """Where data[i] is."""
-    array = context.make_array(signature.args[0])(context, builder, value=arguments[0])
-    return builder.gep(array.data, [arguments[1]])
-
-
-def _vector_pointer(builder, pointer) -> ir.Value:
-    return builder.bitcast(pointer, BYTES.as_pointer())
 
 
 # ---- masks by comparison
@@ -139,6 +130,16 @@ def _everywhere(builder, byte) -> ir.Value:
 equal_mask = _comparison(lambda builder, block, byte: builder.icmp_unsigned("==", block, byte))
 at_least_mask = _comparison(lambda builder, block, byte: builder.icmp_unsigned(">=", block, byte))
 at_most_mask = _comparison(lambda builder, block, byte: builder.icmp_unsigned("<=", block, byte))
+
+
+@intrinsic
+def equal_bytes_mask(typing_context, block, other):
+    """Where two blocks have the same byte."""
+
+    def build(context, builder, signature, arguments):
+        return builder.bitcast(builder.icmp_unsigned("==", *arguments), I64)
+
+    return types.uint64(block_type, block_type), build
 
 
 @intrinsic
@@ -231,8 +232,8 @@ def ones_in(typing_context, mask):
 
 @intrinsic
 def lowest_one(typing_context, mask):
-    """The number of the lowest bit that is set, int64; of a mask that is not zero."""
-    return types.int64(types.uint64), lambda context, builder, signature, arguments: builder.cttz(arguments[0], ir.Constant(I1, 1))
+    """The number of the lowest bit that is set, int64; 64 if none is."""
+    return types.int64(types.uint64), lambda context, builder, signature, arguments: builder.cttz(arguments[0], ir.Constant(I1, 0))
 
 
 @intrinsic
@@ -255,6 +256,25 @@ def first_bits(count):
 def bits_below(k):
     """The bits below number k (0 to 63)."""
     return (ONE << np.uint64(k)) - ONE
+
+
+@inlined
+def bits_up_to(i, end):
+    """The bits of block_at(data, i, end) that are bytes of the text."""
+    return first_bits(min(end - i, BLOCK)) if i < end else NONE
+
+
+@inlined
+def push_ones(places, filled, mask, first):
+    """Write first + k to `places` from place `filled` on, for every bit k that is set, and spoil up to seven places after.
+
+    Eight at a time: what a branch for each would cost is more than what is written in vain. How many bits there are."""
+    ones = ones_in(mask)
+    for done in range(0, ones, 8):
+        for k in range(8):
+            places[np.uint64(filled + done + k)] = first + lowest_one(mask)
+            mask = without_lowest(mask)
+    return ones
 
 
 @inlined

@@ -14,7 +14,7 @@ from rules.decode import character_at, characters_in
 from rules.hash_sets import SEED, bytes_hash, find_slot, slot_bits
 from rules.kernels import inlined, kernel, unowned
 from rules.line_breaks import next_line_feed
-from rules.line_counts import first_visible, line_feeds_in, visible_end
+from rules.line_counts import breaks_in, first_visible, visible_end
 from rules.nemo_boilerplate import FOUND_NOTICE, FOUND_PLACEHOLDER, automaton, find_notices
 from rules.nemo_characters import BULLETS, ELLIPSIS_MARKS
 
@@ -55,7 +55,7 @@ def count_documents(offsets, data, classes, columns, following, found, out):
         begin, end = offsets[d], offsets[d + 1]
         out[d] = 0
         if begin < end:
-            bits = slot_bits(line_feeds_in(data, begin, end) + 1)
+            bits = slot_bits(breaks_in(data, begin, end)[0] + 1)
             if 1 << bits > keys.size:
                 keys = np.empty(2 << bits, np.uint64)
             count_lines(data, begin, end, classes, keys, bits, out[d])

@@ -7,7 +7,7 @@ and the spaces between its words count, but none that the one before it counted.
 Spaces count whether the text has them or not, so `unicode` words may add up to more than the text.
 
 An n-gram can repeat only if both the (n - 1)-grams in it do, so each size looks only at what the size before left over;
-which 2-grams repeat a pass without branches finds (ngrams.py). 9 to 13 ns a byte, 60 bytes of memory a word while its
+which 2-grams repeat a pass without branches finds (top_ngrams.py). 9 to 13 ns a byte, 60 bytes of memory a word while its
 document is read.
 """
 
@@ -16,10 +16,11 @@ from __future__ import annotations
 import numpy as np
 
 from rules.decode import ALL_BITS, characters_in, eight_at, load_eight
-from rules.hash_sets import bytes_hash, first_slot, slot_bits
+from rules.hash_sets import bytes_hash
 from rules.kernels import inlined, kernel, unowned
-from rules.ngrams import LAST_WORD, ONE_MORE, mark_repeated, next_places, ngram_hash, ngram_scratch, same_words
-from rules.words import CHUNK_BYTES, span, span_scratch, take_spans, word_facts
+from rules.ngrams import ngram_scratch
+from rules.top_ngrams import count_top_ngrams, next_places, occurrences, possible_places
+from rules.words import CHUNK_BYTES, span, span_scratch, take_spans
 
 TOP_SIZES = (2, 3, 4)
 DUPLICATE_SIZES = (2, 5, 6, 7, 8, 9, 10)
@@ -44,7 +45,7 @@ TOP_COLUMNS, DUPLICATE_COLUMNS = _columns(TOP_SIZES, 0), _columns(DUPLICATE_SIZE
 @kernel
 def count_nemo_ngrams(offsets, data, classes, unicode_words, out):
     """Fill `out` (int64 [docs, NEMO_NGRAM_COUNTS])."""
-    edges, spans = span_scratch()
+    spans = span_scratch()
     room, ngram_room = 4 * CHUNK_BYTES, CHUNK_BYTES
     words, scratch = word_scratch(room, unicode_words), ngram_scratch(ngram_room)
     for d in range(offsets.size - 1):
@@ -52,7 +53,7 @@ def count_nemo_ngrams(offsets, data, classes, unicode_words, out):
         if end - begin > room:
             room = 2 * (end - begin)
             words = word_scratch(room, unicode_words)
-        found = keep_words(data, begin, end, classes, unicode_words, edges, spans, words)
+        found = keep_words(data, begin, end, classes, unicode_words, spans, words)
         if found > ngram_room:
             ngram_room = 2 * found
             scratch = ngram_scratch(ngram_room)
@@ -67,19 +68,17 @@ def word_scratch(size, unicode_words):
 
 
 @kernel
-def keep_words(data, begin, end, classes, unicode_words, edges, spans, words):
+def keep_words(data, begin, end, classes, unicode_words, spans, words):
     """Fill `words` from the text data[begin:end]: how many there are."""
-    data, classes, edges, spans = unowned(data), unowned(classes), unowned(edges), unowned(spans)
+    data, classes, spans = unowned(data), unowned(classes), unowned(spans)
     hashes, starts, ends, chars = unowned(words[0]), unowned(words[1]), unowned(words[2]), unowned(words[3])
     i, found, total = begin, 0, 0
     chars[0] = 0
     while i < end:
-        filled, i = take_spans(data, i, end, classes, unicode_words, edges, spans)
+        filled, i = take_spans(data, i, end, classes, unicode_words, spans)
         for k in range(filled):
-            start, stop, facts = span(spans, k)
-            if facts == 0:
-                facts = word_facts(data, start, stop, classes)
-            total += facts >> 2
+            start, stop = span(spans, k)
+            total += characters_in(data, start, stop)
             place = np.uint64(found + k)
             hashes[place], starts[place], ends[place] = bytes_hash(data, start, stop), start - begin, stop - begin
             chars[place + np.uint64(1)] = total
@@ -90,14 +89,16 @@ def keep_words(data, begin, end, classes, unicode_words, edges, spans, words):
 @kernel
 def count_document(data, begin, end, words, found, scratch, out):
     """Fill `out` (int64 [NEMO_NGRAM_COUNTS]) for the `found` words of data[begin:end]."""
-    hashes, chars, firsts, seen = unowned(words[0]), unowned(words[3]), unowned(scratch[1]), unowned(scratch[2])
-    slots, marks, places, counts = unowned(scratch[3]), unowned(scratch[4]), unowned(scratch[5]), unowned(scratch[6])
-    data, out, possible = unowned(data), unowned(out), first_places(hashes, found, slots, seen, marks, places)
+    hashes, chars, table, seen = unowned(words[0]), unowned(words[3]), unowned(scratch[0]), unowned(scratch[1])
+    slots, marks, places, bits = unowned(scratch[2]), unowned(scratch[3]), unowned(scratch[4]), unowned(scratch[5])
+    data, out = unowned(data), unowned(out)
+    possible = possible_places(hashes, found, seen, slots, marks, bits[0], places) if found >= SMALLEST else 0
     all_chars = characters_in(data, begin, end) if found < LARGEST else 0
     for n in range(SMALLEST, LARGEST + 1):
         top, duplicated = all_chars, all_chars
         if found >= n:
-            first, duplicated = count_repeats(hashes, chars, n, places, possible, firsts, counts, marks, found)
+            _, first = count_top_ngrams(hashes, n, places, possible, table, slots, marks, found)
+            duplicated = duplicated_chars(chars, n, places, possible, table, slots)
             possible = next_places(places, possible, marks, found - n)
             if TOP_COLUMNS[n] >= 0:
                 top = top_chars(data, begin, end, words, first, n)
@@ -108,49 +109,16 @@ def count_document(data, begin, end, words, found, scratch, out):
 
 
 @inlined
-def first_places(hashes, found, slots, seen, marks, places):
-    """Put the first words of the 2-grams that may repeat in `places`: how many."""
-    bits, possible = slot_bits(found) + 2, 0
-    for j in range(found - 1):
-        slots[0, j] = first_slot(ngram_hash(hashes, j, 2), bits)
-    mark_repeated(slots, 0, max(found - 1, 0), bits, seen, marks)
-    for j in range(found - 1):
-        places[np.uint64(possible)] = j
-        possible += np.int64(marks[0, j])
-    return possible
-
-
-@inlined
-def count_repeats(hashes, chars, n, places, possible, firsts, counts, marks, words):
-    """The first word of the top n-gram, and the characters of duplicated n-grams.
-
-    Only the n-grams at the first `possible` of `places` can occur twice; marks[0] will tell which do. `firsts` is a
-    hash table of first occurrences, as word number + 1. The greatest of occurrences << 32 | (2**32 - 1 - first word)
-    is the top n-gram.
-    """
-    bits, best, counted, free = slot_bits(possible), ONE_MORE | LAST_WORD, 0, 0
-    last = np.uint64((1 << bits) - 1)
-    firsts[: 1 << bits] = 0
-    marks[0, : words + 1] = 0
+def duplicated_chars(chars, n, places, possible, table, slots):
+    """The characters of n-grams that occurred before, each once; `table` and `slots` are as `count_top_ngrams` leaves them."""
+    counted, free = 0, 0
     for k in range(possible):
         j = np.int64(places[np.uint64(k)])
-        slot = first_slot(ngram_hash(hashes, j, n), bits)
-        first = np.int64(firsts[slot])
-        while first and not same_words(hashes, first - 1, j, n):
-            slot = (slot + np.uint64(1)) & last
-            first = np.int64(firsts[slot])
-        if first:
-            place = np.uint64(first - 1)
-            counts[place] += 1
-            marks[0, place] = marks[0, np.uint64(j)] = 1
-            best = max(best, np.uint64(counts[place]) << np.uint64(32) | (LAST_WORD - place))
+        if occurrences(j, slots[np.uint64(k)], table) == 0:  # another word begins the first of them
             start = max(j, free)
             free = j + n
             counted += np.int64(chars[np.uint64(free)]) - np.int64(chars[np.uint64(start)]) + min(free - start, n - 1)
-        else:
-            firsts[slot] = j + 1
-            counts[np.uint64(j)] = 1
-    return np.int64(LAST_WORD - (best & LAST_WORD)), counted
+    return counted
 
 
 @kernel

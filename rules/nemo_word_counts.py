@@ -39,20 +39,20 @@ def count_nemo_words(offsets: np.ndarray, data: np.ndarray, classes: np.ndarray,
 @kernel
 def count_documents(offsets, data, classes, nemo, unicode_words, out):
     """`count_nemo_words`, with the table of characters."""
-    edges, spans = span_scratch()
+    spans = span_scratch()
     for d in range(offsets.size - 1):
-        count_document(data, offsets[d], offsets[d + 1], classes, nemo, unicode_words, edges, spans, out[d])
+        count_document(data, offsets[d], offsets[d + 1], classes, nemo, unicode_words, spans, out[d])
 
 
 @kernel
-def count_document(data, i, end, classes, nemo, unicode_words, edges, spans, out):
+def count_document(data, i, end, classes, nemo, unicode_words, spans, out):
     """Fill `out` (int64 [NEMO_WORD_COUNTS]) for the text data[i:end]."""
-    data, classes, nemo, edges, spans = unowned(data), unowned(classes), unowned(nemo), unowned(edges), unowned(spans)
+    data, classes, nemo, spans = unowned(data), unowned(classes), unowned(nemo), unowned(spans)
     out, alpha, symbols, common = unowned(out), 0, 0, 0
     while i < end:
-        filled, i = take_spans(data, i, end, classes, unicode_words, edges, spans)
+        filled, i = take_spans(data, i, end, classes, unicode_words, spans)
         for k in range(filled):
-            start, stop, _ = span(spans, k)
+            start, stop = span(spans, k)
             eight = text_at(data, start, stop)
             common += np.int64(stop_word_bit(eight, stop - start) != 0)
             alpha += np.int64(has_alphabetic(data, start, stop, eight, nemo))

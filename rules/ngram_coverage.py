@@ -22,7 +22,7 @@ COVERAGE_COUNTS = {f"covered_{n}_gram_words": f"words in {n}-grams of words that
 @kernel
 def count_coverage(offsets, data, classes, unicode_words, out):
     """Fill `out` (int64 [docs, COVERAGE_COUNTS])."""
-    edges, spans = span_scratch()
+    spans = span_scratch()
     room, key_room = 4 * CHUNK_BYTES, CHUNK_BYTES
     words, keys, scratch = np.empty(room, np.uint64), np.empty(key_room, np.uint64), key_scratch(key_room)
     for d in range(offsets.size - 1):
@@ -30,7 +30,7 @@ def count_coverage(offsets, data, classes, unicode_words, out):
         if end - begin > room:
             room = 2 * (end - begin)
             words = np.empty(room, np.uint64)
-        found = hash_words(data, begin, end, classes, unicode_words, edges, spans, words)
+        found = hash_words(data, begin, end, classes, unicode_words, spans, words)
         if found > key_room:
             key_room = 2 * found
             keys, scratch = np.empty(key_room, np.uint64), key_scratch(key_room)
@@ -40,14 +40,14 @@ def count_coverage(offsets, data, classes, unicode_words, out):
 
 
 @kernel
-def hash_words(data, i, end, classes, unicode_words, edges, spans, words):
+def hash_words(data, i, end, classes, unicode_words, spans, words):
     """Fill `words` with the hashes of the words of data[i:end]: how many there are."""
-    data, classes, edges, spans = unowned(data), unowned(classes), unowned(edges), unowned(spans)
+    data, classes, spans = unowned(data), unowned(classes), unowned(spans)
     words, found = unowned(words), 0
     while i < end:
-        filled, i = take_spans(data, i, end, classes, unicode_words, edges, spans)
+        filled, i = take_spans(data, i, end, classes, unicode_words, spans)
         for k in range(filled):
-            start, stop, _ = span(spans, k)
+            start, stop = span(spans, k)
             words[np.uint64(found + k)] = bytes_hash(data, start, stop)
         found += filled
     return found

@@ -1,21 +1,38 @@
-"""Counts over the words of a text, with or without those over its word n-grams: one kernel, one scan.
+"""Counts over the words of a text, with or without those over its word n-grams: one kernel.
 
-Words come from words.py as spans of bytes. An ASCII word of up to eight bytes, as most are, is measured from one load.
-For n-grams each word leaves a hash, the sum (ngrams.py) and length of all words up to it, and its bytes, so a word costs
-60 bytes or so of memory while its document is read: a document of 50 MB takes 0.1 to 1.6 GB. Without n-grams about
-4 ns a byte, a third less for words between white space.
+A first pass reads the text 64 bytes at a time (word_edges.py) and counts with masks: of a word only where it begins and
+ends is noted, and of a block which bytes begin a visible character. So the characters between two places are a difference,
+and the few words that need a look, those of symbols alone and those as short as a stop word, are looked at one by one.
+For n-grams each word then leaves a hash, its bytes and their sum (word_keys.py). A word costs 36 bytes or so of memory
+while its document is read: a document of 50 MB takes up to 1 GB. Without n-grams 1 ns a byte.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
+from rules.byte_counts import character_starts, is_well_formed
 from rules.characters import STOP_WORDS
-from rules.decode import HIGH_BITS, store_eight, text_at
-from rules.hash_sets import start_hash
+from rules.decode import text_at
 from rules.kernels import inlined, kernel, unowned
-from rules.ngrams import PADDING, bytes_sum, count_ngrams, joined_sum, ngram_scratch
-from rules.words import CHUNK_BYTES, HAS_ALPHA, ONE_CHARACTER, ascii_facts, span, span_scratch, take_spans, word_facts
+from rules.masks import (
+    BLOCK,
+    LAST,
+    NONE,
+    ONE,
+    TWO,
+    bits_below,
+    block_at,
+    equal_mask,
+    lowest_one,
+    ones_in,
+    push_ones,
+    without_lowest,
+)
+from rules.ngrams import count_ngrams, ngram_scratch
+from rules.word_edges import no_word, word_masks
+from rules.word_keys import keep_words, key_scratch
+from rules.word_places import chars_between, place_scratch
 
 WORD_COUNTS = {
     "words": "words",
@@ -28,6 +45,8 @@ WORD_COUNTS = {
 WORDS, NON_SYMBOL_WORDS, NON_SYMBOL_WORD_CHARS, ALPHA_WORDS, FOUND_STOP_WORDS, LONGEST_WORD_CHARS = range(len(WORD_COUNTS))
 FIRST_NGRAM_COUNT = len(WORD_COUNTS)
 
+LEAST_ROOM = 1 << 14  # bytes of text for which there is room from the start
+THREE, FOUR, FIRST_FOUR = np.uint64(3), np.uint64(4), np.uint64(15)
 STOP_WORD_FACTOR = np.uint64(0xB85544CAEF0756B9)  # found by trial: the eight stop words fall into eight places
 
 
@@ -46,108 +65,118 @@ STOP_WORD_TABLE = _stop_word_table()
 @kernel
 def count_words(offsets, data, classes, unicode_words, ngrams, out):
     """Fill `out` (int64 [docs, word counts + n-gram counts]); the n-gram counts are zero unless `ngrams`."""
-    edges, spans = span_scratch()
-    room, ngram_room = 4 * CHUNK_BYTES, CHUNK_BYTES
-    words, scratch = word_scratch(room, unicode_words), ngram_scratch(ngram_room)
+    room, ngram_room = LEAST_ROOM, LEAST_ROOM // 4
+    places, keys, scratch = place_scratch(room), key_scratch(room), ngram_scratch(ngram_room)
     for d in range(offsets.size - 1):
         begin, end = offsets[d], offsets[d + 1]
-        if ngrams and end - begin > room:
+        if end - begin > room:
             room = 2 * (end - begin)
-            words = word_scratch(room, unicode_words)
-        found = read_words(data, begin, end, classes, unicode_words, ngrams, edges, spans, words, out[d])
-        if ngrams:
+            places, keys = place_scratch(room), key_scratch(room if ngrams else 0)
+        found = read_words(data, begin, end, classes, unicode_words, places, out[d])
+        if ngrams and found >= 2:
             if found > ngram_room:
                 ngram_room = 2 * found
                 scratch = ngram_scratch(ngram_room)
-            count_ngrams(words, found, scratch, out[d, FIRST_NGRAM_COUNT:])
+            keep_words(data, begin, places, found, keys)
+            count_ngrams(places, keys, found, scratch, out[d, FIRST_NGRAM_COUNT:])
 
 
 @kernel
-def word_scratch(size, unicode_words):
-    """Room for the words of a text of `size` bytes: hashes, sums, ends in bytes and in characters, the bytes of words.
-
-    Of all this the operating system gives only what is written to."""
-    most = size if unicode_words else (size + 1) // 2
-    byte_ends, char_ends = np.empty(most + 1, np.uint32), np.empty(most + 1, np.uint32)
-    joined = np.empty(size + 2 * PADDING, np.uint8)
-    joined[:PADDING] = 0
-    return np.empty(most, np.uint64), np.empty(most + 1, np.uint64), byte_ends, char_ends, joined
-
-
-@kernel
-def read_words(data, i, end, classes, unicode_words, ngrams, edges, spans, words, out):
-    """Fill `out` (int64 [WORD_COUNTS]) for the text data[i:end] and, if `ngrams`, `words`: how many words there are."""
-    data, classes, edges, spans, out = unowned(data), unowned(classes), unowned(edges), unowned(spans), unowned(out)
-    hashes, sums, byte_ends, char_ends = unowned(words[0]), unowned(words[1]), unowned(words[2]), unowned(words[3])
-    joined, found, stops = unowned(words[4]), 0, 0
-    out[:] = 0
-    sums[0] = byte_ends[0] = char_ends[0] = 0
-    while i < end:
-        filled, i = take_spans(data, i, end, classes, unicode_words, edges, spans)
-        stops |= measure_words(data, spans, filled, classes, out)
-        if ngrams:
-            keep_words(data, spans, filled, found, hashes, sums, byte_ends, char_ends, joined)
-        found += filled
-    out[WORDS] = found
-    for k in range(len(STOP_WORDS)):
-        out[FOUND_STOP_WORDS] += stops >> k & 1
+def read_words(data, begin, end, classes, unicode_words, places, out):
+    """Fill `out` (int64 [WORD_COUNTS]) and `places` for the text data[begin:end]: how many words there are."""
+    data, classes, out = unowned(data), unowned(classes), unowned(out)
+    begins, ends, visible_chars, chars_before = unowned(places[0]), unowned(places[1]), unowned(places[2]), unowned(places[3])
+    begun = found = chars = symbol_words = symbol_chars = alpha_words = stops = 0
+    has_alpha = has_solid = NONE
+    well_formed, state, i = is_well_formed(data, begin, end), no_word(), begin
+    while i < end or state[0]:
+        block, k = block_at(data, i, end), np.uint64((i - begin) // BLOCK)
+        starting, ending, visible, alpha, solid, state = word_masks(data, i, end, block, classes, unicode_words, state)
+        visible_chars[k], chars_before[k] = visible & character_starts(data, begin, i, end, block, well_formed), chars
+        begun += push_ones(begins, begun, starting, i - begin)
+        push_ones(ends, found, ending, i - begin)
+        alphas, has_alpha = words_with(alpha, starting, visible, has_alpha)
+        solids, has_solid = words_with(solid, starting, visible, has_solid)
+        alpha_words += ones_in(alphas & ending)
+        symbols = ending & ~solids
+        symbol_words += ones_in(symbols)
+        symbol_chars += chars_of_words(symbols, ending, found, begins, ends, visible_chars, chars_before)
+        if stops != ALL_STOP_WORDS:
+            stops |= stop_words_in(data, begin, stop_word_ends(block, starting, ending), ending, found, begins, ends)
+        found += ones_in(ending)
+        chars += ones_in(visible_chars[k])
+        i += BLOCK
+    visible_chars[np.uint64((i - begin) // BLOCK)], chars_before[np.uint64((i - begin) // BLOCK)] = 0, chars
+    out[WORDS], out[NON_SYMBOL_WORDS], out[NON_SYMBOL_WORD_CHARS] = found, found - symbol_words, chars - symbol_chars
+    out[ALPHA_WORDS], out[FOUND_STOP_WORDS] = alpha_words, ones_in(np.uint64(stops))
+    out[LONGEST_WORD_CHARS] = longest_word(begins, ends, found, visible_chars, chars_before)
     return found
 
 
 @inlined
-def measure_words(data, spans, filled, classes, out):
-    """Add words to the counts of their text; notes their facts in `spans`. Which stop words there are, as bits."""
-    non_symbol = non_symbol_chars = alpha = longest = stops = 0
-    for k in range(filled):
-        i, end, facts = span(spans, k)
-        size, eight = end - i, text_at(data, i, end)
-        stops |= stop_word_bit(eight, size)
-        if facts == 0 and size <= 8 and eight & HIGH_BITS == np.uint64(0):
-            facts = size * ONE_CHARACTER | ascii_facts(eight)
-        elif facts == 0:
-            facts = word_facts(data, i, end, classes)
-        spans[np.uint64(3 * k + 2)] = facts
-        chars, is_word = facts >> 2, facts >> 1 & 1
-        non_symbol += is_word
-        non_symbol_chars += is_word * chars
-        alpha += facts & HAS_ALPHA
-        longest = max(longest, chars)
-    out[NON_SYMBOL_WORDS] += non_symbol
-    out[NON_SYMBOL_WORD_CHARS] += non_symbol_chars
-    out[ALPHA_WORDS] += alpha
-    out[LONGEST_WORD_CHARS] = max(out[LONGEST_WORD_CHARS], longest)
+def words_with(kind, starting, visible, carried):
+    """At which ends of words (their other bits mean nothing) a word ends that has a byte of `kind`; what the next block
+    must know: does the open word have one?
+
+    Visible bytes but for the first of each word, plus those of the kind: a sum that carries over to the end of the word.
+    The first byte of a word counts as if it were the second."""
+    inside, first = visible & ~starting, kind & starting
+    marked = (kind & inside) | first << ONE
+    total = inside + marked
+    carry = total < inside
+    total += carried
+    return total, np.uint64(carry or total < carried) | first >> LAST
+
+
+@inlined
+def chars_of_words(wanted, ending, found, begins, ends, visible_chars, chars_before):
+    """Characters of the words that end at the bits `wanted` of `ending`; the first of `ending` is word `found`."""
+    chars = 0
+    while wanted:
+        word = np.uint64(found + ones_in(ending & bits_below(lowest_one(wanted))))
+        if ends[word] - begins[word] == 1:
+            chars += 1
+        else:
+            chars += chars_between(begins[word], ends[word], visible_chars, chars_before)
+        wanted = without_lowest(wanted)
+    return chars
+
+
+@inlined
+def longest_word(begins, ends, found, visible_chars, chars_before):
+    """Characters of the longest word."""
+    longest = 0
+    for k in range(found):
+        if np.int64(ends[k]) - np.int64(begins[k]) > longest:  # in bytes, so perhaps in characters
+            longest = max(longest, chars_between(begins[k], ends[k], visible_chars, chars_before))
+    return longest
+
+
+# ---- stop words
+
+ALL_STOP_WORDS = (1 << len(STOP_WORDS)) - 1
+
+
+@inlined
+def stop_word_ends(block, starting, ending):
+    """Those ends of words where a stop word may end: of two to four bytes, with a first letter that one has; and all so
+    close to the start of the block that the word may have begun before it."""
+    first = equal_mask(block, 97) | equal_mask(block, 98) | equal_mask(block, 104)  # a, b, h
+    first |= equal_mask(block, 111) | equal_mask(block, 116) | equal_mask(block, 119)  # o, t, w
+    first &= starting
+    return ending & (first << TWO | first << THREE | first << FOUR | FIRST_FOUR)
+
+
+@inlined
+def stop_words_in(data, begin, wanted, ending, found, begins, ends):
+    """As bits, the stop words among the words that end at the bits `wanted` of `ending`; the first of `ending` is word `found`."""
+    stops = 0
+    while wanted:
+        word = np.uint64(found + ones_in(ending & bits_below(lowest_one(wanted))))
+        i, end = begin + np.int64(begins[word]), begin + np.int64(ends[word])
+        stops |= stop_word_bit(text_at(data, i, end), end - i)
+        wanted = without_lowest(wanted)
     return stops
-
-
-@inlined
-def keep_words(data, spans, filled, found, hashes, sums, byte_ends, char_ends, joined):
-    """Keep what n-grams need of the words of `spans`, after the `found` words that are there."""
-    total, byte_end, char_end = sums[found], np.int64(byte_ends[found]), np.int64(char_ends[found])
-    for k in range(filled):
-        i, end, facts = span(spans, k)
-        size = end - i
-        word = append_word(data, i, end, joined, PADDING + byte_end)
-        total = joined_sum(total, word, size)
-        byte_end += size
-        char_end += facts >> 2
-        place = np.uint64(found + k)
-        hashes[place] = word ^ start_hash(size)
-        sums[place + np.uint64(1)], byte_ends[place + np.uint64(1)], char_ends[place + np.uint64(1)] = total, byte_end, char_end
-
-
-@inlined
-def append_word(data, i, end, joined, position):
-    """Copy data[i:end] to joined[position:], where up to seven bytes after it are spoilt; the sum of its bytes."""
-    eight = text_at(data, i, end)
-    store_eight(joined, position, eight)
-    total = bytes_sum(eight, min(end - i, 8))
-    while end - i > 8:
-        i += 8
-        position += 8
-        eight, size = text_at(data, i, end), min(end - i, 8)
-        store_eight(joined, position, eight)
-        total = joined_sum(total, bytes_sum(eight, size), size)
-    return total
 
 
 @inlined

@@ -15,12 +15,15 @@ from rules.kernels import kernel, kernel_bytes
 from rules.masks import (
     between_mask,
     bits_below,
+    bits_up_to,
     block_at,
+    equal_bytes_mask,
     equal_mask,
     first_bits,
     highest_one,
     lowest_one,
     ones_in,
+    push_ones,
     wide_white_masks,
     without_lowest,
 )
@@ -116,6 +119,26 @@ def test_comparisons(raw, begin, size, low, high):
     assert bits(out) == expected(piece, 64 * len(out), lambda byte: byte == low)
 
 
+@kernel
+def equal_neighbours(data, end, out, places):
+    pushed = 0
+    for k in range(out.size):
+        out[k] = equal_bytes_mask(block_at(data, 64 * k, end), block_at(data, 64 * k + 1, end))
+        pushed += push_ones(places, pushed, out[k] & bits_up_to(64 * k, end), 64 * k)
+    return pushed
+
+
+@settings(max_examples=100, deadline=None)
+@given(raw=st.text("ab\0", max_size=200).map(str.encode))
+def test_equal_neighbours_and_their_places(raw):
+    """A byte beside its neighbour, the last one beside zero; the places of all bits, written one after the other."""
+    out, places = blocks(len(raw)), np.zeros(len(raw) + 8, np.int64)
+    pushed = equal_neighbours(readable(raw), len(raw), out, places)
+    padded = raw + bytes(64 * len(out) + 1 - len(raw))
+    assert bits(out) == [one == other for one, other in zip(padded, padded[1:])]
+    assert places[:pushed].tolist() == [i for i in range(len(raw)) if padded[i] == padded[i + 1]]
+
+
 @settings(max_examples=100, deadline=None)
 @given(raw=raw_texts | any_texts.map(str.encode), end=st.integers(0, 200))
 def test_white_space_outside_ascii(raw, end):
@@ -152,4 +175,4 @@ def test_bits(mask, count):
 
 def test_every_mask_has_a_test():
     named = {name for name, _ in inspect.getmembers(masks) if name.endswith("_mask")}
-    assert named - {"equal_mask", "between_mask", "at_least_mask", "at_most_mask"} <= KINDS.keys()
+    assert named - {"equal_mask", "between_mask", "at_least_mask", "at_most_mask", "equal_bytes_mask"} <= KINDS.keys()

@@ -84,10 +84,18 @@ class Judged:
         """int64 [n + 1]: edits of document d are rows edit_starts[d] to edit_starts[d + 1] - 1 of `edits`."""
         return np.searchsorted(self.edits["row"].to_numpy(), np.arange(len(self.texts) + 1))
 
-    def edits_of(self, row: int) -> list[dict]:
-        """The edits of one document, in order."""
+    def edits_of(self, row: int, most_lines: int | None = None) -> list[dict]:
+        """The edits of one document, in order; with `most_lines`, those of so many lines."""
         begin, end = self.edit_starts[row : row + 2].tolist()
-        return self.edits.slice(begin, end - begin).to_pylist()
+        edits = self.edits.slice(begin, end - begin)
+        return (edits if most_lines is None else edits.filter(pc.less_equal(edits["line"], most_lines))).to_pylist()
+
+    def edited_lines_of(self, row: int) -> dict[str, int]:
+        """Line rule -> lines of one document that it changed, in the order of packs and rules."""
+        begin, end = self.edit_starts[row : row + 2].tolist()
+        counts = {item["values"]: item["counts"] for item in pc.value_counts(self.edits["rule"].slice(begin, end - begin)).to_pylist()}
+        names = (f"{pack.name}/{rule.id}" for pack in self.packs for rule in pack.rules if rule.lines and not rule.variant)
+        return {name: counts[name] for name in names if name in counts}
 
     @cached_property
     def edit_counts(self) -> dict[str, dict[str, int]]:

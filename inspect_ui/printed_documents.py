@@ -31,6 +31,7 @@ def document_view(view: DocumentView) -> View:
     lines = [f"{short(view.id, 100)}: {said}{in_run}", f"  {short(view.url or view.source, 150)}  {view.lang}  {view.words:,} words" + (f"  label: {view.label}" if view.label else "")]
     lines += ["", "rules that hit it", *_hit_lines(view)] if view.hits else ["", "no rule hits it"]
     lines += ["", "signals", *_signal_lines(view)] if view.signals else []
+    lines += ["", f"it is hit so often that hits are marked in the first {view.told_lines:,} lines only"] if view.told_lines else []
     lines += ["", *_text_lines(view)]
     data = {name: value for name, value in asdict(view).items() if name != "line_starts"}
     return {"document": data}, lines

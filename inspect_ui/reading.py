@@ -17,7 +17,7 @@ from inspect_ui.judging import Judged
 from inspect_ui.pattern_groups import without_captures
 from inspect_ui.replay import LineHit, replay
 from rules.deciding import scope_of
-from rules.rule import Pack, Rule
+from rules.rule import MATCHING_LINES, Pack, Rule
 from rules.thresholds import meets
 
 
@@ -87,6 +87,7 @@ class DocumentView:
     run_reason: str
     edited: bool
     line_starts: list[int] = field(repr=False)  # characters before each line
+    told_lines: int | None  # of a document with thousands of hits, the first lines, which have spans; None: all have
     spans: list[Span] = field(repr=False)  # by line and start
     signals: list[SignalRow] = field(repr=False)
     hits: list[HitRow] = field(repr=False)
@@ -203,15 +204,12 @@ def _rules_for(judged: Judged, row: int) -> Iterator[tuple[Pack, Rule, bool]]:
                     yield pack, rule, in_scope
 
 
-def hit_rows(judged: Judged, row: int, spans: Sequence[Span]) -> list[HitRow]:
-    """Every rule that hit document `row`: document rules with what they measured, line rules with how many lines."""
-    whys = {f"{pack.name}/{rule.id}": (rule.why, rule.lines) for pack in judged.packs for rule in reversed(pack.rules)}
-    lines: dict[str, int] = {}
-    for span in spans:
-        lines[span.rule] = lines.get(span.rule, 0) + 1
-    found = [HitRow(name, whys[name][1], whys[name][0], count, "", float("nan"), "", float("nan")) for name, count in lines.items() if whys[name][1]]
+def hit_rows(judged: Judged, row: int) -> list[HitRow]:
+    """Every rule that hit document `row`: line rules with how many lines they changed, then document rules with what they measured."""
+    rules = {f"{pack.name}/{rule.id}": rule for pack in judged.packs for rule in reversed(pack.rules)}
+    nothing = ("", float("nan"), "", float("nan"))
+    found = [HitRow(name, rules[name].lines or "", rules[name].why, count, *nothing) for name, count in judged.edited_lines_of(row).items()]
     for hit in judged.decision.hits[row].as_py() or ():
-        count = lines.get(hit["rule"], 0)
-        found.append(HitRow(hit["rule"], hit["action"], whys[hit["rule"]][0], count, hit["signal"], hit["value"], hit["comparison"], hit["threshold"]))
+        lines = int(hit["value"]) if hit["signal"] == MATCHING_LINES else 0
+        found.append(HitRow(hit["rule"], hit["action"], rules[hit["rule"]].why, lines, hit["signal"], hit["value"], hit["comparison"], hit["threshold"]))
     return found
-

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import pyarrow as pa
 
 from inspect_ui.effects import lines_found
@@ -39,19 +40,40 @@ class LineHit:
     after: str | None
 
 
+MOST_HITS = 5_000  # of more, those in the first lines of the document are told
+
+
+def told_lines(judged: Judged, row: int) -> int | None:
+    """Of document `row`, how many lines from the first have their hits told; None: all."""
+    begin, end = judged.edit_starts[row : row + 2].tolist()
+    if end - begin <= MOST_HITS:
+        return None
+    return int(np.partition(judged.edits["line"].slice(begin, end - begin).to_numpy(), MOST_HITS)[MOST_HITS])
+
+
 def replay(judged: Judged, row: int) -> Iterator[LineHit]:
-    """Every hit of every rule on a line of document `row`, in the order of packs; line rules as recorded, others found again."""
-    edits = judged.edits_of(row)
+    """Every hit of every rule on a line of document `row`, in the order of packs; line rules as recorded, others found again.
+
+    Of a document with very many hits, those of the first lines (`told_lines`)."""
+    most = told_lines(judged, row)
+    edits = judged.edits_of(row, most)
     tags = [(pack, rule) for pack in judged.packs for rule in pack.rules if _finds_lines(rule) and judged.decision.rule_hits[f"{pack.name}/{rule.id}"][row]]
     if not edits and not tags:
         return
-    lines = [Line(text, number) for number, text in enumerate(judged.texts[row].as_py().split("\n"))]
+    for hit in _replayed(judged, row, edits, tags, judged.texts[row].as_py().split("\n", -1 if most is None else most)[:most]):
+        if most is None or hit.origin < most:
+            yield hit
+
+
+def _replayed(judged: Judged, row: int, edits: list[dict], tags: list[tuple[Pack, Rule]], texts: list[str]) -> Iterator[LineHit]:
+    lines = [Line(text, number) for number, text in enumerate(texts)]
     for pack in judged.packs:
         mine = [edit for edit in edits if edit["rule"].startswith(f"{pack.name}/")]
         finders = [rule for owner, rule in tags if owner is pack]
         if not mine and not finders:
             continue
         lines = split_as(pack, lines)
+        mine = [edit for edit in mine if edit["line"] <= len(lines)]
         for rule in finders:
             yield from _found_lines(judged, row, pack, rule, lines, _gone_before(pack, rule, mine))
         yield from _hits_of(mine, lines)
@@ -95,7 +117,7 @@ def _gone_before(pack: Pack, rule: Rule, edits: Sequence[dict]) -> set[int]:
 
 def _hits_of(edits: Sequence[dict], lines: Sequence[Line]) -> Iterator[LineHit]:
     for edit in edits:
-        line = lines[min(edit["line"], len(lines)) - 1]
+        line = lines[edit["line"] - 1]
         yield LineHit(edit["rule"], line.origin, line.part, edit["before"], edit["after"])
 
 

@@ -36,6 +36,7 @@ from inspect_ui.labelled import Labelled
 from inspect_ui.labels import Label, LabelLog
 from inspect_ui.patterns import Patterns
 from inspect_ui.reading import DocumentView, first_matches, hit_rows, signal_rows, spans_of, starts_of
+from inspect_ui.replay import told_lines
 from inspect_ui.rule_table import RuleRow, rule_rows
 from inspect_ui.sample import InspectError, Opened, PackFile, open_sample
 from inspect_ui.scores import Judgements
@@ -178,7 +179,7 @@ class Session(InForce, Labelled):
             row, record["id"], record["url"] or "", self.hosts[row].as_py() or "", record["source"] or "", record["lang"] or "", text,
             int(self.judged.words[row]), bool(self.judged.decision.dropped[row]), self.judged.decision.reasons[row].as_py() or "",
             record.get("stage") or "", record.get("reason") or "", bool(self.judged.edited_rows[row]),
-            starts, spans, signal_rows(self.judged, row), hit_rows(self.judged, row, spans), _answer(self.merged.labels.get((record["id"], 0))),
+            starts, told_lines(self.judged, row), spans, signal_rows(self.judged, row), hit_rows(self.judged, row), _answer(self.merged.labels.get((record["id"], 0))),
         )  # fmt: skip
 
     def search(self, pattern: str) -> np.ndarray:

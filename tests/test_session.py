@@ -212,3 +212,16 @@ def test_no_packs_and_nothing_measured(tmp_path):
     assert math.isclose(float(np.sum(session.judged.words)), 2)
     with pytest.raises(InspectError):
         Session.open([], labels=[Path("l")])
+
+
+def test_of_a_document_with_very_many_hits_the_first_are_told(tmp_path, monkeypatch):
+    from inspect_ui import replay
+
+    monkeypatch.setattr(replay, "MOST_HITS", 10)
+    (tmp_path / "a.jsonl").write_text(json.dumps({"id": "a", "text": f"{ARTICLE}\nWe use cookies\nthe mill\n" * 50}) + "\n")
+    (tmp_path / "mine.yaml").write_text(PACK)
+    session = Session.open([str(tmp_path / "a.jsonl")], [str(tmp_path / "mine.yaml")], labels=[tmp_path / "l"], drafts=tmp_path / "d.yaml")
+    view = session.document(0)
+    assert view.told_lines == 32 and {span.line for span in view.spans if span.rule == "mine/cookie"} == set(range(2, 33, 3))
+    assert {span.line for span in view.spans if span.rule == "mine/mill"} == {line for line in range(1, 33) if line % 3 != 2}
+    assert [(hit.rule, hit.lines) for hit in view.hits] == [("mine/cookie", 50), ("mine/mill", 100)]

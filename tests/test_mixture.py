@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -20,7 +22,9 @@ from curation.mixture import (
 )
 from curation.pack_settings import FINEWEB2, MixtureSettings, PackSettings
 from curation.run import run_job
+from curation.stages.pack import fit_tokenizer
 from curation.token_files import TokenFileError
+from curation.tokenizer import TokenizerError, load_tokenizer
 from rules.places import Problems, SettingError, build, loads
 from train import handoff
 
@@ -221,3 +225,36 @@ def test_settings_that_make_no_sense_are_refused_by_key(changes, key):
 def test_a_mixture_has_weights_or_epochs_that_are_numbers(changes):
     with pytest.raises(SettingError):
         MixtureSettings(**changes)
+
+
+# ---- what a run says
+
+
+def write_job(folder, pack_lines: str):
+    rows = [{"id": f"{k}", "text": f"the mill grinds grain number {k} " * (1 + k % 5), "source": "ab"[k % 2], "lang": ("en", "de")[k % 2]} for k in range(60)]
+    pq.write_table(pa.Table.from_pylist(rows), folder / "in.parquet")
+    (folder / "job.yaml").write_text(f"input: in.parquet\noutput: out\nworkers: inline\npack: {{vocab_size: 300, sequence_length: 64, {pack_lines}}}\n")
+    return run_job(load_job(folder / "job.yaml")).report
+
+
+def test_the_report_warns_of_a_mixture_that_could_not_be_had_and_of_a_slow_encoder(tmp_path):
+    report = write_job(tmp_path, "mixture: {weights: {a: 1, b: 20}}, most_epochs: 1")
+    assert any("source 'a' is" in warning for warning in report["warnings"])
+    assert report["packed"]["statistics"]["mixture"]["groups"]["b"]["epochs"] == 1.0
+    record = json.loads((tmp_path / "out/packed/tokenizer.json").read_text())
+    (tmp_path / "nfc.json").write_text(json.dumps(record | {"normalizer": {"type": "NFC"}}))
+    report = write_job(tmp_path, "tokenizer: nfc.json")
+    assert any("reference encoder" in warning and "NFC" in warning for warning in report["warnings"])
+    assert write_job(tmp_path, "encoder: reference")["warnings"] == []
+
+
+def test_a_job_trains_its_tokenizer_on_the_languages_it_names(tmp_path):
+    texts = ["the mill grinds the grain " * 4, "мельница мелет муку " * 4] * 20
+    table = clean_table(texts).set_column(4, "lang", pa.array(["en", "ru"] * 20))
+    shards = write_shards(table, tmp_path / "clean", 2, 7)
+    for weights, there, missing in (({"ru": 1.0}, "Ð¼", "the"), ({"en": 1.0}, "the", "Ð¼")):
+        fit_tokenizer(shards, PackSettings(vocab_size=300, train_weights=weights), tmp_path / "t.json")
+        vocabulary = load_tokenizer(tmp_path / "t.json")[0].get_vocab()
+        assert there in vocabulary and missing not in vocabulary
+    with pytest.raises(TokenizerError, match="train_weights.*no document is in fr; they are in en, ru"):
+        fit_tokenizer(shards, PackSettings(train_weights={"fr": 1.0}), tmp_path / "t.json")

@@ -87,7 +87,10 @@ def _texts_to_train(clean_files: Sequence[Path], settings: PackSettings) -> Iter
             sample.add(documents["id"], documents["text"])
         return sample.batches()
     sizes = language_bytes(_all_documents(clean_files, ["text", "lang"]))
-    weighted = LanguageSample(language_budgets(sizes, settings.train_bytes, settings.train_weights))
+    budgets = language_budgets(sizes, settings.train_bytes, settings.train_weights)
+    if not budgets:
+        raise TokenizerError(f"pack: train_weights: no document is in {', '.join(settings.train_weights)}; they are in {', '.join(sizes) or 'no language'}")
+    weighted = LanguageSample(budgets)
     for documents in _all_documents(clean_files, ["id", "text", "lang"]):
         weighted.add(documents)
     return (texts for _, texts in weighted.texts())

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 from textual.app import App
@@ -51,10 +50,9 @@ class Inspect(App):
         Binding("q", "quit", "Quit"),
     ]
 
-    def __init__(self, session: Session, drafts: Path = Path("draft.yaml")):
+    def __init__(self, session: Session):
         super().__init__()
         self.session = session
-        self.drafts = drafts  # the pack that new rules are written into
         self.looking: Looking = look(session)
         self.rule = ""  # the one that keys are about
         self.diff_rule = ""  # whose changes Diff shows next; empty: of all
@@ -181,7 +179,7 @@ class Inspect(App):
         self.frame.fill()
 
 
-def run_app(session: Session, drafts: Path = Path("draft.yaml")) -> None:
-    """Show a session in this terminal until the user leaves. New rules are written into the pack `drafts`."""
+def run_app(session: Session) -> None:
+    """Show a session in this terminal until the user leaves."""
     lay_out(b"ready", 80)  # kernels are compiled before the screen opens
-    Inspect(session, drafts).run()
+    Inspect(session).run()

@@ -17,7 +17,7 @@ from tests.driving import ROOT
 from tests.inspected import write_corpus
 
 pytestmark = pytest.mark.skipif(shutil.which("tmux") is None, reason="needs tmux (apt-get install tmux)")
-PATIENCE_SECONDS = 120  # kernels may have to be compiled first
+PATIENCE_SECONDS = 60  # kernels may have to be compiled first
 
 
 class Terminal:
@@ -73,7 +73,7 @@ def test_a_reader_opens_labels_tunes_and_leaves(terminal, tmp_path):
     assert "CHANGED" not in terminal.tmux("display-message", "-p", "#{pane_title}")
     terminal.type("2")
     terminal.wait_for("town/cookie-banner", "town/short-text", "drop line")
-    terminal.type("j", "t")
+    terminal.type("g", "j", "t")
     terminal.wait_for("3 Tune", "words < 14  hits")
     terminal.type("L")
     terminal.wait_for("(in force: 14)")

@@ -20,7 +20,8 @@ from inspect_ui.widgets.table import Column, Table
 from rules.visible import excerpt, visible
 
 KIND_NAMES = {
-    "lines": "lines", "prefixes": "first 3 words", "suffixes": "last 3 words", "ngrams": "5 words", "templates": "templates", "hosts": "hosts",
+    "lines": "lines", "prefixes": "first 3 words", "suffixes": "last 3 words", "ngrams": "5 words", "words": "words",
+    "templates": "templates", "hosts": "hosts",
 }  # fmt: skip
 GONE = 0.995  # removed but for a rest: shown as done
 
@@ -33,6 +34,7 @@ class Mine(Frame):
         Binding("right_square_bracket", "kind(1)", "Next kind", tooltip="lines, first words, last words, n-grams, templates, hosts"),
         Binding("left_square_bracket", "kind(-1)", "Kind before", show=False),
         Binding("ampersand", "scope", "Scope", tooltip="only one host or language: host:NAME lang:CODE"),
+        Binding("slash", "search", "Search", tooltip="only lines that an RE2 pattern matches"),
         Binding("p", "promote", "Promote", tooltip="make a rule of the marked rows, or of this one"),
         Binding("f", "suggest", "Suggest", tooltip="line patterns that would remove most words at least risk"),
         Binding("r", "read", "Read", tooltip="read the documents that have it"),
@@ -52,6 +54,7 @@ class Mine(Frame):
         self.kind = KINDS[0]
         self.host: str | None = None
         self.language: str | None = None
+        self.match: str | None = None  # RE2: only lines that it matches
         self.mined: Mined | None = None
         self.order: Sequence[int] = []  # rows of the table, as numbers in `mined`
         self.sorted_by = 0
@@ -66,7 +69,7 @@ class Mine(Frame):
     # ---- mining
 
     def fill(self) -> None:
-        asked = (self.kind, self.host, self.language)
+        asked = (self.kind, self.host, self.language, self.match)
         self._tell(f"mining {KIND_NAMES[self.kind]} ...")
         if self.focused is None:
             self.query_one(Table).focus()
@@ -99,7 +102,7 @@ class Mine(Frame):
 
     def _tell(self, found: str) -> None:
         kinds = "  ".join(f"[{name}]" if kind == self.kind else name for kind, name in KIND_NAMES.items())
-        scope = " ".join([f"host:{self.host}"] * (self.host is not None) + [f"lang:{self.language}"] * (self.language is not None))
+        scope = " ".join([self._scope, *([f"/{self.match}/"] if self.match else [])]).strip()
         self.query_one("#effect", Static).update(visible(f"{kinds}\n{scope + ': ' if scope else ''}{found}"))
 
     def on_table_highlighted(self, message: Table.Highlighted) -> None:
@@ -153,8 +156,18 @@ class Mine(Frame):
         table.refresh()
 
     def action_scope(self) -> None:
-        now = " ".join([f"host:{self.host}"] * (self.host is not None) + [f"lang:{self.language}"] * (self.language is not None))
-        self.app.push_screen(Prompt("& only host:NAME and lang:CODE; empty: everything", now), self._scoped)
+        self.app.push_screen(Prompt("& only host:NAME and lang:CODE; empty: everything", self._scope), self._scoped)
+
+    @property
+    def _scope(self) -> str:
+        return " ".join([f"host:{self.host}"] * (self.host is not None) + [f"lang:{self.language}"] * (self.language is not None))
+
+    def action_search(self) -> None:
+        self.app.push_screen(Prompt("/ only lines that match (RE2); empty: all lines", self.match or ""), self._searched)
+
+    def _searched(self, pattern: str | None) -> None:
+        if pattern is not None:
+            self._ask(self.host, self.language, pattern or None)
 
     def _scoped(self, wanted: str | None) -> None:
         if wanted is None:
@@ -163,11 +176,15 @@ class Mine(Frame):
         if len(parts) < len(wanted.split()) or not parts.keys() <= {"host", "lang"}:
             self.say(f"{wanted!r}: a scope is host:NAME, lang:CODE, or both", error=True)
             return
-        asked = (self.kind, parts.get("host"), parts.get("lang"))
+        self._ask(parts.get("host"), parts.get("lang"), self.match)
+
+    def _ask(self, host: str | None, language: str | None, match: str | None) -> None:
+        """Mine a scope, and keep to it if there is something in it."""
+        asked = (self.kind, host, language, match)
         self.work("mining", lambda: self._mined(*asked), lambda mined: self._enter(mined, *asked[1:]))
 
-    def _enter(self, mined: Mined, host: str | None, language: str | None) -> None:
-        self.host, self.language = host, language
+    def _enter(self, mined: Mined, host: str | None, language: str | None, match: str | None) -> None:
+        self.host, self.language, self.match = host, language, match
         self._show(mined)
 
     def action_promote(self) -> None:

@@ -41,10 +41,10 @@ def _preview(app: Inspect, draft: Draft, found: DraftEffect, lines: list[LineAt]
         if answer == "literal":
             promote(app, lambda: replace(draft, pattern=draft.literal))
         elif answer == "write":
-            app.frame.work("writing", lambda: app.session.patterns.save(draft, app.drafts), lambda saved: _saved(app, draft, saved), replaces=False)
+            app.frame.work("writing", lambda: app.session.patterns.save(draft, app.session.drafts), lambda saved: _saved(app, draft, saved), replaces=False)
 
     answers = ("write", "literal") if draft.generalised else ("write",)
-    app.push_screen(Preview(f"A rule for {app.drafts}: {draft.id}", preview_text(draft, found, lines), answers), answered)
+    app.push_screen(Preview(f"A rule for {app.session.drafts}: {draft.id}", preview_text(draft, found, lines), answers), answered)
 
 
 def _saved(app: Inspect, draft: Draft, saved: Reloaded) -> None:

@@ -158,7 +158,7 @@ class Tune(Frame):
         """What the threshold drops, and the documents next to it."""
         moved = self.tuning.move(self.threshold)
         score = self.session.tune_score(self.tuning, self.threshold)
-        many = f"  ({self.which + 1} of {len(self.tunings)} thresholds, [ ] others)" if len(self.tunings) > 1 else ""
+        many = f" [{self.which + 1}/{len(self.tunings)}]" if len(self.tunings) > 1 else ""
         first = effect_line(self.tuning, moved)
         second = f"{self.tuning.rule}{many} · precision {score.precision}" + (f" · {self._language_part(moved)}" if self.language else "")
         self.query_one("#effect", Static).update(visible(f"{first}\n{second}"))
@@ -270,9 +270,9 @@ def near_rows(session: Session, tuning: Tuning, threshold: float, places: Sequen
 
 def effect_line(tuning: Tuning, moved: Moved) -> str:
     """`bullet_line_frac > 0.447  drops 816 of 20,000 (4.1 % docs, 2.0 % words)`"""
-    was = "" if moved.threshold == tuning.threshold else f"  (in force: {number(tuning.threshold)})"
+    was = "" if moved.threshold == tuning.threshold else f" (in force: {number(tuning.threshold)})"
     only = f", {moved.only:,} by this rule only" if moved.documents else ""
     return (
-        f"{tuning.signal} {tuning.operator} {number(moved.threshold)}  hits {moved.documents:,} of {tuning.documents:,} "
-        f"({100 * moved.share:.1f} % {'docs' if tuning.unit == 'documents' else 'lines'}, {100 * moved.word_share:.1f} % words){only}{was}"
+        f"{tuning.signal} {tuning.operator} {number(moved.threshold)}{was}  hits {moved.documents:,} of {tuning.documents:,} "
+        f"({100 * moved.share:.1f} % {'docs' if tuning.unit == 'documents' else 'lines'}, {100 * moved.word_share:.1f} % words){only}"
     )

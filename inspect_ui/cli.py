@@ -67,7 +67,7 @@ def user_errors(command: Callable[..., None]) -> Callable[..., None]:
 
 
 @click.command(cls=InspectCommand)
-@click.argument("paths", nargs=-1, metavar="OUT | FILES...")
+@click.argument("paths", nargs=-1, metavar="OUT | JOB | FILES...")
 @click.option("--packs", "packs", multiple=True, metavar="PACKS", help="Rule packs to apply: shipped ones by name, yours (or a job) by path; several with commas, or given again. Of a run: instead of its own.")
 @click.option("--sample", "size", default=SAMPLE_DOCUMENTS, show_default=True, type=click.IntRange(1), help="Documents to draw.")
 @click.option("--seed", default=0, show_default=True, help="Seed of the sample.")
@@ -93,8 +93,8 @@ def inspect(
 ) -> None:  # fmt: skip
     """Look at documents, find what repeats, write a rule, and see what it does.
 
-    Opens a sample of a finished run (its directory) or of raw FILES (paths, folders, globs, URLs), and applies rule packs to
-    it. Nothing is changed but the file of labels and the drafts.
+    Opens a sample of a finished run (its directory OUT), of what a JOB reads, or of raw FILES (paths, folders, globs, URLs),
+    and applies rule packs to it. Nothing is changed but the file of labels and the drafts.
 
     \b
     With --print, one view is printed and no screen is opened. Paths come before it.

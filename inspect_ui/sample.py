@@ -69,10 +69,10 @@ def short_number(number: int) -> str:
 def open_sample(
     paths: Sequence[str], packs: Sequence[str] = (), size: int = SAMPLE_DOCUMENTS, seed: int = 0, stratify: Stratum | None = None
 ) -> Opened:
-    """Open a run directory (one path, with run.json), or files, folders, globs and URLs.
+    """Open a run directory (one path, with run.json), a job (one YAML file: its input as it reads it), or files, folders, globs and URLs.
 
-    `packs`: shipped packs by name, others and jobs by path; of a run, instead of its own. Raises InputError,
-    RunDirectoryError or InspectError where something is not there, Problems where a pack has mistakes."""
+    `packs`: shipped packs by name, others and jobs by path; of a run or job, instead of its own. Raises InputError,
+    RunDirectoryError or InspectError where something is not there, Problems where a pack or job has mistakes."""
     runs = [path for path in paths if "://" not in path and (Path(path) / RUN_FILE).exists()]
     if runs and len(paths) > 1:
         raise InspectError(f"{runs[0]!r} is a run directory: inspect it alone, or name files only")
@@ -84,7 +84,11 @@ def open_sample(
         return _open_run(Path(runs[0]), files, size, seed, stratify)
     if not paths:
         raise InspectError("name a run directory or files to inspect")
-    sample = draw_sample(paths, Path(), size, seed, stratify=stratify)
+    job = load_job(paths[0]) if len(paths) == 1 and paths[0].endswith((".yaml", ".yml")) and Path(paths[0]).is_file() else None
+    if job is None:
+        sample = draw_sample(paths, Path(), size, seed, stratify=stratify)
+    else:
+        sample, files = draw_sample(job.inputs, job.folder, size, seed, job.read_settings, stratify), files or _job_packs(Path(paths[0]))
     if not len(sample.documents):
         raise InspectError(f"no document in {', '.join(map(repr, paths))}: every record is empty or unreadable")
     return Opened(sample.documents, sample.total, sample.exact, seed, files)

@@ -119,6 +119,11 @@ def test_labels_are_merged_and_exported(ask, tmp_path):
     assert result.exit_code == 2 and "too few labels for suggestions" in result.stderr
 
 
+def test_a_job_opens_what_it_reads_with_its_packs(ask, folder):
+    shown = ask(folder / "job.yaml", "--print", "rules").stdout
+    assert shown.startswith("34 of 34, seed 0\n") and "mine/cookie" in shown
+
+
 def test_strata(ask):
     listed = json.loads(ask("FILES", "--sample", "6", "--stratify", "lang", "--print", "read", "--json").stdout)
     assert re.fullmatch("6 of about [0-9]+, seed 0", listed["sample"]) and len({one["lang"] for one in listed["documents"]}) > 1

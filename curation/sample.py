@@ -74,33 +74,35 @@ def draw_sample(
 
 
 def _drawn(shards: list[Shard], size: int, rng: np.random.Generator, settings: ReadSettings) -> tuple[pa.Table, bool]:
-    """About `size` documents of the shards, and whether they are all there are."""
-    parts: list[pa.Table] = []
-    taken, whole = 0, True
+    """About `size` documents of the shards, and whether they are all there are.
+
+    What small shards lack, documents give that were read of others and not taken."""
+    read: list[tuple[pa.Table, np.ndarray]] = []  # documents of a shard, shuffled row numbers
+    taken: list[int] = []  # how many of each
+    whole = True
     for visited, number in enumerate(rng.permutation(len(shards))):
-        if taken >= size:
+        if sum(taken) >= size:
             whole = False
             break
-        quota = -(-(size - taken) // max(1, min(len(shards), _MOST_SHARDS) - visited))  # what small shards lacked, the next ones give
-        part, complete = _some(shards[number], quota, rng, settings)
-        parts.append(part)
-        taken, whole = taken + len(part), whole and complete
-    return pa.concat_tables(parts, promote_options="permissive"), whole
+        quota = -(-(size - sum(taken)) // max(1, min(len(shards), _MOST_SHARDS) - visited))
+        table, complete = _read_some(shards[number], quota, settings)
+        read.append((table, rng.permutation(len(table))))
+        taken.append(min(quota, len(table)))
+        whole = whole and complete
+    left = np.array([len(table) - count for (table, _), count in zip(read, taken)], np.int64)
+    more = rng.multivariate_hypergeometric(left, min(int(left.sum()), size - sum(taken)), method="marginals") if sum(taken) < size else np.zeros_like(left)
+    parts = [table.take(pa.array(np.sort(order[: count + extra]))) for (table, order), count, extra in zip(read, taken, more)]
+    return pa.concat_tables(parts, promote_options="permissive"), whole and sum(map(len, parts)) == sum(len(table) for table, _ in read)
 
 
-def _some(shard: Shard, wanted: int, rng: np.random.Generator, settings: ReadSettings) -> tuple[pa.Table, bool]:
-    """At most `wanted` documents of a shard, in order, and whether they are all it has."""
-    read, complete = [], True
+def _read_some(shard: Shard, wanted: int, settings: ReadSettings) -> tuple[pa.Table, bool]:
+    """The first documents of a shard, a few times as many as are wanted, and whether they are all it has."""
+    read = []
     for documents in _documents(shard, settings):
         read.append(documents)
         if sum(map(len, read)) > _READ_FACTOR * wanted:
-            complete = False
-            break
-    table = pa.concat_tables(read, promote_options="permissive")
-    if len(table) <= wanted:
-        return table, complete
-    rows = np.sort(rng.choice(len(table), wanted, replace=False))
-    return table.take(pa.array(rows)), False
+            return pa.concat_tables(read, promote_options="permissive"), False
+    return pa.concat_tables(read, promote_options="permissive"), True
 
 
 def _documents(shard: Shard, settings: ReadSettings) -> Iterator[pa.Table]:

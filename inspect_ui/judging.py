@@ -36,6 +36,7 @@ class Judged:
     measured: Measured
     decision: Decision
     lines_of_tags: dict[str, tuple[int, int]] = field(default_factory=dict)  # rules that tag by lines -> lines, and their words; as far as asked for
+    lines_only: dict[str, int] | None = None  # rules that drop lines -> lines that no other removes; once asked for
 
     @property
     def columns(self) -> dict[str, np.ndarray]:

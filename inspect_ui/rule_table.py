@@ -8,6 +8,7 @@ import numpy as np
 
 from inspect_ui.effects import tagged_lines
 from inspect_ui.judging import Judged
+from inspect_ui.line_votes import only_lines
 from inspect_ui.scores import Judgements, Score, document_score, line_score
 from rules.rule import Pack, Rule
 
@@ -23,7 +24,7 @@ class RuleRow:
     why: str
     documents: int
     share: float  # of the sample's documents
-    only: int | None  # documents that no other rule drops; None: a line rule, or one that is off
+    only: int | None  # documents that no other rule drops; lines that no other rule removes; None: off, or it cuts lines
     lines: int | None  # None: a document rule
     words: int  # of the documents it hits, or of the lines it took
     word_share: float  # of the sample's words
@@ -45,10 +46,11 @@ LINE_ACTIONS = {"drop": "drop line", "trim": "trim line", "replace": "replace in
 def rule_rows(judged: Judged, labelled: Judgements) -> list[RuleRow]:
     """Every rule of every pack, in order."""
     words = max(int(judged.words.sum()), 1)
-    return [_row(judged, labelled, pack, rule, words) for pack in judged.packs for rule in pack.rules if not rule.variant]
+    only = only_lines(judged)
+    return [_row(judged, labelled, pack, rule, words, only) for pack in judged.packs for rule in pack.rules if not rule.variant]
 
 
-def _row(judged: Judged, labelled: Judgements, pack: Pack, rule: Rule, all_words: int) -> RuleRow:
+def _row(judged: Judged, labelled: Judgements, pack: Pack, rule: Rule, all_words: int, only: dict[str, int]) -> RuleRow:
     name, count = f"{pack.name}/{rule.id}", max(len(judged.texts), 1)
     if rule.action == "off":
         return RuleRow(name, "off", rule.why, 0, 0.0, None, None, 0, 0.0, document_score(labelled, np.zeros(count, bool)), 0)
@@ -56,7 +58,7 @@ def _row(judged: Judged, labelled: Judgements, pack: Pack, rule: Rule, all_words
         edits = judged.edit_counts.get(name, {"documents": 0, "lines": 0, "words": 0})
         score = line_score(labelled, name)
         thresholds = sum(len(condition.any_of) for condition in rule.when)
-        return RuleRow(name, LINE_ACTIONS[rule.lines], rule.why, edits["documents"], edits["documents"] / count, None, edits["lines"], edits["words"], edits["words"] / all_words, score, thresholds)
+        return RuleRow(name, LINE_ACTIONS[rule.lines], rule.why, edits["documents"], edits["documents"] / count, only.get(name, 0) if rule.lines == "drop" else None, edits["lines"], edits["words"], edits["words"] / all_words, score, thresholds)
     hit = judged.decision.rule_hits[name]
     others = judged.drop_votes - hit if name in judged.dropping else judged.drop_votes
     lines, lost = None, int(judged.words[hit].sum())

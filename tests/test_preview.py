@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import gzip
+import json
+from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from corpus import documents, write_corpus
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from curation.compare import compare, comparison_lines
 from curation.inputs import InputError
 from curation.preview import greedy_rules, preview, preview_lines
-from curation.sample import draw_sample
+from curation.sample import draw_sample, stratified_rows
 from rules.pack import load_pack
 
 
@@ -111,3 +117,39 @@ def test_other_texts_are_shown_as_lines(corpus, tmp_path):
     cookies = sum(d["text"].startswith("We use cookies") for d in documents())
     assert found.counts() == {"edited": {"": cookies}}
     assert any(line.startswith("    + We use cookies") for line in comparison_lines(found))
+
+
+def test_a_sample_says_how_much_it_stands_for(tmp_path):
+    text = "the sea and the river " * 40
+    table = pa.table({"id": [str(i) for i in range(3000)], "text": [f"{text}{i}" for i in range(3000)], "source": ["rare" if i % 100 == 0 else "common" for i in range(3000)]})
+    pq.write_table(table, tmp_path / "a.parquet", row_group_size=500)
+    drawn = draw_sample([str(tmp_path / "a.parquet")], Path(), 100)
+    assert (drawn.total, drawn.exact, drawn.whole) == (3000, True, False)
+    rows = "".join(json.dumps({"text": text + str(i)}) + "\n" for i in range(3000))
+    (tmp_path / "b.jsonl").write_text(rows)
+    drawn = draw_sample([str(tmp_path / "b.jsonl")], Path(), 100)
+    assert 2000 < drawn.total < 4000 and not drawn.exact
+    (tmp_path / "b.jsonl.gz").write_bytes(gzip.compress(rows.encode()))
+    assert draw_sample([str(tmp_path / "b.jsonl.gz")], Path(), 100).total is None
+    whole = draw_sample([str(tmp_path / "b.jsonl.gz")], Path(), 5000)
+    assert (whole.total, whole.exact, whole.whole) == (3000, True, True)
+    stratified = draw_sample([str(tmp_path / "a.parquet")], Path(), 60, 1, stratify="source")
+    counts = Counter(stratified.documents["source"].to_pylist())
+    assert len(stratified.documents) == 60 and counts["rare"] > 1 and stratified.total == 3000
+
+
+def test_a_sample_of_uneven_shards_is_as_large_as_was_asked_for(tmp_path):
+    for number, rows in enumerate((1, 2, 3, 900, 5)):
+        pq.write_table(pa.table({"text": [f"text {number} {i}" for i in range(rows)]}), tmp_path / f"{number}.parquet")
+    for seed in range(5):
+        assert len(draw_sample([str(tmp_path)], Path(), 500, seed).documents) >= 400
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.sampled_from(["a", "b", "c", None]), max_size=40), st.integers(0, 40))
+def test_strata_are_filled_evenly(values, size):
+    rows = stratified_rows(pa.array(values, pa.string()), size, np.random.default_rng(0))
+    assert len(rows) == len(set(rows)) == min(size, len(values))
+    there, taken = Counter(values), Counter(values[row] for row in rows)
+    level = max(taken.values(), default=0)
+    assert all(taken[value] >= min(there[value], level - 1) for value in there)

@@ -225,3 +225,12 @@ def test_of_a_document_with_very_many_hits_the_first_are_told(tmp_path, monkeypa
     assert view.told_lines == 32 and {span.line for span in view.spans if span.rule == "mine/cookie"} == set(range(2, 33, 3))
     assert {span.line for span in view.spans if span.rule == "mine/mill"} == {line for line in range(1, 33) if line % 3 != 2}
     assert [(hit.rule, hit.lines) for hit in view.hits] == [("mine/cookie", 50), ("mine/mill", 100)]
+
+
+def test_lines_that_only_one_rule_removes(tmp_path):
+    rules = "".join(f"  - {{id: {name}, why: x, lines: drop, {body}}}\n" for name, body in (("a", "match: '^a'"), ("ab", "match: '^ab'"), ("short", "when: {line_chars: '< 2'}"), ("last", "match: x, within: {last: 1}")))
+    (tmp_path / "p.yaml").write_text(f"pack: p\nabout: x\nrules:\n{rules}")
+    (tmp_path / "q.yaml").write_text("pack: q\nabout: x\nrules:\n  - {id: c, why: x, lines: drop, match: 'c'}\n")
+    (tmp_path / "a.jsonl").write_text(json.dumps({"text": "a long line\nab\na\nac\nkept\n.\nc\nx at the end"}) + "\n")
+    session = Session.open([str(tmp_path / "a.jsonl")], [str(tmp_path / "p.yaml"), str(tmp_path / "q.yaml")], labels=[tmp_path / "l"], drafts=tmp_path / "d.yaml")
+    assert {row.rule: (row.lines, row.only) for row in session.rules()} == {"p/a": (4, 1), "p/ab": (0, 0), "p/short": (2, 1), "p/last": (1, 1), "q/c": (0, 0)}

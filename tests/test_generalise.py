@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -98,3 +103,23 @@ def test_a_draft_is_added_to_a_file_as_it_is_written(tmp_path):
             write_draft(path, draft)
         assert path.read_text() == text
     assert "  match: 'it''s'" in rule_yaml(Draft("a", "it's", "it's", (), ()), "")
+
+
+KILLED = """
+import sys
+from pathlib import Path
+from inspect_ui.draft import Draft, write_draft
+for i in range(100000):
+    write_draft(Path(sys.argv[1]), Draft(f"rule-{i}", "x" * 2000, "x", ("x",) * 20, ("y",)))
+    print(i, flush=True)
+"""
+
+
+def test_a_kill_leaves_the_drafts_of_before_or_after(tmp_path):
+    path, root = tmp_path / "draft.yaml", Path(__file__).parents[1]
+    process = subprocess.Popen([sys.executable, "-c", KILLED, str(path)], cwd=root, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": str(root)})
+    told = [int(process.stdout.readline()) for _ in range(8)][-1]
+    process.send_signal(signal.SIGKILL)
+    told = max([told, *(int(line) for line in process.stdout.read().split())])
+    process.wait()
+    assert told + 1 <= len(load_pack(path, draft=True).rules) <= told + 2

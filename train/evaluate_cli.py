@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 from pathlib import Path
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0), help="Draws the examples.")
 @click.option("--limit", type=click.IntRange(min=1), help="Only the first items of each task.")
 @click.option("--details", type=click.Path(path_type=Path, dir_okay=False), help="Write one JSON line for each item here.")
+@click.option("--harness", multiple=True, metavar="TASK", help="A task of lm-evaluation-harness (the package lm_eval); may be given again.")
 @click.option("--data", type=click.Path(path_type=Path), help="A packed folder to tell the loss on; without tasks, the one MODEL was trained on.")
 @click.option("--split", default="held_out", show_default=True, help="Which rows of it.")
 @click.option("--rows", default=256, show_default=True, type=click.IntRange(min=1), help="At most this many rows.")
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def evaluate(
     model: Path, tasks: tuple[str, ...], items: Path | None, shots: int, seed: int, limit: int | None, details: Path | None,
-    data: Path | None, split: str, rows: int, by: tuple[str, ...], device: str, as_json: bool,
+    harness: tuple[str, ...], data: Path | None, split: str, rows: int, by: tuple[str, ...], device: str, as_json: bool,
 ) -> None:  # fmt: skip
     """Judge MODEL: a training run, one of its checkpoints, or a Llama folder of Hugging Face.
 
@@ -47,6 +49,7 @@ def evaluate(
         from train.model_path import require_model
 
         require_model(model)
+        _require_harness(harness)
         found_tasks = [find_task(name) for name in tasks]  # mistakes are told before PyTorch is imported
         os.environ.setdefault("GOMP_SPINCOUNT", SPIN_COUNT)
         from train.evaluate.run_task import Settings, run_task
@@ -55,15 +58,42 @@ def evaluate(
 
         saved = open_model(model, choose_device(device))
         results = [run_task(saved, task, Settings(items, shots, seed, limit)) for task in found_tasks]
-        loss = _loss(saved, model, data, split, rows, by) if data or not tasks else None
+        of_harness = _run_harness(saved, harness, shots, limit) if harness else None
+        loss = _loss(saved, model, data, split, rows, by) if data or not (tasks or harness) else None
         if details is not None:
             _write_details(details, results)
         if as_json:
             short = [{name: value for name, value in result.items() if name != "details"} for result in results]
-            click.echo(json_line({"schema_version": 1, "model": str(model), "tasks": short, "loss": loss}))
+            click.echo(json_line({"schema_version": 1, "model": str(model), "tasks": short, "harness": of_harness, "loss": loss}))
             return
-        for line in (*(task_lines(results) if results else ()), *(loss_lines(loss) if loss else ())):
+        shown = (task_lines(results) if results else []) + harness_lines(of_harness or {}) + (loss_lines(loss) if loss else [])
+        for line in shown:
             click.echo(line)
+
+
+def _require_harness(tasks: tuple[str, ...]) -> None:
+    from train.config import TrainError
+
+    if tasks and importlib.util.find_spec("lm_eval") is None:
+        raise TrainError("--harness needs lm-evaluation-harness, which is not installed: pip install lm_eval")
+
+
+def _run_harness(saved: SavedModel, tasks: tuple[str, ...], shots: int, limit: int | None) -> dict[str, Any]:
+    from train.config import TrainError
+    from train.evaluate.harness import run_harness
+
+    try:
+        return run_harness(saved, list(tasks), shots, limit)
+    except (KeyError, ValueError, OSError, ConnectionError) as error:  # unknown tasks, and data sets that cannot be fetched
+        raise TrainError(f"lm-evaluation-harness cannot run {', '.join(tasks)}: {error}") from None
+
+
+def harness_lines(found: dict[str, Any]) -> list[str]:
+    """What lm-evaluation-harness found, one figure a line."""
+    from rules.visible import visible
+
+    figures = [(task, name, value) for task, scores in found.items() for name, value in scores.items() if isinstance(value, float)]
+    return [visible(f"lm-evaluation-harness  {task}  {name}  {value:.4f}") for task, name, value in figures]
 
 
 def _loss(saved: SavedModel, model: Path, data: Path | None, split: str, rows: int, by: tuple[str, ...]) -> dict[str, Any]:

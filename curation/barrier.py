@@ -6,12 +6,15 @@ interrupted barrier goes on with the step it stopped in. What a unit writes depe
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from curation.decision import decide as decide_rows
 from curation.decision import open_keys, write_decision
+from curation.earlier_runs import EarlierKeys, earlier_keys
 from curation.line_barrier import decide_lines
 from curation.manifest import Entry, key_of
 from curation.memory import check_memory, partition_bytes
@@ -29,54 +32,76 @@ def decide(run: RunState, step: Pass, entries: dict[int, Entry]) -> tuple[str, d
 
 
 def _decide_documents(run: RunState, step: Pass, entries: dict[int, Entry]) -> tuple[str, dict[int, str]]:
-    settings, name = run.job.settings, f"barrier{step.number}"
     keys_paths = {n: f"{WORK}/{step.name}/{n:05d}.keys.parquet" for n in sorted(entries)}
     keys_files = {path: entries[n].outputs[path] for n, path in keys_paths.items() if path in entries[n].outputs}
-    numbers = [n for n, path in keys_paths.items() if path in keys_files]
-    drops = {n: f"{WORK}/{name}/{n:05d}.parquet" for n in numbers}
-    configuration = [repr(getattr(settings, stage)) for stage in step.barrier]
-    key = key_of(name, step.barrier, configuration, [entry["sha256"] for entry in keys_files.values()], numbers)
-    plan = _plan(run, step, name, keys_files, key) if "near" in step.barrier else None
-    texts = [path.replace(".keys", "") for path in keys_files]
-    shingles = shingle_tasks(run, plan, texts) if plan and settings.near.verify is not None else []
-    entry = run.known(name, key)
+    drops = {n: f"{WORK}/barrier{step.number}/{n:05d}.parquet" for n, path in keys_paths.items() if path in keys_files}
+    work = _work(run, step, keys_files, list(drops))
+    entry = run.known(work.name, work.key)
     if entry is not None:
-        for task in [*plan.tasks, *shingles] if plan else ():
+        for task in work.tasks:
             run.known(task.unit, task.key)
     else:
-        entry = run.add(run.manifest.record(_decided(run, step, keys_files, drops, plan, shingles, Entry(name, key))))
+        entry = run.add(run.manifest.record(_decided(run, work, list(drops.values()))))
     return entry.fingerprint, drops
 
 
-def _plan(run: RunState, step: Pass, name: str, keys_files: dict[str, dict], key: str) -> NearPlan:
-    before = step.barrier.index("near") > 0
-    return plan_near(run, name, WORK, keys_files, key, before, partition_bytes(run.job.settings.memory))
+@dataclass(frozen=True)
+class BarrierWork:
+    """What one barrier has to do, planned from the manifest alone."""
+
+    name: str
+    barrier: tuple[str, ...]
+    key: str
+    earlier: list[EarlierKeys]
+    keys_files: dict[str, dict[str, Any]]  # of earlier runs, then of this one: path -> manifest entry
+    near: NearPlan | None
+    shingles: list[ShingleTask]
+
+    @property
+    def tasks(self) -> list[Any]:
+        return [*(self.near.tasks if self.near else ()), *self.shingles]
 
 
-def _decided(run: RunState, step: Pass, keys_files: dict[str, dict], drops: dict[int, str], plan: NearPlan | None, shingles: list[ShingleTask], entry: Entry) -> Entry:
-    """`entry` with what was decided and written."""
-    if not keys_files:
+def _work(run: RunState, step: Pass, keys_files: dict[str, dict[str, Any]], numbers: list[int]) -> BarrierWork:
+    settings, name = run.job.settings, f"barrier{step.number}"
+    earlier = earlier_keys(run.job, step.barrier) if keys_files else []
+    files = {old.keys: {"rows": old.rows, "sha256": old.sha256, "label": old.label} for old in earlier} | keys_files
+    configuration = [repr(getattr(settings, stage)) for stage in step.barrier]
+    key = key_of(name, step.barrier, configuration, [entry["sha256"] for entry in files.values()], [old.drops_sha256 for old in earlier], numbers)
+    near, shingles = None, []
+    if "near" in step.barrier and files:
+        some = bool(earlier) or step.barrier.index("near") > 0
+        near = plan_near(run, name, WORK, files, key, some, partition_bytes(settings.memory))
+        texts = {entry.get("label", Path(path).name.split(".")[0]): path.replace(".keys", "") for path, entry in files.items()}
+        shingles = shingle_tasks(run, near, texts) if settings.near.verify is not None else []
+    return BarrierWork(name, step.barrier, key, earlier, files, near, shingles)
+
+
+def _decided(run: RunState, work: BarrierWork, drops: list[str]) -> Entry:
+    """The barrier's entry, with what was decided and written."""
+    entry = Entry(work.name, work.key)
+    if not work.keys_files:
         return entry
     settings, output = run.job.settings, run.job.output
-    documents = sum(file["rows"] for file in keys_files.values())
-    run.progress.note(check_memory(documents, step.barrier, settings.memory))
-    if plan is not None:
+    documents = sum(file["rows"] for file in work.keys_files.values())
+    run.progress.note(check_memory(documents, work.barrier, settings.memory))
+    if work.near is not None:
         run.progress.note(s_curve_line(settings.near))
 
     def near_roots(alive: np.ndarray) -> np.ndarray:
-        assert plan is not None
-        edges = near_edges(run, plan, alive)
-        entry.counts["near"] = _near_counts(plan, edges)
-        if shingles:
-            candidates, alike = verified_edges(run, shingles, documents, edges, settings.near.verify)
+        assert work.near is not None
+        edges = near_edges(run, work.near, alive)
+        entry.counts["near"] = _near_counts(work.near, edges)
+        if work.shingles:
+            candidates, alike = verified_edges(run, work.shingles, documents, edges, settings.near.verify)
             entry.counts["near"] |= {"candidates": len(candidates), "verified": int(alike.sum()), "verify": settings.near.verify}
             edges = [candidates[alike]]
         return joined_roots(documents, edges)
 
-    with run.progress.stage("find duplicates: " + ", ".join(step.barrier), [Work(entry.unit, entry.unit)]) as bar:
-        keys = open_keys([output / path for path in keys_files])
-        decision = decide_rows(keys, settings, step.barrier, near_roots)
-        entry.outputs |= write_decision(decision, keys, output, list(drops.values()))
+    with run.progress.stage("find duplicates: " + ", ".join(work.barrier), [Work(work.name, work.name)]) as bar:
+        keys = open_keys([output / path for path in work.keys_files], [old.stayed() for old in work.earlier])
+        decision = decide_rows(keys, settings, work.barrier, near_roots)
+        entry.outputs |= write_decision(decision, keys, output, drops)
         bar.advance(entry)
     return entry
 

@@ -40,6 +40,7 @@ def user_errors(command: Callable[..., None]) -> Callable[..., None]:
 def _is_user_error(error: Exception) -> bool:
     """Errors of our own that are made to be read, and errors of the file system."""
     from curation.duplicates import DuplicatesError
+    from curation.evaluation_items import EvaluationError
     from curation.inputs import InputError
     from curation.language_sample import WeightsError
     from curation.ray_start import WorkerError
@@ -47,7 +48,7 @@ def _is_user_error(error: Exception) -> bool:
     from curation.token_files import TokenFileError
     from curation.tokenizer import TokenizerError
 
-    ours = (DuplicatesError, InputError, RunDirectoryError, TokenizerError, TokenFileError, WeightsError, WorkerError)
+    ours = (DuplicatesError, EvaluationError, InputError, RunDirectoryError, TokenizerError, TokenFileError, WeightsError, WorkerError)
     return isinstance(error, (*ours, OSError))
 
 

@@ -32,9 +32,16 @@ class Keys:
     files: list[Path]
     first_row: np.ndarray  # int64 [shards + 1]
     lengths: np.ndarray  # int64 [rows]
+    gone: np.ndarray  # bool [rows]: rows of earlier runs that take no part, because these did not keep them
+    old: int = 0  # the first rows are of earlier runs: they stay, whatever the policy
 
     def column(self, name: str) -> np.ndarray:
         return np.concatenate([pq.read_table(f, columns=[name])[name].to_numpy() for f in self.files])
+
+    def ranks(self, stage: str) -> np.ndarray:
+        """The ranks of a stage; rows of earlier runs need none."""
+        found = [pq.read_table(f, columns=[f"rank_{stage}"])[f"rank_{stage}"].to_numpy() for f, first in zip(self.files, self.first_row) if first >= self.old]
+        return np.concatenate([np.full(self.old, WORST), *found])
 
     def hashes(self) -> tuple[np.ndarray, np.ndarray]:
         """128 bits of every document (uint64 [rows, 2]) and which documents have them (bool [rows])."""
@@ -71,10 +78,13 @@ def signatures_of(file: Path) -> Iterator[tuple[int, np.ndarray]]:
             row += len(table)
 
 
-def open_keys(files: Sequence[Path]) -> Keys:
+def open_keys(files: Sequence[Path], stayed: Sequence[np.ndarray] = ()) -> Keys:
+    """The keys of `files`; `stayed`: of those of earlier runs, which come first, which rows they kept."""
     lengths = [pq.read_table(f, columns=["length"])["length"].to_numpy() for f in files]
     first_row = np.concatenate([[0], np.cumsum([len(some) for some in lengths])]).astype(np.int64)
-    return Keys(list(files), first_row, np.concatenate(lengths))
+    old = int(first_row[len(stayed)])
+    gone = np.concatenate([np.zeros(0, bool), *[~rows for rows in stayed], np.zeros(int(first_row[-1]) - old, bool)])
+    return Keys(list(files), first_row, np.concatenate(lengths), gone, old)
 
 
 @dataclass
@@ -96,9 +106,12 @@ def decide(keys: Keys, settings: Any, barrier: Sequence[str], near_roots: NearRo
     count = len(keys.lengths)
     decision = Decision(np.zeros(count, np.int8), np.arange(count), np.ones(count, np.float32), keys.column("size"), {})
     for stage in barrier:
-        alive = decision.stage == 0
+        alive = (decision.stage == 0) & ~keys.gone
         roots = _exact(keys, alive, settings.exact) if stage == "exact" else near_roots(alive)
         kept = choose_kept(roots, *_ranked(keys, alive, stage, getattr(settings, stage)), keys.lengths, keys.ids)
+        if keys.old:  # they come first, so one of them is the root of every cluster that has one
+            kept = np.where(roots < keys.old, roots, kept)
+            kept[: keys.old] = np.arange(keys.old)
         del roots
         rows = np.flatnonzero(kept != np.arange(count))
         decision.stage[rows] = STAGE_CODES[stage]
@@ -114,8 +127,9 @@ def _ranked(keys: Keys, alive: np.ndarray, stage: str, survivor: Survivor) -> tu
     """The policy of a stage, and the ranks that it asks for."""
     if survivor.ranking is None:
         return survivor, None
-    rank = keys.column(f"rank_{stage}")
-    if alive.any() and (rank[alive] == WORST).all():
+    rank = keys.ranks(stage)
+    alive = alive[keys.old :]
+    if alive.any() and (rank[keys.old :][alive] == WORST).all():
         what = f"a number in column {survivor.score!r}" if survivor.keep == "score" else f"one of the sources {', '.join(survivor.sources)}"
         raise DuplicatesError(f"{stage}: keep: {survivor.keep}: no document has {what}; correct the name, or choose another policy")
     return survivor, rank
@@ -169,8 +183,9 @@ def write_decision(decision: Decision, keys: Keys, output: Path, drops: Sequence
     outputs = {}
     dropped = np.flatnonzero(decision.stage)
     names = keys.ids(decision.kept[dropped])
+    first_row = keys.first_row[len(keys.first_row) - 1 - len(drops) :]  # those of earlier runs get none
     for number, path in enumerate(drops):
-        rows = slice(int(keys.first_row[number]), int(keys.first_row[number + 1]))
+        rows = slice(int(first_row[number]), int(first_row[number + 1]))
         begin, end = np.searchsorted(dropped, [rows.start, rows.stop])
         stays = decision.stage[rows] == 0
         places = np.where(stays, 0, np.cumsum(~stays) - 1)

@@ -66,6 +66,19 @@ CLUSTER = pa.schema(
     ]
 )
 
+# What a document shares with an evaluation item.
+OVERLAP = pa.schema(
+    [
+        ("id", pa.string()),
+        ("file", pa.string()),  # name of the evaluation file
+        ("item", pa.string()),  # the item's id, or its line, from 1
+        ("ngrams", pa.int64()),  # n-grams that are shared
+        ("start", pa.int64()),  # characters of the text as it entered the stage
+        ("end", pa.int64()),
+        ("text", pa.large_string()),  # text[start:end]
+    ]
+)
+
 CLUSTER_SIZE = "cluster_size"  # int64, after duplicates were removed: how many documents a kept one stands for
 
 QUARANTINE = pa.schema(

@@ -17,7 +17,7 @@ from curation.manifest import Manifest
 from curation.run_directory import RunDirectoryError, read_run
 from rules.visible import excerpt, visible
 
-_FOLDERS = ("clean", "removed", "quarantine", "signals", "edits", "clusters")
+_FOLDERS = ("clean", "removed", "quarantine", "signals", "edits", "overlaps", "clusters")
 
 
 def find_rows(output: Path, folder: str, ids: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
@@ -80,6 +80,7 @@ def _story(document_id: str, fate: str, row: dict[str, Any], rows: dict[str, lis
         "rules_verdict": signals.get("verdict"),
         "hits": hits,
         "edits": [{k: v for k, v in edit.items() if k not in ("id", "shard")} for edit in rows["edits"]],
+        "overlaps": [{k: v for k, v in row.items() if k not in ("id", "shard")} for row in rows["overlaps"]],
         "clusters": [{k: v for k, v in c.items() if k not in ("id", "shard")} for c in rows["clusters"]],
         "text": row.get("text"),
     }
@@ -92,7 +93,7 @@ def story_lines(found: dict[str, Any], text_chars: int = 300) -> list[str]:
         lines.append(f"  error: {excerpt(found['error'], 500)}")
     lines += ["", "where it came from"]
     lines += [f"  {name}: {excerpt(str(value), 200)}" for name, value in found["document"].items() if name != "id"]
-    lines += (_hit_section(found["hits"]) if found["fate"] != "quarantined" else []) + _signal_section(found) + _edit_section(found["edits"]) + _cluster_section(found)
+    lines += (_hit_section(found["hits"]) if found["fate"] != "quarantined" else []) + _signal_section(found) + _edit_section(found["edits"]) + _overlap_section(found["overlaps"]) + _cluster_section(found)
     if found["text"]:
         lines += ["", f"text ({len(found['text']):,} characters)", f"  {excerpt(found['text'], text_chars)}"]
     return lines
@@ -128,6 +129,11 @@ def _edit_section(edits: list[dict]) -> list[str]:
         if edit["after"] is not None:
             lines.append(f"    + {excerpt(edit['after'], 160)}")
     return lines + ([f"  ... and {len(edits) - 50} more (--json shows all)"] if len(edits) > 50 else [])
+
+
+def _overlap_section(overlaps: list[dict]) -> list[str]:
+    lines = [f"  {visible(o['file'])} item {visible(o['item'])}, {o['ngrams']} n-grams: {excerpt(o['text'], 200)}" for o in overlaps]
+    return ["", "shared with evaluation items", *lines] if lines else []
 
 
 def _cluster_section(found: dict[str, Any]) -> list[str]:

@@ -13,9 +13,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from curation.evaluation_items import EvaluationError, evaluation_files
 from curation.memory import allowed_bytes
 from curation.ray_start import RaySettings
 from curation.readers import ReadSettings
+from curation.stages.decontaminate import DecontaminateSettings
 from curation.stages.exact import ExactSettings
 from curation.stages.language import VENDORED, LanguageSettings
 from curation.stages.lines import LinesSettings
@@ -28,7 +30,7 @@ from rules.places import KEY, KeyPath, Located, Problem, Problems, SettingError,
 from rules.rule import Pack
 from rules.schema import DIALECT, schema_of
 
-STAGES = ("language", "rules", "exact", "near", "lines")
+STAGES = ("language", "decontaminate", "rules", "exact", "near", "lines")
 BARRIERS = ("exact", "near", "lines")  # stages that must see every document before they can decide about one
 
 
@@ -57,12 +59,14 @@ class Job:
     read: ReadSettings = ReadSettings()
     extract: ExtractChoice = ExtractChoice()
     language: LanguageSettings | None = None  # absent: languages are what the input says
+    decontaminate: DecontaminateSettings | None = None  # absent: evaluation data in documents stays
     packs: tuple[str | PackUse, ...] = ()  # shipped packs by name, your own by path
     exact: ExactSettings | None = None  # absent: exact duplicates stay
     near: NearSettings | None = None  # absent: near duplicates stay
     lines: LinesSettings | None = None  # absent: lines repeated across documents stay
     pack: PackSettings | None = None  # absent: no tokenizer and no packed/
     order: tuple[str, ...] = STAGES
+    against: str | list[str] = ""  # run directories of earlier runs: what they kept stays, what is like it goes
     memory: str | int = "auto"  # for deciding about duplicates, such as 8GB; auto: half of what is free
     workers: Literal["auto", "inline"] | int = "auto"
     ray: RaySettings = RaySettings()  # where workers are; unused with workers: inline
@@ -79,6 +83,7 @@ class LoadedJob:
     folder: Path
     output: Path
     stages: tuple[str, ...]  # the enabled stages in order
+    against: tuple[str, ...] = ()  # run directories, absolute
 
     @property
     def read_settings(self) -> ReadSettings:
@@ -126,14 +131,15 @@ def load_job(path: str | Path) -> LoadedJob:
     data = located.data if isinstance(located.data, dict) else {}
     packs = _packs(data.get("packs"), located, path.parent, problems)
     if job is not None:
-        problems += _file_problems(job, located, path.parent) + _order_problems(job, located)
+        problems += _file_problems(job, located, path.parent) + _evaluation_problems(job, located, path.parent) + _against_problems(job, located, path.parent) + _order_problems(job, located)
         problems += _worker_problems(job, located) + _memory_problems(job, located)
     if problems:
         raise Problems(problems)
     assert job is not None
     inputs = (job.input,) if isinstance(job.input, str) else tuple(job.input)
     folder = path.parent.resolve()
-    return LoadedJob(path, _resolved(job, folder), packs, inputs, folder, (folder / job.output).resolve(), _enabled(job))
+    against = tuple(str((folder / name).resolve()) for name in _listed(job.against) if name)
+    return LoadedJob(path, _resolved(job, folder), packs, inputs, folder, (folder / job.output).resolve(), _enabled(job), against)
 
 
 def _resolved(job: Job, folder: Path) -> Job:
@@ -141,12 +147,36 @@ def _resolved(job: Job, folder: Path) -> Job:
     if job.pack is not None and job.pack.tokenizer is not None:
         tokenizer = (folder / job.pack.tokenizer).resolve()
         job = dataclasses.replace(job, pack=dataclasses.replace(job.pack, tokenizer=tokenizer))
+    if job.decontaminate is not None:
+        files = [str(folder / file) for file in _listed(job.decontaminate.files)]
+        job = dataclasses.replace(job, decontaminate=dataclasses.replace(job.decontaminate, files=files))
     if job.lines is not None and job.lines.allow_file is not None:
         job = dataclasses.replace(job, lines=dataclasses.replace(job.lines, allow_file=(folder / job.lines.allow_file).resolve()))
     if job.language is not None and job.language.model not in VENDORED:
         model = str((folder / job.language.model).resolve())
         job = dataclasses.replace(job, language=dataclasses.replace(job.language, model=model))
     return job
+
+
+def _listed(value: str | list[str]) -> list[str]:
+    return [value] if isinstance(value, str) else list(value)
+
+
+def _evaluation_problems(job: Job, located: Located, folder: Path) -> list[Problem]:
+    try:
+        evaluation_files([str(folder / file) for file in _listed(job.decontaminate.files)] if job.decontaminate else [])
+    except EvaluationError as error:
+        return [located.problem(("decontaminate", "files"), "R103", str(error))]
+    return []
+
+
+def _against_problems(job: Job, located: Located, folder: Path) -> list[Problem]:
+    names = [name for name in _listed(job.against) if name]
+    missing = [name for name in names if not (folder / name / "run.json").is_file()]
+    problems = [located.problem(("against",), "R103", f"no run directory {str(folder / name)!r}") for name in missing]
+    if names and job.exact is None and job.near is None:
+        problems.append(located.problem(("against",), "R103", "against needs exact or near, which say what is compared"))
+    return problems
 
 
 def _file_problems(job: Job, located: Located, folder: Path) -> list[Problem]:
@@ -164,7 +194,7 @@ def _file_problems(job: Job, located: Located, folder: Path) -> list[Problem]:
 def _nothing_given(located: Located) -> list[Problem]:
     """`near:` with nothing after it reads as "on" to people and as "off" to YAML; so it is neither."""
     data = located.data if isinstance(located.data, dict) else {}
-    stages = ("language", "exact", "near", "lines", "pack")
+    stages = ("language", "decontaminate", "exact", "near", "lines", "pack")
     message = "nothing is set here; write `{key}: {{}}` for the defaults, or leave the line out to turn it off"
     return [located.problem((k,), "R103", message.format(key=k)) for k in stages if k in data and data[k] is None]
 

@@ -104,7 +104,7 @@ def plan_near(run: RunState, name: str, work: str, keys_files: dict[str, dict], 
     first_rows = tuple(np.concatenate([[0], np.cumsum(rows)])[:-1].astype(int).tolist())
     bands = []
     for path, entry in keys_files.items():
-        shard = Path(path).name.split(".")[0]
+        shard = entry.get("label", Path(path).name.split(".")[0])
         key = key_of("bands", entry["sha256"], settings.band_shape, bits)
         bands.append(BandTask(output, path, f"{work}/{name}/{shard}.bands", settings.band_shape, bits, f"{name}/bands/{shard}", key))
     alive = f"{work}/{name}/alive.npy" if before else None

@@ -89,6 +89,26 @@ def normalised(text: str) -> list[str]:
     return [*words, current] if current else words
 
 
+def word_spans(text: str) -> list[tuple[int, int]]:
+    """Where each word of `normalised` begins and ends in `text`, in characters."""
+    spans: list[list[int]] = []
+    inside = lone = False
+    size = 0
+    for place, character in enumerate(text):
+        kind = character_kind(character)
+        if kind == IGNORED:
+            continue
+        inside = inside and not (kind == SEPARATOR or kind == LONE or (lone and kind == LETTER))
+        if kind != SEPARATOR:
+            if not inside:
+                spans.append([place, place])
+                size = 0
+            inside, size = True, size + 1
+            spans[-1][1] = place + 1
+        lone = kind == LONE or (kind == MARK and lone and size > 1)
+    return [(begin, end) for begin, end in spans]
+
+
 def normalised_characters(text: str) -> str:
     """The folded characters of `text`, each run of separators one space, none at the ends: for n-grams of characters."""
     found, gap = "", False

@@ -28,6 +28,7 @@ class Outcome:
     counts: dict[str, Any] = field(default_factory=dict)  # numbers, or Counters by name; added up over batches
     before: pa.Table | None = None  # texts as they were, of documents that stay and were edited
     seconds: dict[str, float] = field(default_factory=dict)  # where the time went
+    overlaps: pa.Table | None = None  # what documents share with evaluation items
 
 
 def text_bytes(table: pa.Table) -> int:

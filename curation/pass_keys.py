@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 from typing import Any
 
+from curation.evaluation_items import evaluation_files, files_identity
 from curation.inputs import InputFile, Shard
 from curation.job import LoadedJob
 from curation.manifest import key_of
@@ -35,6 +37,10 @@ def pass_settings(job: LoadedJob, step: Pass) -> dict[str, Any]:
         settings["read"] = repr(job.read_settings)
     if "language" in step.stages:
         settings["language"] = repr(job.settings.language)
+    if "decontaminate" in step.stages:
+        chosen = job.settings.decontaminate
+        names = tuple(evaluation_files(chosen.files))
+        settings["decontaminate"] = [[Path(name).name for name in names], files_identity(names), repr(dataclasses.replace(chosen, files="."))]
     if "exact" in step.barrier:
         settings["exact"] = [job.settings.exact.columns, job.settings.exact.normalise, job.settings.exact.ranking]
     if "near" in step.barrier:

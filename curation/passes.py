@@ -30,6 +30,7 @@ from curation.outcome import Outcome, add_counts, balance, counted, removed_tabl
 from curation.readers import read_shard
 from curation.shards import ShardWriter
 from curation.stages.clean import clean
+from curation.stages.decontaminate import decontaminate
 from curation.stages.language import filter_language
 from curation.stages.lines import count_units, line_judge, remove_lines
 
@@ -234,6 +235,7 @@ Stage = tuple[str, Callable[[pa.Table], Outcome]]
 def _stages(task: ShardTask) -> list[Stage]:
     job = task.job
     known: dict[str, Callable[[pa.Table], Outcome]] = {
+        "decontaminate": lambda documents: decontaminate(documents, job.settings.decontaminate),
         "language": lambda documents: filter_language(documents, job.settings.language),
         "rules": lambda documents: clean(documents, job.packs),
     }
@@ -288,6 +290,7 @@ def account(stage: str, before: pa.Table, outcome: Outcome, output: ShardOutput)
     output.write(REMOVED_BY_RULES if stage == "rules" else "removed", outcome.removed)
     output.write("edits", outcome.edits)
     output.write("signals", outcome.signals)
+    output.write("overlaps", outcome.overlaps)
     add_counts(output.counts, {stage: balance(before, outcome) | outcome.counts})
     add_counts(output.seconds, outcome.seconds)
 

@@ -13,7 +13,7 @@ from curation.books import BooksError, check_books, funnel, language_warnings, s
 from curation.manifest import Entry, Manifest
 from curation.run_directory import RunDirectoryError, read_run
 from curation.shards import whole_file, write_json
-from rules.visible import visible
+from rules.visible import excerpt, visible
 
 REPORT_JSON, REPORT_MD = "report/report.json", "report/report.md"
 
@@ -53,6 +53,7 @@ def numbers(output: Path) -> dict[str, Any]:
         "rules": rules.get("rules", {}), "edits": dict(sorted((rules.get("edits", {}) | counts.get("lines", {}).get("edits", {})).items())), "seconds": _seconds(entries),
         "languages": {"in": counts.get("language", {}).get("languages_in", {}), "kept": clean.get("languages", {})},
         "duplicates": _duplicates(entries, output), "near": _near(entries),
+        "evaluation": _evaluation(entries, output),
         "packed": packed[0] if packed else {},
         "job_sha256": run["job_sha256"], "packs": run["packs"], "versions": run["versions"],
     }  # fmt: skip
@@ -104,6 +105,21 @@ def _duplicates(entries: Sequence[Entry], output: Path) -> dict[str, Any]:
     return found
 
 
+def _evaluation(entries: Sequence[Entry], output: Path) -> list[dict[str, Any]]:
+    """Evaluation items that documents share n-grams with, those in most documents first."""
+    items: dict[tuple[str, str], dict[str, Any]] = {}
+    for entry in entries:
+        for path in entry.outputs:
+            if path.startswith("overlaps/"):
+                for row in pq.read_table(output / path).to_pylist():
+                    item = items.setdefault((row["file"], row["item"]), {"documents": set(), "ngrams": 0, "text": ""})
+                    item["documents"].add(row["id"])
+                    if row["ngrams"] > item["ngrams"]:
+                        item.update(ngrams=row["ngrams"], text=row["text"], document=row["id"])
+    found = [{"file": file, "item": name, **item, "documents": len(item["documents"])} for (file, name), item in items.items()]
+    return sorted(found, key=lambda item: (-item["documents"], -item["ngrams"], item["file"], item["item"]))
+
+
 def _near(entries: Sequence[Entry]) -> dict[str, Any]:
     """What the barrier said of near duplicates: bands, rows, the S-curve, and what was verified."""
     found: dict[str, Any] = next((entry.counts["near"] for entry in entries if entry.unit.startswith("barrier") and "near" in entry.counts), {})
@@ -144,6 +160,7 @@ def markdown(report: dict[str, Any]) -> str:
     lines += ["## Funnel", "", *_table(["stage", *(k.replace("_", " ") for k in keys)], [[r["stage"], *(r[k] for k in keys)] for r in report["funnel"]]), ""]
     lines += _rules_section(report) + _edits_section(report) + _time_section(report)
     lines += _language_section(report) + _duplicates_section(report)
+    lines += _evaluation_section(report["evaluation"])
     lines += _named_section("Quarantine", "records by cause", report["quarantine"])
     lines += _named_section("Input", "records that are no documents, by reason", report["input"]["skipped"])
     lines += _named_section("Repaired", "texts repaired while reading", report["input"]["repaired"])
@@ -196,6 +213,14 @@ def _duplicates_section(report: dict[str, Any]) -> list[str]:
     if not rows:
         return []
     return ["## Duplicates", "", *_table(["stage", "clusters", "removed", "largest cluster"], rows), "", *_near_section(report["near"])]
+
+
+def _evaluation_section(items: list[dict[str, Any]], shown: int = 50) -> list[str]:
+    if not items:
+        return []
+    rows = [[f"{i['file']} {i['item']}", i["documents"], i["ngrams"], i["document"], excerpt(i["text"], 200)] for i in items[:shown]]
+    lines = ["## Evaluation items in documents", "", *_table(["item", "documents", "n-grams at most", "in document", "text that is shared"], rows), ""]
+    return lines + ([f"And {len(items) - shown:,} items more: overlaps/ has all.", ""] if len(items) > shown else [])
 
 
 def _near_section(near: dict[str, Any]) -> list[str]:

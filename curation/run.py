@@ -30,6 +30,7 @@ from curation.run_directory import locked, open_run_directory, sweep
 from curation.run_log import LoggedProgress, RunLog
 from curation.run_state import RunState, file_entry
 from curation.shards import file_sha256
+from curation.stages.decontaminate import items_line
 from curation.stages.pack import fit_tokenizer, tokenise_shard, write_packed
 
 
@@ -79,6 +80,8 @@ def _curate(run: RunState, shards: Sequence[Shard]) -> list[Entry]:
     entries: dict[int, Entry] = {}
     drops: dict[int, str] = {}
     barrier_key = ""
+    if "decontaminate" in run.job.stages:
+        run.progress.note(items_line(run.job.settings.decontaminate))
     for step in plan_passes(run.job.stages):
         tasks = [_task(run, step, shard, entries.get(shard.number), drops, barrier_key) for shard in shards]
         entries = _run_pass(run, step, [task for task in tasks if task is not None])

@@ -19,7 +19,7 @@ from curation.manifest import Entry
 from curation.shards import TEMPORARY, write_json
 
 RUN_FILE = "run.json"
-DATA_FOLDERS = ("clean", "removed", "edits", "signals", "clusters", "quarantine", "packed", ".work", "manifest")
+DATA_FOLDERS = ("clean", "removed", "edits", "overlaps", "signals", "clusters", "quarantine", "packed", ".work", "manifest")
 _PACKAGES = ("pyarrow", "numba", "numpy", "ray", "fasttext-numpy2", "fastwarc", "resiliparse", "trafilatura", "tokenizers", "datasketch")
 
 

@@ -49,12 +49,11 @@ def run_shingles(task: ShingleTask) -> Entry:
     return Manifest(task.output).record(Entry(task.unit, task.key, {task.path: file_entry(task.output, task.path)}))
 
 
-def shingle_tasks(run: RunState, plan: NearPlan, texts_files: list[str]) -> list[ShingleTask]:
-    """The tasks that a barrier needs to verify; `texts_files`: what the pass before kept, in the order of the shards."""
+def shingle_tasks(run: RunState, plan: NearPlan, texts_files: dict[str, str]) -> list[ShingleTask]:
+    """The tasks that a barrier needs to verify; `texts_files`: name of the shard -> what the pass before kept, in order."""
     work = str(Path(plan.joins[0].path).parent)
     tasks = []
-    for file, first_row in zip(texts_files, plan.joins[0].first_rows):
-        shard = Path(file).name.split(".")[0]
+    for (shard, file), first_row in zip(texts_files.items(), plan.joins[0].first_rows):
         key = key_of("shingles", plan.joins[0].key, plan.settings.unit, plan.settings.ngram)
         path = f"{work}/{shard}.shingles"
         tasks.append(ShingleTask(run.job.output, file, f"{work}/members.npy", first_row, plan.settings, path, f"{plan.name}/shingles/{shard}", key))

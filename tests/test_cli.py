@@ -55,12 +55,13 @@ def test_every_command_has_help_for_itself_and_its_options(name):
 def test_the_options_are_these_and_no_others():
     """Options are promises; a new one belongs here and in the docs."""
     options = {}
-    for name in ("init", "check", "diff", "run", "inspect", "why", "signals", "schema", "report"):
+    for name in ("init", "check", "diff", "run", "inspect", "why", "duplicates", "signals", "schema", "report"):
         command = entry.gristmill.get_command(click.Context(entry.gristmill), name)
         options[name] = sorted(o for p in command.params if isinstance(p, click.Option) for o in p.opts)
     assert options == {
         "init": [], "check": ["--documents", "--explain", "--json", "--sample", "--seed"],
         "diff": ["--documents", "--json", "--sample", "--seed", "--show"], "run": ["--json", "--workers"], "why": ["--json"],
+        "duplicates": ["--json", "--query", "--show", "--threshold"],
         "signals": ["--json"], "schema": [], "report": ["--json"],
         "inspect": [
             "--by", "--count", "--draft", "--export", "--host", "--json", "--labels", "--lang", "--match", "--mode", "--packs", "--print", "--recall", "--rule",

@@ -37,7 +37,7 @@ def clusters_of(output: Path, document_id: str, show: int = 5) -> list[dict[str,
             found.append({"stage": path.stem, "size": members[0]["size"], "kept_id": members[0]["kept_id"], "members": members})
             _add_texts(output, members[: show + 1])
     if not found:
-        known = any(next(find_rows(output, folder, document_id), None) for folder in ("clean", "removed", "quarantine"))
+        known = any(find_rows(output, folder, [document_id])[document_id] for folder in ("clean", "removed", "quarantine"))
         what = "has no duplicates" if known else f"is not in {str(output)!r}"
         raise RunDirectoryError(f"document {document_id!r} {what}; clusters/ has every document that has some")
     return found
@@ -45,12 +45,11 @@ def clusters_of(output: Path, document_id: str, show: int = 5) -> list[dict[str,
 
 def _add_texts(output: Path, members: list[dict[str, Any]]) -> None:
     """`text` and `fate` of members that are in the run; one of an earlier run has none."""
-    for member in members:
-        for folder in ("clean", "removed"):
-            row = next(find_rows(output, folder, member["id"]), None)
-            if row is not None:
+    for folder in ("clean", "removed"):
+        found = find_rows(output, folder, [member["id"] for member in members])
+        for member in members:
+            for row in found[member["id"]][:1]:
                 member["text"], member["fate"] = row["text"], row.get("reason") or "kept"
-                break
 
 
 def cluster_lines(found: list[dict[str, Any]]) -> list[Line]:
@@ -76,5 +75,5 @@ def difference(kept: str, other: str) -> list[Line]:
     if not lines:
         return [("same", "      the same lines")]
     kinds = {"-": "gone", "+": "new", "@": "head"}
-    found = [(kinds.get(line[0], "same"), f"      {excerpt(line, LINE_CHARACTERS)}") for line in lines[:DIFF_LINES]]
+    found = [(kinds.get(line[0], "same"), f"      {visible(line[:LINE_CHARACTERS])}") for line in lines[:DIFF_LINES]]
     return found + ([("head", f"      ... and {len(lines) - DIFF_LINES} lines more")] if len(lines) > DIFF_LINES else [])

@@ -23,12 +23,14 @@ from curation.passes import WORK, Pass
 from curation.progress import Work
 from curation.run_state import RunState
 from curation.stages.near import s_curve, s_curve_line
+from curation.substring_barrier import decide_substrings
 from curation.verification import ShingleTask, shingle_tasks, verified_edges
 
 
 def decide(run: RunState, step: Pass, entries: dict[int, Entry]) -> tuple[str, dict[int, str]]:
     """Decide after `step`: the decision's fingerprint, and each shard's file of drops (or all shards' repeated lines)."""
-    return decide_lines(run, step, entries) if step.barrier == ("lines",) else _decide_documents(run, step, entries)
+    deciders = {("lines",): decide_lines, ("substrings",): decide_substrings}
+    return deciders.get(step.barrier, _decide_documents)(run, step, entries)
 
 
 def _decide_documents(run: RunState, step: Pass, entries: dict[int, Entry]) -> tuple[str, dict[int, str]]:

@@ -23,6 +23,7 @@ from curation.stages.language import VENDORED, LanguageSettings
 from curation.stages.lines import LinesSettings
 from curation.stages.near import NearSettings
 from curation.stages.pack import PackSettings
+from curation.stages.substrings import SubstringsSettings
 from rules.examples import example_problems
 from rules.identity import column_identities, texts_identity
 from rules.pack import SHIPPED, find_pack, load_pack
@@ -30,8 +31,8 @@ from rules.places import KEY, KeyPath, Located, Problem, Problems, SettingError,
 from rules.rule import Pack
 from rules.schema import DIALECT, schema_of
 
-STAGES = ("language", "decontaminate", "rules", "exact", "near", "lines")
-BARRIERS = ("exact", "near", "lines")  # stages that must see every document before they can decide about one
+STAGES = ("language", "decontaminate", "rules", "exact", "near", "substrings", "lines")
+BARRIERS = ("exact", "near", "substrings", "lines")  # stages that must see every document before they can decide about one
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,7 @@ class Job:
     packs: tuple[str | PackUse, ...] = ()  # shipped packs by name, your own by path
     exact: ExactSettings | None = None  # absent: exact duplicates stay
     near: NearSettings | None = None  # absent: near duplicates stay
+    substrings: SubstringsSettings | None = None  # absent: stretches of text that stand elsewhere stay
     lines: LinesSettings | None = None  # absent: lines repeated across documents stay
     pack: PackSettings | None = None  # absent: no tokenizer and no packed/
     order: tuple[str, ...] = STAGES
@@ -194,7 +196,7 @@ def _file_problems(job: Job, located: Located, folder: Path) -> list[Problem]:
 def _nothing_given(located: Located) -> list[Problem]:
     """`near:` with nothing after it reads as "on" to people and as "off" to YAML; so it is neither."""
     data = located.data if isinstance(located.data, dict) else {}
-    stages = ("language", "decontaminate", "exact", "near", "lines", "pack")
+    stages = ("language", "decontaminate", "exact", "near", "substrings", "lines", "pack")
     message = "nothing is set here; write `{key}: {{}}` for the defaults, or leave the line out to turn it off"
     return [located.problem((k,), "R103", message.format(key=k)) for k in stages if k in data and data[k] is None]
 

@@ -45,6 +45,8 @@ def pass_settings(job: LoadedJob, step: Pass) -> dict[str, Any]:
         settings["exact"] = [job.settings.exact.columns, job.settings.exact.normalise, job.settings.exact.ranking]
     if "near" in step.barrier:
         settings["near"] = [repr(job.settings.near.minhash), job.settings.near.ranking]
+    if "substrings" in step.barrier:
+        settings["substrings"] = job.settings.substrings.words
     if "lines" in step.barrier:
         lines = job.settings.lines
         settings["lines"] = [lines.allowed_lines(), repr(dataclasses.replace(lines, max_repeats=1, per=1, allow_file=None))]

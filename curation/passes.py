@@ -33,9 +33,11 @@ from curation.stages.clean import clean
 from curation.stages.decontaminate import decontaminate
 from curation.stages.language import filter_language
 from curation.stages.lines import count_units, line_judge, remove_lines
+from curation.stages.substrings import cut_substrings
+from curation.window_files import WindowWriter
 
 BEFORE_RULES, REMOVED_BY_RULES = "before", "removed by rules"  # kinds of output that only the rules stage has
-LINE_COUNTS = "line counts"
+LINE_COUNTS, WINDOWS = "line counts", "windows"  # kinds of output that barriers of lines and substrings read
 WORK = ".work"  # what passes hand to each other; kept, so that a changed setting redoes only what depends on it
 
 
@@ -59,12 +61,12 @@ class Pass:
 
 
 def plan_passes(stages: tuple[str, ...]) -> list[Pass]:
-    """Cut `stages` into passes at the duplicate stages; neighbouring ones share a barrier, but for lines: they are counted
-    in what is left."""
+    """Cut `stages` into passes at the duplicate stages; exact and near share a barrier where they are neighbours, lines and
+    substrings are looked for in what is left."""
     groups: list[tuple[list[str], list[str]]] = [([], [])]
     for stage in stages:
         if stage in BARRIERS:
-            if groups[-1][1] and "lines" in (stage, groups[-1][1][-1]):
+            if groups[-1][1] and {stage, groups[-1][1][-1]} & {"lines", "substrings"}:
                 groups.append(([], []))
             groups[-1][1].append(stage)
         else:
@@ -110,6 +112,8 @@ class ShardOutput:
             return f"clean/{number:05d}.parquet" if step.last else f"{WORK}/{step.name}/{number:05d}.parquet"
         if kind == "keys":
             return f"{WORK}/{step.name}/{number:05d}.keys.parquet"
+        if kind == WINDOWS:
+            return f"{WORK}/{step.name}/{number:05d}.windows"
         if kind == LINE_COUNTS:
             return f"{WORK}/{step.name}/{number:05d}.lines.arrow"
         if kind == BEFORE_RULES:
@@ -134,6 +138,12 @@ class ShardOutput:
         if LINE_COUNTS not in self.writers:
             self.writers[LINE_COUNTS] = LineCountWriter(self.task.job.output / self.path(LINE_COUNTS))
         self.writers[LINE_COUNTS].write(count_units(documents, line_judge(self.task.job.settings.lines)))
+
+    def write_windows(self, documents: pa.Table) -> None:
+        """Add the word windows of a batch to those of the shard."""
+        if WINDOWS not in self.writers:
+            self.writers[WINDOWS] = WindowWriter(self.task.job.output / self.path(WINDOWS), self.task.job.settings.substrings.words)
+        self.writers[WINDOWS].write(documents["text"])
 
     def close(self) -> dict[str, dict[str, Any]]:
         entries = {self.path(kind): writer.close() for kind, writer in self.writers.items()}
@@ -201,6 +211,9 @@ def _read_kept(task: ShardTask, output: ShardOutput) -> Iterator[pa.Table]:
     if barrier == ("lines",):
         yield from _read_without_lines(task, output)
         return
+    if barrier == ("substrings",):
+        yield from _read_without_substrings(task, output)
+        return
     drops = read_drops(task.job.output / task.drops) if task.drops else None
     row = 0
     with pq.ParquetFile(task.job.output / task.before) as file:
@@ -219,6 +232,15 @@ def _read_without_lines(task: ShardTask, output: ShardOutput) -> Iterator[pa.Tab
     with pq.ParquetFile(task.job.output / task.before) as file:
         for documents in _groups(file):
             yield _run_stage(("lines", lambda documents: remove_lines(documents, judge, repeated)), documents, output)
+
+
+def _read_without_substrings(task: ShardTask, output: ShardOutput) -> Iterator[pa.Table]:
+    repeated, window = np.load(task.job.output / task.drops), 0
+    with pq.ParquetFile(task.job.output / task.before) as file:
+        for documents in _groups(file):
+            outcome, window = cut_substrings(documents, repeated, window, task.job.settings.substrings)
+            account("substrings", documents, outcome, output)
+            yield outcome.kept
 
 
 def _groups(file: pq.ParquetFile) -> Iterator[pa.Table]:
@@ -311,7 +333,7 @@ def _hand_on(task: ShardTask, documents: pa.Table, output: ShardOutput) -> None:
 
 def keys_of(task: ShardTask, documents: pa.Table) -> pa.Table | None:
     """What duplicates among these documents are found by; None where none are looked for."""
-    if task.step.barrier in ((), ("lines",)):
+    if not set(task.step.barrier) & {"exact", "near"}:
         return None
     return write_keys(documents, task.job.settings, task.step.barrier, counted=task.step.number > 0)
 
@@ -320,6 +342,8 @@ def hand_on(task: ShardTask, documents: pa.Table, keys: pa.Table | None, output:
     """Write what goes on to the next pass, or to clean/."""
     output.write("kept", documents)
     output.write("keys", keys)
+    if "substrings" in task.step.barrier:
+        output.write_windows(documents)
     if "lines" in task.step.barrier:
         output.count_lines(documents)
     if task.step.last:

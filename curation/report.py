@@ -50,7 +50,7 @@ def numbers(output: Path) -> dict[str, Any]:
         "warnings": [*language_warnings(counts, (run["job"]["language"] or {}).get("keep", ())), *_packing_warnings(packed)],
         "input": {**run["input"], "skipped": read.get("skipped", {}), "repaired": read.get("repaired", {})},
         "quarantine": _causes(entries, output),
-        "rules": rules.get("rules", {}), "edits": dict(sorted((rules.get("edits", {}) | counts.get("lines", {}).get("edits", {})).items())), "seconds": _seconds(entries),
+        "rules": rules.get("rules", {}), "edits": dict(sorted((rules.get("edits", {}) | counts.get("lines", {}).get("edits", {}) | counts.get("substrings", {}).get("edits", {})).items())), "seconds": _seconds(entries),
         "languages": {"in": counts.get("language", {}).get("languages_in", {}), "kept": clean.get("languages", {})},
         "duplicates": _duplicates(entries, output), "near": _near(entries),
         "evaluation": _evaluation(entries, output),

@@ -26,6 +26,7 @@ from curation.passes import (
     BEFORE_RULES,
     LINE_COUNTS,
     REMOVED_BY_RULES,
+    WINDOWS,
     ShardOutput,
     ShardTask,
     account,
@@ -72,7 +73,7 @@ def revise_shard(task: ShardTask, previous: Entry) -> Entry | None:
         raise
     if decide_only:
         output.counts["rules"]["edits"] = previous.counts["rules"]["edits"]
-    gone = {output.path(kind) for kind in (*REWRITTEN, LINE_COUNTS, *(() if decide_only else ("edits",)))}
+    gone = {output.path(kind) for kind in (*REWRITTEN, LINE_COUNTS, WINDOWS, *(() if decide_only else ("edits",)))}
     outputs = {path: entry for path, entry in previous.outputs.items() if path not in gone} | written
     return Manifest(task.job.output).record(Entry(task.unit, task.key, outputs, output.counts, previous.input, task.basis, previous.seconds | output.seconds))
 
@@ -137,7 +138,7 @@ def stored_batches(task: ShardTask, previous: Entry, columns: list[str]) -> Iter
             mask[here["row"].to_numpy() - first] = True
             documents = documents.set_column(documents.column_names.index("text"), "text", _replaced(documents["text"], mask, here["text"]))
         first += len(signals)
-        keys = rows["keys"].take(len(kept)) if task.step.barrier not in ((), ("lines",)) else None
+        keys = rows["keys"].take(len(kept)) if set(task.step.barrier) & {"exact", "near"} else None
         yield StoredBatch(documents, kept_texts, was_kept, {name: signals[name].to_numpy() for name in columns}, keys)
 
 

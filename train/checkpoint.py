@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -98,7 +99,8 @@ def _load_shards(folder: Path, tensors: dict[str, Tensor]) -> None:
         raise _damaged(folder, "it holds no .safetensors file")
     reader = dcp.HuggingFaceStorageReader(str(folder))
     try:
-        with torch.no_grad():
+        with torch.no_grad(), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "torch.distributed is disabled")  # one process reads all shards
             dcp.load(dict(tensors), storage_reader=reader, no_dist=not dist.is_initialized())
     except (OSError, RuntimeError, ValueError, AssertionError, safetensors.SafetensorError, dcp.CheckpointException) as error:
         raise _damaged(folder, f"{type(error).__name__}: {error}") from None

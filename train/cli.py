@@ -29,9 +29,17 @@ SPIN_COUNT = "1000"
 
 @click.command("train")
 @click.argument("config_path", metavar="CONFIG.yaml", type=click.Path(path_type=Path))
+@click.option("--ray", "on_ray", is_flag=True, help="Train on the GPUs of a Ray cluster, by Ray Train.")
+@click.option("--workers", type=click.IntRange(min=1), help="With --ray: how many workers, one GPU each; all by default.")
+@click.option("--address", help="With --ray: the cluster's address, such as auto; this machine by default.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as one JSON object.")
-def train(config_path: Path, as_json: bool) -> None:
-    """Train a model on packed data; resume if it was stopped; print the summary if it is finished."""
+def train(config_path: Path, on_ray: bool, workers: int | None, address: str | None, as_json: bool) -> None:
+    """Train a model on packed data; resume if it was stopped; print the summary if it is finished.
+
+    Several devices of one machine: torchrun --nproc-per-node N -m gristmill train CONFIG.yaml
+    """
+    if not on_ray and (workers or address):
+        raise click.UsageError("--workers and --address go with --ray. For several processes without it, use torchrun.")
     with exit_codes():
         from train.config import load_config, resolve
         from train.handoff import read_manifest
@@ -40,7 +48,8 @@ def train(config_path: Path, as_json: bool) -> None:
         config = load_config(config_path)
         summary = finished_summary(resolve(config, read_manifest(config.data)))
         if summary is None:
-            summary = _trained(config, config_path)
+            cluster = {"workers": workers, "address": address} if on_ray else None
+            summary = _trained(config, config_path, cluster)
         elif not as_json:
             click.echo("already trained: this configuration, on this data", err=True)
         if summary:  # under torchrun the first process alone has one
@@ -95,6 +104,8 @@ def summary_text(summary: dict[str, Any], output: Path) -> str:
         "sample": visible(" ".join((sample["prompt"] + sample["text"]).split())),
         "checkpoint": visible(shown_path(output / summary["checkpoint"])),
     }
+    if summary["batch_advice"]:
+        lines["batch size"] = summary["batch_advice"]
     return "\n".join(f"{name:<15}{value}" for name, value in lines.items())
 
 
@@ -131,7 +142,8 @@ def exit_codes() -> Iterator[None]:
         sys.exit(INTERRUPTED)
 
 
-def _trained(config: TrainConfig, config_path: Path) -> dict[str, Any]:
+def _trained(config: TrainConfig, config_path: Path, cluster: dict[str, Any] | None) -> dict[str, Any]:
+    """The summary of a run carried out here, or on a Ray cluster."""
     os.environ.setdefault("GOMP_SPINCOUNT", SPIN_COUNT)
     from rules.visible import visible
     from train.loop import Stopped
@@ -141,7 +153,11 @@ def _trained(config: TrainConfig, config_path: Path) -> dict[str, Any]:
     silent = int(os.environ.get("RANK", "0")) > 0
     with TrainProgress() if not silent else contextlib.nullcontext(_ignore) as listen, stop_requests() as should_stop:
         try:
-            return run_training(config, listen, should_stop)
+            if cluster is None:
+                return run_training(config, listen, should_stop)
+            from train.on_ray import train_on_ray
+
+            return train_on_ray(config, listen, should_stop, **cluster)
         except Stopped as stopped:
             message = f"stopped at step {stopped.step}; saved {stopped.checkpoint}\n"
     click.echo(visible(message + f"Run the same command to resume: gristmill train {config_path}"), err=True)

@@ -22,7 +22,7 @@ from rules.kernels import inlined, kernel, unowned
 from rules.masks import BLOCK, NONE, ONE, lowest_one, ones_in, without_lowest
 from rules.repeats import LEAST_BITS, look_up, note_slot, often_bits
 from rules.top_ngrams import TIMES, TOP_SIZES, look_up_pairs, top_ngram
-from rules.word_keys import PADDING, slice_hash
+from rules.word_keys import PADDING, fill_sums, slice_hash
 from rules.word_places import chars_between
 
 DUPLICATE_SIZES = (5, 6, 7, 8, 9, 10)
@@ -40,7 +40,7 @@ def ngram_scratch(words):
     bits, blocks = slot_bits(words), words // BLOCK + 3
     table, seen = np.empty(2 << bits, np.uint64), np.empty(1 << bits + LEAST_BITS, np.uint8)
     slots, places, marks = np.empty(words + BLOCK, np.uint32), np.empty(words + BLOCK, np.uint32), np.empty(words + BLOCK, np.uint8)
-    return table, seen, slots, marks, places, np.empty((4, blocks), np.uint64)
+    return table, seen, slots, marks, places, np.empty((ROWS, blocks), np.uint64)
 
 
 @kernel
@@ -70,7 +70,10 @@ def count_all_top_ngrams(places, keys, found, scratch, out):
 
 # ---- duplicated n-grams
 
-STARTS, STOPS, SHORT, WANTED = range(4)  # bits of words: starts like another, (before it) ends like another, has few bytes
+# Bits of words: one starts like another, (before it) another ends so, its n-grams have few bytes, it lies in an n-gram that
+# may be duplicated; then, for each n, those that begin such an n-gram.
+STARTS, STOPS, SHORT, NEEDED, FIRST_WANTED = range(5)
+ROWS = FIRST_WANTED + len(DUPLICATE_SIZES)
 
 
 @kernel
@@ -82,16 +85,20 @@ def count_all_duplicates(places, keys, found, scratch, out):
     mark_windows(bytes_before, joined, 0, found, seen, slots, marks, bits[STARTS])
     mark_windows(bytes_before, joined, -WINDOW, found, seen, slots, marks, bits[STOPS])
     mark_short(bytes_before, found, bits[SHORT])
+    bits[NEEDED, : found // BLOCK + 2] = 0
     for k in range(len(DUPLICATE_SIZES)):
-        n, chars, free = k + DUPLICATE_SIZES[0], 0, 0
-        left = mark_candidates(bytes_before, found, n, bits)
+        mark_candidates(bytes_before, found, k + DUPLICATE_SIZES[0], bits, bits[FIRST_WANTED + k])
+    fill_sums(bytes_before, joined, found, bits[NEEDED], sums)
+    for k in range(len(DUPLICATE_SIZES)):
+        n, chars, free, wanted = k + DUPLICATE_SIZES[0], 0, 0, bits[FIRST_WANTED + k]
+        left = all_ones(wanted, found // BLOCK + 1)
         set_bits = slot_bits(left)
         table[: 1 << set_bits] = 0
         for block in range(found // BLOCK + 1 if left > 1 else 0):
-            wanted = bits[WANTED, np.uint64(block)]
-            while wanted:
-                j = np.uint64(BLOCK * block + lowest_one(wanted))
-                wanted = without_lowest(wanted)
+            firsts = wanted[np.uint64(block)]
+            while firsts:
+                j = np.uint64(BLOCK * block + lowest_one(firsts))
+                firsts = without_lowest(firsts)
                 if np.int64(j) >= free:
                     after = j + np.uint64(n)
                     key = slice_hash(sums, j, after, np.int64(bytes_before[after]) - np.int64(bytes_before[j]))
@@ -99,6 +106,14 @@ def count_all_duplicates(places, keys, found, scratch, out):
                         chars += chars_between(begins[j], ends[after - ONE], visible_chars, chars_before)
                         free = np.int64(after)
         out[len(TOP_SIZES) + k] = chars
+
+
+@inlined
+def all_ones(bits, blocks):
+    found = 0
+    for block in range(blocks):
+        found += ones_in(bits[np.uint64(block)])
+    return found
 
 
 @inlined
@@ -128,9 +143,10 @@ def mark_short(bytes_before, found, marks):
 
 
 @inlined
-def mark_candidates(bytes_before, found, n, bits):
-    """The bits of the words whose n-gram may be duplicated: it starts and ends like another, or is short. How many."""
-    candidates, up, down = 0, np.uint64(n), np.uint64(BLOCK - n)
+def mark_candidates(bytes_before, found, n, bits, wanted):
+    """`wanted`: the bits of the words whose n-gram may be duplicated: it starts and ends like another, or is short. All its
+    words are needed."""
+    up, down = np.uint64(n), np.uint64(BLOCK - n)
     for k in range(found // BLOCK + 1):
         block = np.uint64(k)
         stops = bits[STOPS, block] >> up | bits[STOPS, block + ONE] << down
@@ -138,9 +154,11 @@ def mark_candidates(bytes_before, found, n, bits):
         if short and n > DUPLICATE_SIZES[0]:
             short = still_short(bytes_before, found, n, BLOCK * k, short)
             bits[SHORT, block] = short
-        bits[WANTED, block] = bits[STARTS, block] & stops | short
-        candidates += ones_in(bits[WANTED, block])
-    return candidates
+        wanted[block] = bits[STARTS, block] & stops | short
+        for shift in range(n):
+            bits[NEEDED, block] |= wanted[block] << np.uint64(shift)
+        for shift in range(1, n):
+            bits[NEEDED, block + ONE] |= wanted[block] >> np.uint64(BLOCK - shift)
 
 
 @inlined

@@ -1,8 +1,8 @@
-"""What n-grams need of each word of a text: a hash, its bytes without the white space between words, and their sum.
+"""What n-grams need of the words of a text: a hash of each, their bytes without the white space between words, and sums.
 
 Sums are hashes of byte strings that compose. The sum of bytes b is the sum of b[k] * BASE ** (number of bytes after it),
 modulo 2**64. It can be cut at any byte: sum(a + b) = sum(a) * BASE ** len(b) + sum(b). No byte of UTF-8 reaches BASE, so
-eight bytes have a sum of their own.
+eight bytes have a sum of their own. Only words of n-grams that may be duplicated need one.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import numpy as np
 from rules.decode import load_eight, store_eight, text_at
 from rules.hash_sets import absorb, start_hash
 from rules.kernels import inlined, kernel, unowned
+from rules.masks import BLOCK, ONE, lowest_one, without_lowest
 
 PADDING = 16  # bytes before and after the words in `joined`, so that a window may reach over either end
 SHORT_BYTES = 16  # most words have no more: they are read and written in one go
@@ -30,51 +31,76 @@ def key_scratch(size):
 
 @kernel
 def keep_words(data, begin, places, found, keys):
-    """Fill `keys` for the `found` words of the text at `begin`, which are at `places`."""
+    """Fill `keys`, but for the sums, for the `found` words of the text at `begin`, which are at `places`."""
     data, begins, ends = unowned(data), unowned(places[0]), unowned(places[1])
-    hashes, sums, bytes_before, joined = unowned(keys[0]), unowned(keys[1]), unowned(keys[2]), unowned(keys[3])
-    total, before = np.uint64(0), 0
+    hashes, bytes_before, joined, before = unowned(keys[0]), unowned(keys[2]), unowned(keys[3]), 0
     for k in range(found):
         word, i = np.uint64(k), begin + np.int64(begins[k])
         size = begin + np.int64(ends[word]) - i
-        sums[word], bytes_before[word] = total, before
+        bytes_before[word] = before
         if size <= SHORT_BYTES and i + SHORT_BYTES <= data.size:
-            hashes[word], total = keep_short(data, i, size, joined, PADDING + before, total)
+            hashes[word] = keep_short(data, i, size, joined, PADDING + before)
         else:
-            hashes[word], total = keep_long(data, i, i + size, joined, PADDING + before, total)
+            hashes[word] = keep_long(data, i, i + size, joined, PADDING + before)
         before += size
-    sums[np.uint64(found)], bytes_before[np.uint64(found)] = total, before
+    bytes_before[np.uint64(found)] = before
 
 
 @inlined
-def keep_short(data, i, size, joined, position, total):
+def keep_short(data, i, size, joined, position):
     """`keep_long` of a word of at most SHORT_BYTES, without a branch for its size; spoils up to 15 bytes after it."""
     low, high = load_eight(data, i), load_eight(data, i + 8)
     store_eight(joined, position, low)
     store_eight(joined, position + 8, high)
-    low_size, high_size = min(size, 8), max(size - 8, 0)
-    low <<= np.uint64(64 - 8 * low_size)
-    half = np.uint64(32 - 4 * high_size)
-    high = high << half << half  # in two steps: one by 64 bits is undefined
-    total = total * POWERS[np.uint64(low_size)] + bytes_sum(low)
-    total = total * POWERS[np.uint64(high_size)] + bytes_sum(high)
-    return absorb(absorb(start_hash(size), low), high), total
+    low, high = last_bytes(low, min(size, 8)), last_bytes(high, max(size - 8, 0))
+    return absorb(absorb(start_hash(size), low), high)
 
 
 @inlined
-def keep_long(data, i, end, joined, position, total):
-    """Copy data[i:end] to joined[position:], where up to seven bytes after it are spoilt; its hash, and the sum of it after
-    bytes whose sum is `total`."""
+def keep_long(data, i, end, joined, position):
+    """Copy data[i:end] to joined[position:], where up to seven bytes after it are spoilt: its hash."""
     state, is_short = start_hash(end - i), end - i <= 8
     while i < end:
         eight, size = text_at(data, i, end), min(end - i, 8)
         store_eight(joined, position, eight)
-        eight <<= np.uint64(64 - 8 * size)
-        total = total * POWERS[np.uint64(size)] + bytes_sum(eight)
-        state = absorb(state, eight)
+        state = absorb(state, last_bytes(eight, size))
         i += 8
         position += 8
-    return absorb(state, np.uint64(0)) if is_short else state, total
+    return absorb(state, np.uint64(0)) if is_short else state
+
+
+@inlined
+def last_bytes(eight, size):
+    """The first `size` (0 to 8) bytes of `eight` as the last ones, after zeros."""
+    half = np.uint64(32 - 4 * size)
+    return eight << half << half  # in two steps: one by 64 bits is undefined
+
+
+@inlined
+def fill_sums(bytes_before, joined, found, wanted, sums):
+    """The sums of all bytes before each word and after it, for the words whose bits are set in `wanted`; a sum leaves out
+    what comes before the last word that is not wanted."""
+    total = np.uint64(0)
+    for block in range((found + BLOCK - 1) // BLOCK):
+        left = wanted[np.uint64(block)]
+        while left:
+            word = np.uint64(BLOCK * block + lowest_one(left))
+            left = without_lowest(left)
+            sums[word] = total
+            i, end = np.int64(bytes_before[word]), np.int64(bytes_before[word + ONE])
+            total = sum_through(joined, PADDING + i, min(end - i, SHORT_BYTES), total)
+            while end - i > SHORT_BYTES:
+                i += SHORT_BYTES
+                total = sum_through(joined, PADDING + i, min(end - i, SHORT_BYTES), total)
+            sums[word + ONE] = total
+
+
+@inlined
+def sum_through(joined, position, size, total):
+    """The sum of the `size` bytes (at most SHORT_BYTES) at `position` after bytes whose sum is `total`, without a branch."""
+    low_size, high_size = min(size, 8), max(size - 8, 0)
+    total = total * POWERS[np.uint64(low_size)] + bytes_sum(last_bytes(load_eight(joined, position), low_size))
+    return total * POWERS[np.uint64(high_size)] + bytes_sum(last_bytes(load_eight(joined, position + 8), high_size))
 
 
 @inlined

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from rules.characters import character_classes
 from rules.hash_sets import SEED, SIZE_STEP
 from rules.kernels import kernel, kernel_texts
+from rules.masks import BLOCK, bits_up_to
 from rules.word_counts import WORD_COUNTS, read_words
-from rules.word_keys import BASE, PADDING, keep_words, key_scratch, slice_hash
+from rules.word_keys import BASE, PADDING, fill_sums, keep_words, key_scratch, slice_hash
 from rules.word_places import chars_between, place_scratch
 
 COUNTS = len(WORD_COUNTS)
@@ -25,6 +26,10 @@ def words_of(offsets, data, classes, unicode_words):
     places, keys = place_scratch(size), key_scratch(size)
     found = read_words(data, offsets[0], offsets[1], classes, unicode_words, places, out)
     keep_words(data, offsets[0], places, found, keys)
+    wanted = np.empty(found // BLOCK + 1, np.uint64)
+    wanted[:] = ~np.uint64(0)
+    wanted[-1] = bits_up_to(0, found % BLOCK)
+    fill_sums(keys[2], keys[3], found, wanted, keys[1])
     return found, places, keys
 
 

@@ -1,7 +1,7 @@
 """How often each distinct pre-token occurs in texts: all that training a tokenizer needs of them.
 
 One kernel finds pre-tokens and counts them in a hash table over their bytes; it stops where an array is full and goes on
-when that has grown. 150 MB/s a core; memory is 40 bytes and its own bytes for each distinct pre-token.
+when that has grown. Memory is 40 bytes and its own bytes for each distinct pre-token.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 A pattern is an ordered choice without look-behind whose parts are runs of one class of characters, so the end of a
 pre-token follows from the class of its first characters: one walk, no backtracking. Classes (letter, number, white
 space, anything else) come from the regular expression engine of `tokenizers` itself, so that both agree whatever
-version of Unicode it knows. 250 MB/s a core on English.
+version of Unicode it knows. Memory: the table of classes, 1 MB.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Training is byte-level BPE (Sennrich 2016, Radford 2019) after Llama 3's pre-tokenisation; every text can be encoded,
 there is no unknown token. Ties are broken by token id, so the file depends on the texts alone, not on their order: it is
-what the trainer of `tokenizers` writes, at five times its speed. 17 MB and 32,000 tokens take 2.2 s, 10.6 s there.
+what the trainer of `tokenizers` writes, at three to five times its speed: 17 MB and 32,000 tokens take 2 to 3 s.
 
 Text is only ever text: what spells a special token in a document is encoded as the characters it is made of. `encode` is
 the reference, in the threads of `tokenizers`, without the GIL, at about 2 MB/s a core; encoder.py is faster. A text of many

@@ -68,7 +68,7 @@ def both(merges: Merges, word: bytes) -> list[list[int]]:
 words = st.lists(st.sampled_from(ALPHABET), min_size=1, max_size=150).map(bytes)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(model=bpe_models(), some=st.lists(words, min_size=1, max_size=4))
 def test_merging_is_the_definition_and_what_tokenizers_does(model, some):
     merges = merges_of(model)

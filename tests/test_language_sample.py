@@ -20,7 +20,7 @@ sizes_of = st.dictionaries(st.sampled_from(NAMES), st.integers(0, 5_000), max_si
 weights_of = st.dictionaries(st.sampled_from([*NAMES, "*"]), st.sampled_from([0, 0.5, 1, 3]), max_size=5)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(sizes=sizes_of, budget=st.integers(0, 20_000), weights=weights_of)
 def test_budgets_are_shares_by_weight_of_what_there_is(sizes, budget, weights):
     budgets = language_budgets(sizes, budget, weights)

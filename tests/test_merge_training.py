@@ -35,7 +35,7 @@ def reference(texts: list[str], vocab_size: int) -> Tokenizer:
     return tokenizer
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(texts=st.lists(any_texts | st.sampled_from(HARD_TEXTS), max_size=12), vocab_size=st.integers(259, 330))
 def test_any_texts_make_the_file_of_the_reference(texts, vocab_size):
     assert train_tokenizer([texts], vocab_size).to_str() == reference(texts, vocab_size).to_str()
@@ -51,7 +51,7 @@ def test_real_text_makes_the_file_of_the_reference(shared_data):
     assert train_tokenizer([texts], 4000).to_str() == reference(texts, 4000).to_str()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(batches=st.lists(st.lists(any_texts, max_size=5), max_size=4))
 def test_pre_tokens_are_counted_however_often_the_table_grows(batches):
     counts = PreTokenCounts(PATTERNS[GPT4_PATTERN], room=4)
@@ -88,7 +88,7 @@ def plain_merges(spelled: list[bytes], words: list[list[int]], counts: list[int]
     return merges
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(
     words=st.lists(st.lists(st.integers(0, 4), min_size=1, max_size=12), max_size=8), data=st.data(), limit=st.integers(5, 14)
 )  # fmt: skip

@@ -41,7 +41,7 @@ ORACLES = {
 
 
 @pytest.mark.parametrize("name", IMPORTED)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(text=any_texts | st.sampled_from([*HARD_TEXTS, *corpus()[:5]]))
 def test_an_import_encodes_as_tiktoken(name, text):
     expected = ORACLES[name].encode_ordinary(text)

@@ -100,7 +100,9 @@ def compared(before: Sequence[str], after: Sequence[str], rules: dict[str, str])
 
 
 def around(lines: Sequence[DiffLine], context: int) -> list[DiffLine]:
-    """The changed lines and `context` lines around them; `@` says how many are left out."""
+    """The changed lines and `context` lines around them; `@` says how many are left out. None where nothing is changed."""
+    if all(line.kind == " " for line in lines):
+        return []
     shown = [False] * len(lines)
     for number, line in enumerate(lines):
         if line.kind != " ":

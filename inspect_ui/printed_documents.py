@@ -11,7 +11,7 @@ from inspect_ui.clusters import Cluster, Member, member_diff
 from inspect_ui.differences import DiffLine
 from inspect_ui.printed_tables import View
 from inspect_ui.reading import DocumentView, Span
-from inspect_ui.session import Session
+from inspect_ui.session import ListRow, Session
 from inspect_ui.tables import percent, short, table
 from rules.visible import visible
 
@@ -19,9 +19,14 @@ from rules.visible import visible
 def list_view(session: Session, rows: np.ndarray, count: int) -> View:
     """Documents in a list, with verdict and reason."""
     listed = session.listed(rows[:count])
-    cells = [(short(one.id, 36), "drop" if one.dropped else "edit" if one.edited else "keep", one.lang, f"{one.words:,}", short(one.host, 30), short(one.reason, 40), one.label) for one in listed]
+    cells = [(short(one.id, 36), _verdict(one), one.lang, f"{one.words:,}", short(one.host, 30), short(one.reason, 40), one.label) for one in listed]
     lines = table(("id", "verdict", "lang", "words", "host", "reason", "label"), cells, "<<<><<<") if listed else ["no document"]
     return {"documents": [asdict(one) for one in listed], "found": len(rows)}, [*lines, f"{len(listed):,} of {len(rows):,} documents"]
+
+
+def _verdict(one: ListRow) -> str:
+    """drop: by the packs in force; removed: in the run, by another stage; edit: kept, with other lines; keep."""
+    return "drop" if one.dropped else "removed" if one.reason else "edit" if one.edited else "keep"
 
 
 def document_view(view: DocumentView) -> View:

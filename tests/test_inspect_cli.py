@@ -80,8 +80,13 @@ def test_read_marks_lines_and_shows_signals(ask):
     hostile = ask("OUT", "--print", "read", "hostile\x1b[2J").stdout
     assert "<U+001B>[31mred<U+001B>]8;;http://evil<U+0007>link" in hostile and "[bold]markup[/bold]" in hostile and "x" * 100_000 in hostile
     listed = ask("OUT", "--print", "read", "--count", "40").stdout
-    assert "exact/duplicate" in listed and "mine/short" in listed and "34 of 34 documents" in listed
+    assert re.search("^copy2? +removed .* exact/duplicate$", listed, re.MULTILINE) and "mine/short" in listed and "34 of 34 documents" in listed
     assert "1 of 1 documents" in ask("OUT", "--print", "read", "--rule", "mine/short", "--match", "too").stdout
+
+
+def test_members_of_a_cluster_with_the_same_text_say_so(ask):
+    shown = ask("OUT", "--print", "duplicates", "copy").stdout
+    assert "2 documents; keep: first, the first in the order of the input" in shown and "100.0% similar: copy2" in shown and "  the same text" in shown
 
 
 def test_rules_tune_and_diff_say_the_same_numbers(ask):

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import re
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
+from curation.cli import user_errors
+
 VIEWS = ("read", "rules", "tune", "diff", "mine", "draft", "suggest", "duplicates", "labels")
-CANNOT_RUN = 2
 _NUMBER = re.compile(r"-(\d|\.\d)")
-SAMPLE_DOCUMENTS = 20_000
+SAMPLE_DOCUMENTS = 20_000  # as curation/sample.py has it, which is slow to import
 
 
 class InspectCommand(click.Command):
@@ -39,31 +38,6 @@ def _view(ctx: click.Context, param: click.Parameter, value: str | None) -> list
     if not words or words[0] not in VIEWS:
         raise click.BadParameter(f"{words[0]!r} is no view; there are {', '.join(VIEWS)}" if words else f"name a view: {', '.join(VIEWS)}")
     return words
-
-
-def user_errors(command: Callable[..., None]) -> Callable[..., None]:
-    """Turn mistakes of the user into a message and exit code 2; our own bugs keep their traceback."""
-
-    @functools.wraps(command)
-    def wrapped(**options: Any) -> None:
-        from curation.inputs import InputError
-        from curation.run_directory import RunDirectoryError
-        from inspect_ui.labels import LabelError
-        from inspect_ui.sample import InspectError
-        from rules.places import Problems
-        from rules.visible import visible
-
-        try:
-            command(**options)
-        except Problems as found:
-            for problem in found.problems:
-                click.echo(visible(str(problem)), err=True)
-            sys.exit(CANNOT_RUN)
-        except (InspectError, LabelError, InputError, RunDirectoryError, OSError) as error:
-            click.echo(visible(f"error: {error}"), err=True)
-            sys.exit(CANNOT_RUN)
-
-    return wrapped
 
 
 @click.command(cls=InspectCommand)

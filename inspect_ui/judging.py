@@ -19,7 +19,7 @@ from inspect_ui.line_table import LineTable, line_table
 from rules.buffers import large_strings
 from rules.deciding import Decision, decide
 from rules.engine import WORDS, Measured, measure_packs
-from rules.identity import column_identities
+from rules.identity import column_identities, texts_identity
 from rules.rule import Pack
 
 THREADS = 2
@@ -114,12 +114,33 @@ class Judged:
 
 
 def judge(documents: pa.Table, packs: Sequence[Pack], earlier: Judged | None = None) -> Judged:
-    """Apply `packs` to `documents`; what `earlier` measured of the same documents is used where it still holds."""
+    """Apply `packs` to `documents`; what `earlier` measured of the same documents is used where it still holds.
+
+    Packs that come after all that changed texts, such as drafts, are measured alone."""
     packs = list(packs)
     texts, langs = large_strings(documents["text"]), languages_of(documents)
     known = _still_known(packs, earlier) if earlier else {}
-    measured = measure_packs(packs, texts, langs, documents["url"], known, THREADS)
+    first = _first_changed(packs, earlier) if earlier else 0
+    measured = measure_packs(packs[first:], earlier.measured.texts if first else texts, langs, documents["url"], known, THREADS)
+    if first:
+        measured = _after_earlier(earlier, packs[:first], measured)
     return Judged(packs, texts, documents["url"], documents["lang"], measured, decide(packs, measured.columns, len(texts), langs))
+
+
+def _first_changed(packs: list[Pack], earlier: Judged) -> int:
+    """How many packs are as they were, if what came after them in `earlier` changed no text; else 0."""
+    same = 0
+    while same < min(len(packs), len(earlier.packs)) and (packs[same].name, packs[same].sha256) == (earlier.packs[same].name, earlier.packs[same].sha256):
+        same += 1
+    return same if texts_identity(earlier.packs) == texts_identity(packs[:same]) else 0
+
+
+def _after_earlier(earlier: Judged, unchanged: list[Pack], new: Measured) -> Measured:
+    """What was measured of the packs that are as they were, and of those after them."""
+    names = {pack.name for pack in unchanged}
+    columns = {name: values for name, values in earlier.columns.items() if name == WORDS or name.partition(".")[0] in names}
+    edits = pa.concat_tables([earlier.edits, new.edits]).sort_by("row") if len(new.edits) else earlier.edits
+    return Measured(new.texts, columns | new.columns, edits, new.seconds)
 
 
 def _still_known(packs: list[Pack], earlier: Judged) -> dict[str, np.ndarray]:

@@ -27,6 +27,8 @@ from typing import Any, Literal, get_args
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from curation.inputs import InputError
+
 Answer = Literal["keep", "drop", "unsure"]
 
 # How what is labelled was come upon. `hits`: lines or documents that a rule hits; `other`: by hand.
@@ -36,7 +38,7 @@ ANSWERS, MODES = get_args(Answer), get_args(SamplingMode)
 TABLE = pa.schema([(name, pa.int64() if name in ("line", "number") else pa.string()) for name in ("doc", "line", "text_sha", "label", "rule", "sample", "by", "at", "file", "number")])
 
 
-class LabelError(ValueError):
+class LabelError(InputError):
     """A file of labels that cannot be used; the text says which, and what to do."""
 
 

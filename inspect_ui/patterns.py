@@ -25,7 +25,7 @@ from inspect_ui.effects import lines_at, lines_found
 from inspect_ui.generalise import Edge
 from inspect_ui.mine import KINDS, SHOWN, Groups, Kind, MinedRow, Scope, mine_hosts, mine_lines, scope_of_lines
 from inspect_ui.sample import InspectError
-from inspect_ui.suggest import LineSuggestion, SignalSuggestion, suggest_lines, suggest_signals
+from inspect_ui.suggest import LineSuggestion, SignalSuggestion, suggest_lines, suggest_signals, tried_signals
 from inspect_ui.write_back import write_line_rule
 from rules.buffers import large_strings
 from rules.rule import Pack, Rule
@@ -156,7 +156,7 @@ class Patterns:
 
     def suggest_signals(self, recall: float = 0.5, limit: int = 10) -> list[SignalSuggestion]:
         """Rules of one signal, from labels of a random sample. Raises InspectError for too few of them."""
-        return suggest_signals(self.session.texts, self.session.judgements, recall, limit)
+        return suggest_signals(self.session.texts, self.session.judgements, tried_signals(self.session.packs), recall, limit)
 
     def draft_of_suggestion(self, one: LineSuggestion) -> Draft:
         """A draft for a suggested line pattern."""

@@ -25,7 +25,7 @@ from rules.places import Problems
 from rules.rule import Pack
 
 
-class InspectError(ValueError):
+class InspectError(InputError):
     """What was asked for cannot be shown; the text says why, and what to do."""
 
 

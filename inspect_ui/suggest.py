@@ -1,6 +1,6 @@
 """Suggestions from labels and from what repeats. They are shown, never applied.
 
-Signals: for every signal that rules know, the threshold that finds a chosen share of what people would drop (recall) with
+Signals: for every common signal, and those that the packs in force compare, the threshold that finds a chosen share of what people would drop (recall) with
 the highest precision, ranked by the lower end of the precision's interval. Only labels of a random sample count, because
 only they know recall. The threshold is chosen on the same labels, so the intervals are a little too good: say so, and
 label the documents that it hits before you believe it.
@@ -12,6 +12,7 @@ stands between two lines of prose (ten words or more, ending like a sentence), w
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -24,8 +25,10 @@ from inspect_ui.sample import InspectError
 from inspect_ui.scores import Judgements
 from inspect_ui.wilson import TOO_FEW, Share
 from rules.characters import character_classes
+from rules.engine import signals_of
 from rules.kernels import kernel_texts
-from rules.signals import SIGNALS, measure
+from rules.rule import Pack
+from rules.signals import CORE_SIGNALS, LINE_LENGTH_SIGNALS, SIGNALS, measure
 
 PROSE_WORDS = 10
 _CANDIDATES = 400  # groups looked at of each kind
@@ -63,16 +66,24 @@ class LineSuggestion:
     row: MinedRow
 
 
-def suggest_signals(texts: pa.LargeStringArray, labelled: Judgements, recall: float = 0.5, limit: int = 10, words: str = "unicode") -> list[SignalSuggestion]:
-    """Thresholds that find at least `recall` (0 to 1) of what people would drop, most precise first.
+def tried_signals(packs: Sequence[Pack]) -> list[str]:
+    """The signals that are tried: not those which measure the same as another project does, unless a pack compares them."""
+    compared = (name for pack in packs for name in signals_of(pack) if name in SIGNALS)
+    return list(dict.fromkeys([*(signal.name for signal in (*CORE_SIGNALS, *LINE_LENGTH_SIGNALS)), *compared]))
+
+
+def suggest_signals(
+    texts: pa.LargeStringArray, labelled: Judgements, names: Sequence[str], recall: float = 0.5, limit: int = 10, words: str = "unicode"
+) -> list[SignalSuggestion]:
+    """Thresholds on signals `names` that find at least `recall` (0 to 1) of what people would drop, most precise first.
 
     `texts`: the sample. Raises InspectError for too few labels of a random sample."""
     mine = labelled.documents & labelled.random
     rows, drop = labelled.rows[mine], labelled.drop[mine]
     if len(rows) < TOO_FEW or not 0 < drop.sum() < len(rows):
         raise InspectError(f"too few labels for suggestions: {len(rows)} of a random sample, {int(drop.sum())} of them drop; it takes {TOO_FEW}, and both keep and drop")
-    measured = measure(texts.take(pa.array(rows)), list(SIGNALS), words)
-    found = [one for name in SIGNALS for above in (True, False) if (one := best_threshold(name, measured[name], drop, above, recall))]
+    measured = measure(texts.take(pa.array(rows)), list(names), words)
+    found = [one for name in names for above in (True, False) if (one := best_threshold(name, measured[name], drop, above, recall))]
     found = sorted(found, key=lambda one: (-one.precision.interval[0], -one.recall.hits, one.signal))
     found = list({one.signal: one for one in reversed(found)}.values())[::-1][:limit]  # of each signal the better side
     whole = measure(texts, [one.signal for one in found], words)

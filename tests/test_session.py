@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from inspect_ui.judging import judge
 from inspect_ui.session import InspectError, Session
 from rules.pack import load_pack
 
@@ -234,3 +236,15 @@ def test_lines_that_only_one_rule_removes(tmp_path):
     (tmp_path / "a.jsonl").write_text(json.dumps({"text": "a long line\nab\na\nac\nkept\n.\nc\nx at the end"}) + "\n")
     session = Session.open([str(tmp_path / "a.jsonl")], [str(tmp_path / "p.yaml"), str(tmp_path / "q.yaml")], labels=[tmp_path / "l"], drafts=tmp_path / "d.yaml")
     assert {row.rule: (row.lines, row.only) for row in session.rules()} == {"p/a": (4, 1), "p/ab": (0, 0), "p/short": (2, 1), "p/last": (1, 1), "q/c": (0, 0)}
+
+
+def test_judging_again_is_judging_from_the_beginning(session, tmp_path):
+    (tmp_path / "tag.yaml").write_text("pack: tag\nabout: x\nrules:\n  - {id: t, why: x, action: tag, match: river}\n  - {id: w, why: x, drop_when: {lines: '> 1'}}\n")
+    (tmp_path / "line.yaml").write_text("pack: line\nabout: x\nrules:\n  - {id: l, why: x, lines: drop, match: Zwei}\n  - {id: gone, why: x, drop_when: {removed_line_frac: '> 0.3'}}\n")
+    mine, tag, line = session.packs[0], load_pack(tmp_path / "tag.yaml"), load_pack(tmp_path / "line.yaml")
+    other = dataclasses.replace(tag, rules=tag.rules[:1])
+    judged = session.judged
+    for packs in ([mine, tag], [mine, line], [mine, line, tag], [mine, tag, line], [mine, other], [tag, mine], [], [line], [mine]):
+        judged, fresh = judge(session.documents, packs, judged), judge(session.documents, packs)
+        assert judged.columns.keys() == fresh.columns.keys() and all(np.array_equal(judged.columns[name], fresh.columns[name], equal_nan=True) for name in fresh.columns)
+        assert judged.edits.equals(fresh.edits) and judged.measured.texts.equals(fresh.measured.texts) and judged.decision.hits.equals(fresh.decision.hits)

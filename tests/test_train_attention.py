@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_train_batch import WIDTH, document_rows, rows_of
-from torch.nn.attention.flex_attention import create_block_mask
+from torch.nn.attention.flex_attention import create_block_mask, flex_attention
 
 from train import attention
 from train.attention import PLANS, CachePlan, PrefixPlan, attend, choose_backend, document_block_mask
@@ -64,6 +64,20 @@ def test_packed_equals_separate(backend: str, lengths: list[list[int]], heads: t
     found_gradients = torch.autograd.grad((found * weights).sum(), tensors)
     for one, other in zip(found_gradients, expected_gradients, strict=True):
         assert torch.allclose(one, other, atol=1e-5)
+
+
+@pytest.mark.filterwarnings("ignore:flex_attention called without torch.compile")
+@settings(max_examples=10, deadline=None)
+@given(lengths=document_rows(), heads=st.sampled_from([(4, 2), (4, 1), (2, 2)]))
+def test_flex_gives_the_same_forward_on_the_cpu(lengths: list[list[int]], heads: tuple[int, int]) -> None:
+    """FlexAttention has no backward pass on a CPU; its forward pass, not compiled, takes our block mask as CUDA does."""
+    batch = packed_batch(rows_of(lengths))
+    with torch.no_grad(), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(attention, "compiled_flex", lambda: flex_attention)
+        query, key, value = (F.pad(tensor, (0, 8)) for tensor in heads_of(len(lengths), WIDTH, *heads, seed=len(lengths)))
+        found = attend(query * 2**0.5, key, value, PLANS["flex"](batch))  # as wide as 16, scaled as for 8
+        expected = attend(query[..., :8], key[..., :8], value[..., :8], PLANS["dense"](batch))
+    assert torch.allclose(found[..., :8], expected, atol=1e-5)
 
 
 @settings(max_examples=25, deadline=None)

@@ -7,9 +7,10 @@ import math
 import numpy as np
 
 from rules.characters import WHITE
-from rules.decode import character_at, equal_bytes, load_eight
-from rules.kernels import kernel, unowned
-from rules.line_signals import LINE_SIGNALS, SPACES, has_only, starts_in
+from rules.decode import character_at
+from rules.kernels import inlined, kernel, unowned
+from rules.line_signals import LINE_SIGNALS
+from rules.masks import BLOCK, NONE, ONE, block_at, first_bits, may_be_wide_white, ones_in, white_mask
 from rules.rule import Condition
 
 
@@ -41,28 +42,37 @@ def most_words(conditions: tuple[Condition, ...]) -> int:
 def first_words_in(data, starts, ends, numbers, classes, most):
     """Words between white space of each of the lines `numbers`, at most `most` (int64 [numbers])."""
     words = np.empty(numbers.size, np.int64)
+    data, starts, ends, numbers, classes, out = unowned(data), unowned(starts), unowned(ends), unowned(numbers), unowned(classes), unowned(words)
     for k in range(numbers.size):
-        words[k] = words_up_to(data, starts[numbers[k]], ends[numbers[k]], classes, most)
+        out[k] = words_up_to(data, starts[numbers[k]], ends[numbers[k]], classes, most)
     return words
 
 
-@kernel
+@inlined
 def words_up_to(data, i, end, classes, most):
     """Words of data[i:end], at most `most`; what comes after them is not looked at."""
-    data, classes = unowned(data), unowned(classes)
     words, in_word = 0, False
     while i < end and words < most:
-        eight = load_eight(data, i) if end - i >= 8 else np.uint64(0)
-        if has_only(eight):
-            spaces = equal_bytes(eight, SPACES)
-            words += starts_in(spaces, in_word)
-            in_word = spaces >> np.uint64(63) == 0
-            i += 8
+        block, stop = block_at(data, i, end), min(i + BLOCK, end)
+        if may_be_wide_white(block):
+            words, in_word, i = words_one_by_one(data, i, stop, end, classes, words, in_word)
         else:
-            code, size = character_at(data, i, end)
-            if classes[code] & WHITE:
-                in_word = False
-            elif not in_word:
-                words, in_word = words + 1, True
-            i += size
+            white = white_mask(block)
+            before = white << ONE | (NONE if in_word else ONE)
+            words += ones_in(~white & before & first_bits(stop - i))
+            in_word = white >> np.uint64(stop - i - 1) & ONE == NONE
+            i = stop
     return min(words, most)
+
+
+@kernel
+def words_one_by_one(data, i, stop, end, classes, words, in_word):
+    """Words of the characters that start in data[i:stop], added to `words`; is the last one open, and where they end."""
+    while i < stop:
+        code, size = character_at(data, i, end)
+        if classes[code] & WHITE:
+            in_word = False
+        elif not in_word:
+            words, in_word = words + 1, True
+        i += size
+    return words, in_word, i

@@ -10,6 +10,7 @@ import numpy as np
 
 from rules.decode import HIGH_BITS, LOW_BITS, bytes_before, eight_at, equal_bytes, every_byte
 from rules.kernels import inlined
+from rules.masks import between_mask, equal_mask
 
 FROM_SPACE, LEAD_C2, LEAD_E2, LINE_FEED = every_byte(128 - 32), every_byte(0xC2), every_byte(0xE2), every_byte(10)
 
@@ -39,6 +40,12 @@ def next_line_feed(data, i, end):
         size = np.int64(marks != np.uint64(0))
         i = min(i + (bytes_before(marks) if marks else 8), end)
     return i, size
+
+
+@inlined
+def break_marks(block):
+    """Where line breaks may start in 64 bytes of text: most of what is marked is one."""
+    return between_mask(block, 10, 13) | between_mask(block, 28, 30) | equal_mask(block, 0xC2) | equal_mask(block, 0xE2)
 
 
 @inlined

@@ -39,21 +39,22 @@ class Plan:
 def plan(pattern: str) -> Plan:
     """The conditions for `pattern`, which RE2 must accept."""
     chosen = [_cheapest(option) for option in alternatives(pattern)]
-    if not chosen or any(one is None for one in chosen) or sum(share for share, _ in filter(None, chosen)) > MOST_LINES:
-        return _long_run(pattern) or Plan(every_line=True, tail_bytes=tail_bytes(pattern), least_bytes=least_bytes(pattern))
-    parts = [part for _, part in filter(None, chosen)]
-    return Plan(*(frozenset().union(*(getattr(part, kind) for part in parts)) for kind in ("heads", "strings", "first", "last")))
+    known = [one for one in chosen if one is not None]
+    if not chosen or len(known) < len(chosen) or sum(share for share, _ in known) > MOST_LINES:
+        return Plan(every_line=True, tail_bytes=tail_bytes(pattern), least_bytes=least_bytes(pattern))
+    parts = [part for _, part in known]
+    sets = (frozenset().union(*(getattr(part, kind) for part in parts)) for kind in ("heads", "strings", "first", "last", "run"))
+    return Plan(**dict(zip(("heads", "strings", "first", "last", "run"), sets)), run_bytes=min((part.run_bytes for part in parts if part.run), default=0))
 
 
-def _long_run(pattern: str) -> Plan | None:
+def _long_run(parts: tuple[Node, ...]) -> list[tuple[float, Plan]]:
     """The condition that a line has many bytes of a kind in a row, which takes a look at one byte in so many."""
-    options = alternatives(pattern)
-    for part in options[0] if len(options) == 1 else ():
+    for part in parts:
         if isinstance(part, Repeat) and isinstance(part.part, Chars) and part.least >= SHORTEST_RUN:
             codes = {code for first, last in part.part.ranges for code in range(first, min(last, 128) + 1)}
             if codes and max(codes) < 128:
-                return Plan(run=frozenset(codes), run_bytes=part.least)
-    return None
+                return [(FEW_LINES, Plan(run=frozenset(codes), run_bytes=part.least))]
+    return []
 
 
 @functools.lru_cache(10_000)
@@ -91,6 +92,7 @@ def _cheapest(parts: tuple[Node, ...]) -> tuple[float, Plan] | None:
         known += _edge("first", frozenset(text[:1] for text in found.starts))
     if parts and parts[-1] == Edge("end"):
         known += _edge("last", frozenset(text[-1:] for text in found.ends))
+    known = known + _long_run(parts) if all(share > FEW_LINES for share, _ in known) else known
     return min(known, key=lambda one: one[0], default=None)
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import pyarrow as pa
 
 from rules.buffers import string_buffers, strings_from
-from rules.kernels import kernel, kernel_bytes, unowned
-from rules.line_state import GONE, Lines, copy_bytes
+from rules.kernels import inlined, kernel, kernel_bytes, unowned
+from rules.line_state import GONE, Lines, copy_bytes, with_slack
 
 EDIT_ROWS = pa.schema(
     [("row", pa.int64()), ("rule", pa.int64()), ("line", pa.int64()), ("before", pa.large_string()), ("after", pa.large_string())]
@@ -77,18 +77,18 @@ def leads_in(data, begin, end):
     return found
 
 
-@kernel
+@inlined
 def line_size(i, starts, ends, version, new_offsets):
     k = version[i]
     return new_offsets[k + 1] - new_offsets[k] if k >= 0 else ends[i] - starts[i]
 
 
-@kernel
+@inlined
 def separator_size(i, last, starts, ends, document_end):
     return (starts[i + 1] if i + 1 < last else document_end) - ends[i]
 
 
-@kernel
+@inlined
 def last_alive(first, last, alive):
     while last > first and not alive[last - 1]:
         last -= 1
@@ -99,6 +99,7 @@ def last_alive(first, last, alive):
 def joined_offsets(offsets, edited, first_line, starts, ends, alive, version, new_offsets):
     """Offsets of the texts after the edits: kept lines, each with its separator, none after a cut-off end."""
     out = np.zeros(offsets.size, np.int64)
+    starts, ends, alive, version, new_offsets = unowned(starts), unowned(ends), unowned(alive), unowned(version), unowned(new_offsets)
     for d in range(offsets.size - 1):
         size = offsets[d + 1] - offsets[d]
         if edited[d]:
@@ -107,10 +108,9 @@ def joined_offsets(offsets, edited, first_line, starts, ends, alive, version, ne
     return out
 
 
-@kernel
+@inlined
 def joined_size(first, last, document_end, starts, ends, alive, version, new_offsets):
     """Bytes of one document after the edits."""
-    starts, ends, alive, version, new_offsets = unowned(starts), unowned(ends), unowned(alive), unowned(version), unowned(new_offsets)
     size, final = 0, last_alive(first, last, alive)
     for i in range(first, final + 1):
         if alive[i]:
@@ -123,33 +123,38 @@ def joined_size(first, last, document_end, starts, ends, alive, version, new_off
 @kernel
 def joined_bytes(offsets, edited, first_line, starts, ends, alive, version, new_offsets, data, new_data, out_offsets):
     """The bytes of the texts after the edits."""
-    out = np.empty(out_offsets[-1], np.uint8)
+    out = with_slack(out_offsets[-1])
+    to, data, new_data, starts, ends = unowned(out), unowned(data), unowned(new_data), unowned(starts), unowned(ends)
+    alive, version, new_offsets = unowned(alive), unowned(version), unowned(new_offsets)
     d = 0
     while d < edited.size:
         at, same = out_offsets[d], d
         while same < edited.size and not edited[same]:
             same += 1
         if same > d:  # documents that nothing changed are copied together
-            copy_bytes(data, offsets[d], offsets[same] - offsets[d], out, at)
+            copy_bytes(data, offsets[d], offsets[same] - offsets[d], to, at)
             d = same
         else:
-            join(at, first_line[d], first_line[d + 1], offsets[d + 1], starts, ends, alive, version, new_offsets, data, new_data, out)
+            join(at, first_line[d], first_line[d + 1], offsets[d + 1], starts, ends, alive, version, new_offsets, data, new_data, to)
             d += 1
-    return out
+    return out[: out_offsets[-1]]
 
 
-@kernel
+@inlined
 def join(at, first, last, document_end, starts, ends, alive, version, new_offsets, data, new_data, out):
-    """Write the kept lines of one document to `out` from `at` on."""
-    starts, ends, alive, version, new_offsets = unowned(starts), unowned(ends), unowned(alive), unowned(version), unowned(new_offsets)
-    data, new_data, out = unowned(data), unowned(new_data), unowned(out)
-    final = last_alive(first, last, alive)
-    for i in range(first, final + 1):
-        if alive[i]:
-            k = version[i]
-            if k >= 0:
-                at = copy_bytes(new_data, new_offsets[k], new_offsets[k + 1] - new_offsets[k], out, at)
-            else:
-                at = copy_bytes(data, starts[i], ends[i] - starts[i], out, at)
-            if i < final or final == last - 1:
+    """Write the kept lines of one document to `out` from `at` on; original lines one after the other are copied together."""
+    final, i = last_alive(first, last, alive), first
+    while i <= final:
+        k, begin, size, same = version[i], starts[i], 0, i
+        while same <= final and alive[same] and version[same] < 0:
+            same += 1
+        if same > i:
+            size = (ends[final] if same > final else starts[same]) - begin
+            at = copy_bytes(data, begin, size, out, at)
+        elif alive[i]:
+            at = copy_bytes(new_data, new_offsets[k], new_offsets[k + 1] - new_offsets[k], out, at)
+            if i < final:
                 at = copy_bytes(data, ends[i], separator_size(i, last, starts, ends, document_end), out, at)
+        i = max(same, i + 1)
+    if final == last - 1 and final >= first:
+        copy_bytes(data, ends[final], separator_size(final, last, starts, ends, document_end), out, at)

@@ -40,13 +40,16 @@ class LineFilter:
         nothing = np.empty(0, np.int64)
         return [None if one.every_line else found.get(i, nothing) for i, one in enumerate(self.plans)]
 
-    def found(self, data: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> dict[int, np.ndarray]:
-        """As `candidates`, only of the patterns that have some: number of the pattern -> lines."""
-        found = _by_pattern(np.concatenate([self._in_lines(data, starts, ends), self._anywhere(data, starts, ends)], axis=1), len(starts))
-        for i, one in self._runs:
+    def found(self, data: np.ndarray, starts: np.ndarray, ends: np.ndarray, new_strings: bool = True) -> dict[int, np.ndarray]:
+        """As `candidates`, only of the patterns that have some: number of the pattern -> lines.
+
+        Without `new_strings`, strings are not looked for but at the ends of lines."""
+        pairs = [self._in_lines(data, starts, ends)] + ([self._anywhere(data, starts, ends)] if new_strings else [])
+        found = _by_pattern(np.concatenate(pairs, axis=1), len(starts))
+        for i, one in self._runs if new_strings else []:
             having = np.flatnonzero(have_run(data, starts, ends, _byte_table(one.run), one.run_bytes))
             if len(having):
-                found[i] = having
+                found[i] = np.union1d(found[i], having) if i in found else having
         return found
 
     def _in_lines(self, data: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> np.ndarray:

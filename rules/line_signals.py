@@ -1,6 +1,6 @@
 """Lines as line rules see them: where they are and what they measure.
 
-Splitting notes where every line is, at about 1 ns a byte; nothing is copied.
+Splitting notes where every line is, 64 bytes at a time; nothing is copied.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ from rules.decode import (
     load_eight,
 )
 from rules.kernels import inlined, kernel, kernel_bytes, kernel_texts, unowned
-from rules.line_breaks import FROM_SPACE, next_break, next_line_feed
+from rules.line_breaks import break_marks, break_size
+from rules.masks import BLOCK, block_at, equal_mask, lowest_one, without_lowest
 
 LineBreaks = Literal["newline", "unicode"]
 
@@ -34,7 +35,7 @@ LINE_SIGNALS = {
 }
 LINE_WORDS, LINE_LONGEST_WORD_CHARS, LINE_CHARS = range(len(LINE_SIGNALS))
 LINE_FEED = 10
-SPACES = every_byte(32)
+SPACES, FROM_SPACE = every_byte(32), every_byte(128 - 32)
 SHORT_LINE_BYTES = 16  # room is made for lines of so many bytes; where they are shorter, they are found once more
 
 
@@ -86,25 +87,36 @@ def measure_spans(data: np.ndarray, starts: np.ndarray, ends: np.ndarray, names:
 @kernel
 def find_lines(offsets, data, unicode_breaks, last, starts, ends):
     """last[d] = lines in documents up to d; starts and ends of all lines if there is room for them."""
+    offsets, data, last, starts, ends = unowned(offsets), unowned(data), unowned(last), unowned(starts), unowned(ends)
     found = 0
     for d in range(offsets.size - 1):
         found = lines_of(data, offsets[d], offsets[d + 1], unicode_breaks, starts, ends, found)
         last[d] = found
 
 
-@kernel
+@inlined
 def lines_of(data, begin, end, unicode_breaks, starts, ends, found):
     """Note the lines of data[begin:end] after the `found` ones before: how many there are then."""
-    data, starts, ends = unowned(data), unowned(starts), unowned(ends)
-    size = 1
-    while size > 0:
-        i, size = next_break(data, begin, end) if unicode_breaks else next_line_feed(data, begin, end)
-        if size > 0 or begin < i or not unicode_breaks:  # str.splitlines() has no empty last line
-            if found < starts.size:
-                starts[found], ends[found] = begin, i
-            found += 1
-        begin = i + size
+    for i in range(begin, end, BLOCK):
+        block = block_at(data, i, end)
+        marks = break_marks(block) if unicode_breaks else equal_mask(block, LINE_FEED)
+        while marks:
+            at = i + lowest_one(marks)
+            marks = without_lowest(marks)
+            size = break_size(data, at, end) if unicode_breaks else 1
+            if at >= begin and size:  # not within the break before
+                found = note_line(begin, at, starts, ends, found)
+                begin = at + size
+    if begin < end or not unicode_breaks:  # str.splitlines() has no empty last line
+        found = note_line(begin, end, starts, ends, found)
     return found
+
+
+@inlined
+def note_line(begin, end, starts, ends, found):
+    if found < starts.size:
+        starts[found], ends[found] = begin, end
+    return found + 1
 
 
 @kernel

@@ -13,11 +13,13 @@ import pyarrow as pa
 
 from rules.buffers import string_buffers, strings_from
 from rules.characters import character_classes
-from rules.kernels import kernel, kernel_bytes, unowned
+from rules.kernels import inlined, kernel, kernel_bytes, unowned
 from rules.line_bounds import first_words_in
 from rules.line_signals import measure_spans
+from rules.masks import BLOCK, load_block, store_block
 
 MANY_LINES = 8  # one line in so many is worth measuring all
+LONG_COPY = 1024  # bytes from which a call of memcpy is cheaper than a loop
 ORIGINAL, GONE = -1, -2  # versions of a line that are no numbers of rewritten texts
 
 
@@ -56,6 +58,19 @@ class Lines:
         new_offsets, new_data = kernel_bytes(*string_buffers(self.rewritten))
         begins, offsets = places(self.starts, self.ends, numbers, versions, new_offsets, tail_bytes)
         return strings_from(offsets, gathered(self.data, new_data, begins, versions, offsets))
+
+    def parts(self, begins: np.ndarray, ends: np.ndarray) -> pa.LargeStringArray:
+        """Parts of the original texts."""
+        offsets = np.concatenate([[0], np.cumsum(ends - begins)])
+        return strings_from(offsets, gathered(self.data, self.data, begins, np.full(len(begins), ORIGINAL), offsets))
+
+    def tails(self, numbers: np.ndarray, tail_bytes: int) -> tuple[np.ndarray, ...]:
+        """Where the last bytes of lines `numbers` are: the texts' bytes, those of rewritten lines, and for each line where
+        its tail begins, its version, and offsets of all tails on end."""
+        new_offsets, new_data = kernel_bytes(*string_buffers(self.rewritten))
+        versions = self.version[numbers]
+        begins, offsets = places(self.starts, self.ends, numbers, versions, new_offsets, tail_bytes)
+        return self.data, new_data, begins, versions, offsets
 
     def drop(self, rule: int, numbers: np.ndarray) -> None:
         if len(numbers):
@@ -104,6 +119,7 @@ class Lines:
 def places(starts, ends, numbers, versions, new_offsets, tail_bytes):
     """Where each line begins in its data (int64 [lines]), and offsets for all of them on end ([lines + 1])."""
     begins, offsets = np.empty(numbers.size, np.int64), np.zeros(numbers.size + 1, np.int64)
+    starts, ends, numbers, versions, new_offsets = unowned(starts), unowned(ends), unowned(numbers), unowned(versions), unowned(new_offsets)
     for k in range(numbers.size):
         version = versions[k]
         begin, end = starts[numbers[k]], ends[numbers[k]]
@@ -121,19 +137,28 @@ def places(starts, ends, numbers, versions, new_offsets, tail_bytes):
 @kernel
 def gathered(data, new_data, begins, versions, offsets):
     """The bytes of lines, from the original texts or the rewritten."""
-    out = np.empty(offsets[-1], np.uint8)
+    out = with_slack(offsets[-1])
+    data, new_data, begins, versions, offsets, to = unowned(data), unowned(new_data), unowned(begins), unowned(versions), unowned(offsets), unowned(out)
     for k in range(begins.size):
-        copy_bytes(new_data if versions[k] >= 0 else data, begins[k], offsets[k + 1] - offsets[k], out, offsets[k])
-    return out
+        if versions[k] >= 0:
+            copy_bytes(new_data, begins[k], offsets[k + 1] - offsets[k], to, offsets[k])
+        else:
+            copy_bytes(data, begins[k], offsets[k + 1] - offsets[k], to, offsets[k])
+    return out[: offsets[-1]]
 
 
-@kernel
+@inlined
+def with_slack(size):
+    """Room for `size` bytes, and for what `copy_bytes` writes after them."""
+    return np.empty(size + BLOCK, np.uint8)
+
+
+@inlined
 def copy_bytes(source, begin, size, out, at):
-    """Copy `size` bytes; returns the place after them."""
-    source, out = unowned(source), unowned(out)
-    if size < 16:  # a loop is cheaper than a call of memcpy
-        for k in range(size):
-            out[at + k] = source[begin + k]
+    """Copy `size` bytes, and perhaps up to 63 more to where others will be written; returns the place after them."""
+    if begin + size + BLOCK <= source.size and size < LONG_COPY:
+        for k in range(0, size, BLOCK):
+            store_block(load_block(source, np.uint64(begin + k)), out, np.uint64(at + k))
     else:
         out[at : at + size] = source[begin : begin + size]
     return at + size

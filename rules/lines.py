@@ -24,7 +24,9 @@ from rules.line_signals import split_lines
 from rules.line_state import ORIGINAL, Lines
 from rules.pattern_automaton import automaton, may_match
 from rules.rule import Pack, Rule
+from rules.tail_verdicts import MOST_BYTES, UNKNOWN, look_up_tails, note_tails, tail_table
 from rules.thresholds import conditions_hold
+from rules.trimming import trimmed_class, trimmed_spans
 
 ANY_LINE = Plan(every_line=True)
 MUCH_TEXT = 1 << 20  # bytes of a batch; in less, RE2 has little to look at
@@ -56,10 +58,11 @@ class _Candidates:
     def plan(self, pattern: str) -> Plan:
         return self.finder.plans[self.position[pattern]]
 
-    def update(self, lines: Lines, numbers: np.ndarray) -> None:
-        """Lines `numbers` (ascending) were rewritten. What they no longer have is not taken out: RE2 looks again."""
-        offsets, data = kernel_bytes(*string_buffers(lines.texts(numbers)))
-        for i, fresh in self.finder.found(data, offsets[:-1], offsets[1:]).items():
+    def update(self, numbers: np.ndarray, after: pa.LargeStringArray, cut: bool = False) -> None:
+        """Lines `numbers` (ascending) were rewritten to `after`, which is part of each if it was `cut`. What they no longer
+        have is not taken out: RE2 looks again."""
+        offsets, data = kernel_bytes(*string_buffers(after))
+        for i, fresh in self.finder.found(data, offsets[:-1], offsets[1:], new_strings=not cut).items():
             known = self.lines[i]
             if known is not None:
                 both = np.sort(np.concatenate([known, numbers[fresh]]), kind="stable")
@@ -116,8 +119,8 @@ def _matching(lines: Lines, candidates: _Candidates, rule: Rule, scope: np.ndarr
     numbers = _within(lines, rule, numbers)
     if rule.match and not plan.every_line and len(lines.data) >= MUCH_TEXT and len(numbers) <= MANY_CANDIDATES:
         numbers = _narrowed(lines, rule.match, numbers)
-    if rule.match and len(numbers):
-        numbers = numbers[_match(lines.texts(numbers, plan.tail_bytes), rule.match)]
+    if rule.match and len(numbers) and _cut_class(rule) is None:
+        numbers = numbers[_matching_tails(lines, rule.match, numbers, plan.tail_bytes) if plan.tail_bytes else _match(lines.texts(numbers), rule.match)]
     return _meeting(lines, rule, numbers) if rule.when and len(numbers) else numbers
 
 
@@ -154,11 +157,36 @@ def _long_enough(lines: Lines, least_bytes: int) -> np.ndarray | bool:
     return (lines.ends - lines.starts >= least_bytes) | (lines.version != ORIGINAL) if least_bytes else True
 
 
+def _matching_tails(lines: Lines, pattern: str, numbers: np.ndarray, tail_bytes: int) -> np.ndarray:
+    """Which of `numbers` a pattern matches that looks at so many last bytes (bool [numbers])."""
+    if tail_bytes > MOST_BYTES:
+        return _match(lines.texts(numbers, tail_bytes), pattern)
+    table, tails = tail_table(pattern), lines.tails(numbers, tail_bytes)
+    found = look_up_tails(table, *tails)
+    unknown = np.flatnonzero(found == UNKNOWN)
+    if len(unknown):
+        numbers = numbers[unknown]
+        hit = _match(lines.texts(numbers, tail_bytes), pattern)
+        note_tails(table, *lines.tails(numbers, tail_bytes), hit)
+        found[unknown] = hit
+    return found.view(np.bool_)
+
+
 def _match(texts: pa.LargeStringArray, pattern: str) -> np.ndarray:
     return pc.match_substring_regex(texts, pattern).to_numpy(zero_copy_only=False)
 
 
+def _cut_class(rule: Rule) -> np.ndarray | None:
+    """The characters that a rule cuts at both ends of lines; None if it does anything else."""
+    return trimmed_class(rule.match) if rule.lines == "trim" and rule.match else None
+
+
 def _rewrite(lines: Lines, candidates: _Candidates, number: int, rule: Rule, hit: np.ndarray) -> None:
+    cut = _cut_class(rule)
+    if cut is not None:
+        original = lines.version[hit] == ORIGINAL
+        _trim(lines, candidates, number, hit[original], cut)
+        hit = hit[~original]
     if not len(hit):
         return
     before = lines.texts(hit)
@@ -166,8 +194,21 @@ def _rewrite(lines: Lines, candidates: _Candidates, number: int, rule: Rule, hit
     differs = pc.not_equal(before, after)
     hit = hit[differs.to_numpy(zero_copy_only=False)]
     if len(hit):
-        lines.rewrite(number, hit, after.filter(differs))
-        candidates.update(lines, hit)
+        after = after.filter(differs)
+        lines.rewrite(number, hit, after)
+        candidates.update(hit, after)
+
+
+def _trim(lines: Lines, candidates: _Candidates, number: int, hit: np.ndarray, cut: np.ndarray) -> None:
+    """Cut the characters `cut` at both ends of original lines `hit`."""
+    begins, ends = lines.starts[hit], lines.ends[hit]
+    firsts, lasts = trimmed_spans(lines.data, begins, ends, cut)
+    differs = lasts - firsts < ends - begins
+    hit = hit[differs]
+    if len(hit):
+        after = lines.parts(firsts[differs], lasts[differs])
+        lines.rewrite(number, hit, after)
+        candidates.update(hit, after, cut=True)
 
 
 def _removed(lines: Lines, before: pa.LargeStringArray, after: pa.LargeStringArray) -> dict[str, np.ndarray]:

@@ -89,6 +89,18 @@ def copy_block(typing_context, data, i, size):
 
 
 @intrinsic
+def store_block(typing_context, block, data, i):
+    """data[i:i + 64] (uint8), for all of which there is room, becomes the block; i is a uint64."""
+
+    def build(context, builder, signature, arguments):
+        pointer = _pointer(context, builder, types.void(*signature.args[1:]), arguments[1:])
+        builder.store(arguments[0], _vector_pointer(builder, pointer), align=1)
+        return context.get_dummy_value()
+
+    return types.void(block_type, data, types.uint64), build
+
+
+@intrinsic
 def kept_bytes(typing_context, block, mask):
     """The block with zeros where `mask` (uint64) has none."""
 

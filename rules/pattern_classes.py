@@ -81,6 +81,17 @@ def folded(ranges: Ranges) -> Ranges:
     return union(ranges, _ranges(codes[_matching(texts, f"(?i)[{inside}]")]))
 
 
+def exactly(name: str) -> np.ndarray | None:
+    """Which code points (bool [0x110000]) RE2 takes for one of a class, written as in a pattern; None if it knows some
+    beyond ASKED, where not each is asked for."""
+    codes, texts = _characters()
+    if _matching(_beyond(), name)[0]:
+        return None
+    known = np.zeros(LAST + 1, bool)
+    known[codes[_matching(texts, f"^{name}$")]] = True
+    return known
+
+
 @functools.cache
 def _characters() -> tuple[np.ndarray, pa.Array]:
     """Every code point below ASKED but the surrogates, and each as a text."""

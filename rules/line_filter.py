@@ -11,14 +11,14 @@ import functools
 import numpy as np
 
 from rules.decode import CASE_BITS, HIGH_BITS, bytes_before, character_at, eight_at, letter_bytes
+from rules.filter_tables import FIRST, LAST, filter_tables
 from rules.first_words import skipped_characters
+from rules.kept_automata import automata
 from rules.kernels import inlined, kernel, unowned
-from rules.line_conditions import Plan, plan
-from rules.pattern_literals import blurred
+from rules.pattern_automaton import Automaton
 from rules.string_scan import IN_BUCKET, LOW_16, find_strings, has_bits, hash_of, note, unowned_table
-from rules.string_tables import ONE, string_tables, table
+from rules.string_tables import ONE
 
-FIRST, LAST = 0, 1
 NO_PAIRS = np.empty((2, 0), np.int64)
 
 
@@ -26,11 +26,16 @@ class LineFilter:
     """Finds the lines that patterns may match."""
 
     def __init__(self, patterns: tuple[str, ...]) -> None:
-        self.plans = [plan(pattern) for pattern in patterns]
-        self._heads = table([(text, number) for number, one in enumerate(self.plans) for text in sorted(one.heads)], range(1))
-        self._strings = string_tables(one.strings for one in self.plans)
-        self._runs = [(number, one) for number, one in enumerate(self.plans) if one.run]
-        self._edge_patterns, self._edge_bytes = _edges(self.plans)
+        self.patterns, tables = patterns, filter_tables(patterns)
+        self.plans = tables.plans  # without their strings
+        self._heads, self._strings = tables.heads, tables.strings
+        self._edge_patterns, self._edge_bytes = tables.edge_patterns, tables.edge_bytes
+        self._runs = sorted({(one.run_bytes, one.run) for one in self.plans if one.run}, key=lambda run: (run[0], sorted(run[1])))
+
+    @functools.cached_property
+    def automata(self) -> list[Automaton | None]:
+        """Of each pattern, for a second look at its lines."""
+        return automata(self.patterns)
 
     def candidates(self, data: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> list[np.ndarray | None]:
         """For each pattern the lines (ascending) that it may match; None for all.
@@ -46,9 +51,9 @@ class LineFilter:
         Without `new_strings`, strings are not looked for but at the ends of lines."""
         pairs = [self._in_lines(data, starts, ends)] + ([self._anywhere(data, starts, ends)] if new_strings else [])
         found = _by_pattern(np.concatenate(pairs, axis=1), len(starts))
-        for i, one in self._runs if new_strings else []:
-            having = np.flatnonzero(have_run(data, starts, ends, _byte_table(one.run), one.run_bytes))
-            if len(having):
+        for size, run in self._runs if new_strings else []:
+            having = np.flatnonzero(have_run(data, starts, ends, _byte_table(run), size))
+            for i in [i for i, one in enumerate(self.plans) if (one.run_bytes, one.run) == (size, run) and len(having)]:
                 found[i] = np.union1d(found[i], having) if i in found else having
         return found
 
@@ -95,16 +100,6 @@ def _byte_table(wanted: frozenset[int]) -> np.ndarray:
     table = np.zeros(256, bool)
     table[list(wanted)] = True
     return table
-
-
-def _edges(plans: list[Plan]) -> tuple[np.ndarray, np.ndarray]:
-    """The patterns with a condition on first or last bytes (int64 [k]), and which bytes (bool [k, 2, 256])."""
-    patterns = [number for number, one in enumerate(plans) if one.first or one.last]
-    table = np.zeros((len(patterns), 2, 256), bool)
-    for row, number in enumerate(patterns):
-        for side, texts in ((FIRST, plans[number].first), (LAST, plans[number].last)):
-            table[row, side, [byte for byte in range(256) if blurred(bytes([byte])) in texts]] = True
-    return np.array(patterns, np.int64), table
 
 
 # ---- kernels

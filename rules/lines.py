@@ -22,7 +22,7 @@ from rules.line_edits import characters_of, edit_table, edited_documents, joined
 from rules.line_filter import LineFilter, line_filter
 from rules.line_signals import split_lines
 from rules.line_state import ORIGINAL, Lines
-from rules.pattern_automaton import automaton, may_match
+from rules.pattern_automaton import Automaton, may_match
 from rules.rule import Pack, Rule
 from rules.tail_verdicts import MOST_BYTES, UNKNOWN, look_up_tails, note_tails, tail_table
 from rules.thresholds import conditions_hold
@@ -57,6 +57,9 @@ class _Candidates:
 
     def plan(self, pattern: str) -> Plan:
         return self.finder.plans[self.position[pattern]]
+
+    def automaton(self, pattern: str) -> Automaton | None:
+        return self.finder.automata[self.position[pattern]]
 
     def update(self, numbers: np.ndarray, after: pa.LargeStringArray, cut: bool = False) -> None:
         """Lines `numbers` (ascending) were rewritten to `after`, which is part of each if it was `cut`. What they no longer
@@ -118,7 +121,7 @@ def _matching(lines: Lines, candidates: _Candidates, rule: Rule, scope: np.ndarr
         numbers = numbers[scope[lines.document[numbers]]]
     numbers = _within(lines, rule, numbers)
     if rule.match and not plan.every_line and len(lines.data) >= MUCH_TEXT and len(numbers) <= MANY_CANDIDATES:
-        numbers = _narrowed(lines, rule.match, numbers)
+        numbers = _narrowed(lines, candidates.automaton(rule.match), numbers)
     if rule.match and len(numbers) and _cut_class(rule) is None:
         numbers = numbers[_matching_tails(lines, rule.match, numbers, plan.tail_bytes) if plan.tail_bytes else _match(lines.texts(numbers), rule.match)]
     return _meeting(lines, rule, numbers) if rule.when and len(numbers) else numbers
@@ -133,10 +136,9 @@ def _meeting(lines: Lines, rule: Rule, numbers: np.ndarray) -> np.ndarray:
     return numbers[conditions_hold(rule.when, values)]
 
 
-def _narrowed(lines: Lines, pattern: str, numbers: np.ndarray) -> np.ndarray:
-    """Those of `numbers` that are rewritten, or that the states of the pattern allow."""
-    states = automaton(pattern) if len(numbers) else None
-    if states is None:
+def _narrowed(lines: Lines, states: Automaton | None, numbers: np.ndarray) -> np.ndarray:
+    """Those of `numbers` that are rewritten, or that the states of a pattern allow."""
+    if states is None or not len(numbers):
         return numbers
     allowed = may_match(lines.data, lines.starts, lines.ends, numbers, *states)
     return numbers[allowed | (lines.version[numbers] != ORIGINAL)]

@@ -93,8 +93,8 @@ def store_block(typing_context, block, data, i):
     """data[i:i + 64] (uint8), for all of which there is room, becomes the block; i is a uint64."""
 
     def build(context, builder, signature, arguments):
-        pointer = _pointer(context, builder, types.void(*signature.args[1:]), arguments[1:])
-        builder.store(arguments[0], _vector_pointer(builder, pointer), align=1)
+        pointer = element_pointer(context, builder, signature.args[1], *arguments[1:])
+        builder.store(arguments[0], builder.bitcast(pointer, BYTES.as_pointer()), align=1)
         return context.get_dummy_value()
 
     return types.void(block_type, data, types.uint64), build

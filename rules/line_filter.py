@@ -26,8 +26,8 @@ class LineFilter:
     """Finds the lines that patterns may match."""
 
     def __init__(self, patterns: tuple[str, ...]) -> None:
-        self.patterns, tables = patterns, filter_tables(patterns)
-        self.plans = tables.plans  # without their strings
+        self.patterns, self.tables = patterns, filter_tables(patterns)
+        tables, self.plans = self.tables, self.tables.plans
         self._heads, self._strings = tables.heads, tables.strings
         self._edge_patterns, self._edge_bytes = tables.edge_patterns, tables.edge_bytes
         self._runs = sorted({(one.run_bytes, one.run) for one in self.plans if one.run}, key=lambda run: (run[0], sorted(run[1])))

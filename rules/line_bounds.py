@@ -39,6 +39,17 @@ def most_words(conditions: tuple[Condition, ...]) -> int:
 
 
 @kernel
+def not_shorter(starts, ends, version, numbers, least):
+    """Those of the lines `numbers` that have at least so many bytes, or were rewritten (whose version is not negative)."""
+    found, filled = np.empty(numbers.size, np.int64), 0
+    for k in range(numbers.size):
+        i = numbers[k]
+        found[filled] = i
+        filled += ends[i] - starts[i] >= least or version[i] >= 0
+    return found[:filled]
+
+
+@kernel
 def first_words_in(data, starts, ends, numbers, classes, most):
     """Words between white space of each of the lines `numbers`, at most `most` (int64 [numbers])."""
     words = np.empty(numbers.size, np.int64)

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from rules.buffers import string_buffers
 from rules.kernels import kernel_bytes, kernel_texts
-from rules.line_bounds import least_bytes, most_words
+from rules.line_bounds import least_bytes, most_words, not_shorter
 from rules.line_conditions import Plan
 from rules.line_edits import EDIT_ROWS as EDIT_ROWS  # part of this file's interface
 from rules.line_edits import characters_of, edit_table, edited_documents, joined_texts
@@ -131,7 +131,7 @@ def _meeting(lines: Lines, rule: Rule, numbers: np.ndarray) -> np.ndarray:
     """Those of `numbers` that meet the conditions on line signals."""
     least, most = least_bytes(rule.when), most_words(rule.when)
     if least:
-        numbers = numbers[(lines.ends[numbers] - lines.starts[numbers] >= least) | (lines.version[numbers] != ORIGINAL)]
+        numbers = not_shorter(lines.starts, lines.ends, lines.version, numbers, least)
     values = {"line_words": lines.first_words(numbers, most)} if most else lines.signals([one.signal for one in rule.when], numbers)
     return numbers[conditions_hold(rule.when, values)]
 

@@ -37,7 +37,8 @@ def project(tmp_path_factory):
     folder = tmp_path_factory.mktemp("trace")
     job = write_job(folder / "job.yaml", write_corpus(folder / "corpus"))
     run_job(load_job(job))
-    config = load_config(write_config(folder / "train.yaml", "out/packed", "run", steps=12, batch_rows=4, eval_every=12))
+    ramp = "[{until_step: 2, batch_rows: 2}]"
+    config = load_config(write_config(folder / "train.yaml", "out/packed", "run", steps=12, batch_rows=4, accumulation=2, eval_every=12, batch_ramp=ramp))
     taken: list = []
     batch = Loader.batch
     with pytest.MonkeyPatch.context() as patch:
@@ -54,6 +55,7 @@ def test_a_step_is_what_training_read(project) -> None:
         rows = trace_step(traced, step)
         assert [piece["ref"] for row in rows for piece in row["documents"]] == refs.tolist()
         tokens = np.concatenate([part.input_ids.numpy() for part in taken[step - 1].parts])
+        assert len(rows) == (2 if step <= 2 else 4)
         for number, row in enumerate(rows):
             assert np.array_equal(traced.split.sequence(row["packed_row"])[0], tokens[number])
             assert (row["step"], row["row"], row["tokens"] + row["padding"]) == (step, number, 64)
@@ -67,7 +69,7 @@ def test_a_row_leads_to_texts_and_stories(project) -> None:
     texts = {row["id"]: row["text"] for path in (out / "clean").glob("*.parquet") for row in pq.read_table(path).to_pylist()}
     edited = 0
     for step in range(1, 13, 2):
-        for row in range(4):
+        for row in range(len(traced.rows(step))):
             found = trace_row(traced, step, row, out)
             for document in found["documents"]:
                 text = texts[document["document"]]
@@ -123,8 +125,8 @@ def test_the_worst_documents_are_written_so_that_they_open_as_documents(project,
 
 def test_the_command_shows_steps_and_rows(project, tmp_path: Path) -> None:
     folder, _ = project
-    result = CliRunner().invoke(trace, [str(folder / "run"), "--step", "2"])
-    assert result.exit_code == 0 and [line.split(":")[0] for line in result.stdout.splitlines()] == [f"step 2, row {n}" for n in range(4)]
+    result = CliRunner().invoke(trace, [str(folder / "run"), "--step", "4"])
+    assert result.exit_code == 0 and [line.split(":")[0] for line in result.stdout.splitlines()] == [f"step 4, row {n}" for n in range(4)]
     result = CliRunner().invoke(trace, [str(folder / "run"), "--step", "2", "--row", "1"])
     assert result.exit_code == 0 and "curation  kept" in result.stdout and "gristmill why" in result.stdout
     found = json.loads(CliRunner().invoke(trace, [str(folder / "run"), "--step", "2", "--row", "1", "--json"]).stdout)
@@ -138,7 +140,7 @@ def test_the_command_shows_steps_and_rows(project, tmp_path: Path) -> None:
     ("arguments", "words"),
     [
         (["--step", "13"], "has steps 1 to 12, there is no step 13"),
-        (["--step", "1", "--row", "4"], "has rows 0 to 3, there is no row 4"),
+        (["--step", "5", "--row", "4"], "has rows 0 to 3, there is no row 4"),
         (["--steps", "3-99"], "there is no step 99"),
         (["--steps", "9-3"], "is not a window"),
         (["--row", "1"], "name --step N"),

@@ -15,6 +15,7 @@ from test_train_handoff import BOS, BYTE_VOCABULARY, EOS, PAD, byte_tokenizer
 from test_train_model import TINY, lively_model
 
 from train import export_check
+from train.checkpoint import checkpoint_folders
 from train.config import ModelConfig, RopeScaling, TrainError
 from train.export_check import ExportMismatch, check_export
 from train.hugging_face import export_model, import_model, read_config_and_weights, read_model
@@ -96,6 +97,24 @@ def test_large_models_are_written_in_shards_with_an_index(tmp_path: Path) -> Non
     assert index["metadata"]["total_size"] == 4 * sum(tensor.numel() for tensor in saved.model.state_dict().values())
     for file in files:
         assert {index["weight_map"][name] for name in load_file(tmp_path / "out" / file)} == {file}
+
+
+def test_checkpoints_of_sharded_runs_are_exported(exported: Path, tmp_path: Path) -> None:
+    """As PyTorch's distributed checkpoint leaves them: files of parts, moments of the optimizer among them."""
+    import torch.distributed.checkpoint as dcp
+
+    import_model(exported, tmp_path / "run")
+    (checkpoint,) = checkpoint_folders(tmp_path / "run")
+    tensors = load_file(checkpoint / "model.safetensors")
+    (checkpoint / "model.safetensors").unlink()
+    moments = {f"exp_avg.{name}": torch.ones_like(tensor) for name, tensor in tensors.items()}
+    writer = dcp.HuggingFaceStorageWriter(str(checkpoint), save_distributed=True)
+    dcp.save({**tensors, **moments}, storage_writer=writer, no_dist=True)
+    assert not (checkpoint / "model.safetensors").exists() and list(checkpoint.glob("*.safetensors"))
+    export_model(open_model(tmp_path / "run", CPU), tmp_path / "out", "float32", check_export)
+    expected = load_file(exported / "model.safetensors")
+    found = load_file(tmp_path / "out" / "model.safetensors")
+    assert found.keys() == expected.keys() and all(torch.equal(tensor, expected[name]) for name, tensor in found.items())
 
 
 @pytest.mark.parametrize("index", [False, True], ids=["one file", "indexed"])

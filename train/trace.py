@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from train.batch import Loader, PackedBatch, boundary_slots, packed_batch
-from train.config import TrainError
+from train.config import RampStage, TrainError
 from train.evaluate.pieces import Pieces
 from train.handoff import DOCUMENTS_NAME, PackedSplit, manifest_sha256, open_split
 from train.run_folder import read_run
@@ -73,7 +73,8 @@ def open_traced(run: Path, data: Path | None = None) -> TracedRun:
     split = open_split(data, "train")
     if manifest_sha256(data) != record["packed_sha256"]:
         raise TrainError(f"{data}: is not the packed data that {run} trained on. Name that with --data.")
-    loader = Loader(split, config["batch_rows"], config["accumulation"], config["seed"], slots=2)
+    ramp = tuple(RampStage(**stage) for stage in config.get("batch_ramp", ()))
+    loader = Loader(split, config["batch_rows"], config["accumulation"], config["seed"], slots=2, ramp=ramp)
     return TracedRun(run, data, config["steps"], split, loader)
 
 

@@ -19,8 +19,8 @@ PATTERNS = (r"(?i)^[\s•]*(?:home|log in)$", r"lorem ipsum|\d{3}-\d{4}", r"^#|;
 @pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch):
     monkeypatch.setenv("GRISTMILL_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr("rules.filter_tables.LONG_SECONDS", 0.0)
-    monkeypatch.setattr("rules.kept_automata.LONG_SECONDS", 0.0)
+    monkeypatch.setattr("rules.filter_tables.LONG_SECONDS", -1.0)
+    monkeypatch.setattr("rules.kept_automata.LONG_SECONDS", -1.0)
     return tmp_path / "cache"
 
 

@@ -14,12 +14,13 @@ from test_train_config import write_config
 from test_train_model import TINY
 
 from rules.places import Problems
+from train.attention import PrefixPlan
 from train.cli import model
 from train.config import ModelConfig, load_config
 from train.describe import describe
 from train.model import KVCache, Transformer, build_model
 from train.presets import PRESETS, preset_settings
-from train.sizes import parameter_counts, training_flops
+from train.sizes import activation_bytes, parameter_counts, training_flops
 
 PUBLISHED = {  # from the models' own safetensors indices
     "llama3-8b": 8_030_261_248,
@@ -74,6 +75,29 @@ def test_memory_is_that_of_a_model_with_its_optimizer() -> None:
     memory = describe("tiny", TINY).training_bytes
     assert memory["weights"] == memory["gradients"] == sum(p.nbytes for p in built.parameters())
     assert memory["adamw_moments"] == sum(moment.nbytes for moment in moments)
+
+
+@pytest.mark.parametrize(
+    "changes", [{}, {"layers": 3, "dim": 64}, {"ffn_dim": 112}, {"kv_heads": 4}, {"query_heads": 8, "head_width": 6}]
+)
+def test_activations_are_what_autograd_keeps(changes: dict) -> None:
+    config = dataclasses.replace(TINY, **changes)
+    built, tokens, kept = build_model(config, 0), 21, {}
+    weights = {p.numel() * 2 for p in built.parameters() if p.dim() == 2}  # bf16 copies, gone after each product
+    own = {p.untyped_storage().data_ptr() for p in built.parameters()}
+    alive = []
+
+    def keep(tensor: torch.Tensor) -> torch.Tensor:
+        alive.append(tensor)  # so that no address is used twice
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in own and storage.nbytes() not in weights:
+            kept[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    hooks = torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor)
+    with hooks, torch.autocast("cpu", torch.bfloat16):
+        built(torch.zeros(1, tokens, dtype=torch.long), torch.arange(tokens)[None], PrefixPlan())
+    assert math.isclose(sum(kept.values()) / tokens, activation_bytes(config), rel_tol=0.02)
 
 
 def config_with(tmp_path: Path, text: str) -> Path:

@@ -14,7 +14,7 @@ from train.attention import PLANS, PrefixPlan
 from train.batch import packed_batch
 from train.config import ModelConfig, RopeScaling
 from train.loss import cross_entropy
-from train.model import Transformer, build_model, rotary_tables, rotate
+from train.model import RMSNorm, Transformer, build_model, rotary_tables, rotate
 from train.sizes import parameter_counts, training_flops
 
 torch.set_num_threads(1)
@@ -120,6 +120,20 @@ def test_rotation_equals_its_definition_and_so_does_its_gradient() -> None:
     weights = torch.randn(x.shape, generator=random)
     one, other = (torch.autograd.grad((out * weights).sum(), x, retain_graph=True)[0] for out in (found, expected))
     assert torch.allclose(one, other, atol=1e-6)
+
+
+def test_norms_equal_pytorchs_and_so_do_their_gradients() -> None:
+    random = torch.Generator().manual_seed(6)
+    x = torch.randn(2, 5, 16, generator=random, requires_grad=True)
+    norm = RMSNorm(16, 1e-5)
+    torch.nn.init.normal_(norm.weight, generator=random)
+    expected = torch.nn.functional.rms_norm(x, (16,), norm.weight, 1e-5)
+    weights = torch.randn(x.shape, generator=random)
+    assert torch.allclose(norm(x), expected, atol=1e-6)
+    gradients = (torch.autograd.grad((out * weights).sum(), (x, norm.weight)) for out in (norm(x), expected))
+    for one, other in zip(*gradients, strict=True):
+        assert torch.allclose(one, other, atol=1e-5)
+    assert norm(torch.zeros(1, 16)).abs().max() == 0
 
 
 def loss_and_gradients(model: Transformer, batch, plan) -> tuple[torch.Tensor, torch.Tensor, list[torch.Tensor]]:

@@ -1,7 +1,8 @@
 """What a model costs, told from its configuration alone: parameters, KV cache, FLOPs, memory to train. Imports no torch.
 
 Training keeps fp32 weights, fp32 gradients and the optimizer's fp32 moments: 16 bytes a parameter with AdamW, 12 for the
-matrices that Muon moves. Sharding (`parallel: shard`) divides these by the number of devices.
+matrices that Muon moves. Sharding (`parallel: shard`) divides these by the number of devices. Activations are those of one
+row; the loss takes a chunk of logits and the gradient of the head.
 """
 
 from __future__ import annotations
@@ -14,14 +15,14 @@ from train.config import ModelConfig, TrainError, load_config, model_of_record, 
 from train.handoff import read_manifest
 from train.presets import PRESETS
 from train.run_folder import CONFIG, read_run
-from train.sizes import kv_cache_bytes, parameter_counts, training_flops
+from train.sizes import activation_bytes, kv_cache_bytes, parameter_counts, training_flops
 
 FP32_BYTES, BF16_BYTES = 4, 2
 
 
 @dataclass(frozen=True)
 class Description:
-    """The figures of a model; bytes and FLOPs are exact, for documents that fill the context."""
+    """The figures of a model, for documents that fill the context. Memory to train is that of one row at a time."""
 
     name: str
     model: dict[str, Any]
@@ -57,7 +58,9 @@ def describe(name: str, config: ModelConfig, loss_chunk_tokens: int = 2048) -> D
             "weights": FP32_BYTES * counts.total,
             "gradients": FP32_BYTES * counts.total,
             "adamw_moments": 2 * FP32_BYTES * counts.total,
-            "loss_chunk": loss_chunk_tokens * config.vocab_size * (FP32_BYTES + BF16_BYTES),
+            "activations_of_a_row": activation_bytes(config) * config.context,
+            "loss": loss_chunk_tokens * config.vocab_size * (FP32_BYTES + BF16_BYTES)
+            + FP32_BYTES * config.vocab_size * config.dim,
         },
     )
 

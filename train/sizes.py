@@ -42,3 +42,14 @@ def training_flops(config: ModelConfig, tokens: int, attention_pairs: float) -> 
 def kv_cache_bytes(config: ModelConfig, heads: int, value_bytes: int) -> int:
     """Keys and values of one token in all layers, where `heads` heads are kept."""
     return 2 * config.layers * heads * config.head_dim * value_bytes
+
+
+def activation_bytes(config: ModelConfig) -> int:
+    """What a token keeps from the forward to the backward pass in bf16, blocks not compiled (compiled ones keep less).
+
+    Per layer: 20 bytes a number of the residual stream (two norms, in bf16 and fp32), 8 of SwiGLU's, 4 of queries, outputs
+    of attention, keys and values; a log-sum per head.
+    """
+    heads = config.query_heads + config.kv_heads
+    layer = 20 * config.dim + 8 * config.ffn_dim + 4 * heads * config.head_dim + 4 * config.query_heads + 8
+    return config.layers * layer + 8 * config.dim + 4 * config.head_dim + 12

@@ -24,7 +24,7 @@ def key_rows(screen) -> list[tuple[str, str, str]]:
     parts = {type(widget).__name__: widget for widget in screen.query("*") if widget.can_focus and widget.display}
     rows = list(_rows("here", type(screen)))
     for name, widget in parts.items():
-        rows += _rows({"Document": "in the text", "Table": "in a list", "Histogram": "in the histogram"}.get(name, name.lower()), type(widget))
+        rows += _rows({"Document": "text", "Table": "list", "Histogram": "histogram"}.get(name, name.lower()), type(widget))
     return rows + list(_rows("everywhere", type(screen.app)))
 
 
@@ -50,7 +50,7 @@ class Keys(ModalScreen[None]):
     def compose(self) -> ComposeResult:
         with Vertical(id="keys"):
             yield Static("Keys (Esc leaves)", classes="heading")
-            yield Table([Column("where", 16), Column("keys", 18), Column("what they do", 20, grows=True)])
+            yield Table([Column("where", 10), Column("keys", 15), Column("what they do", 20, grows=True)])
 
     def on_mount(self) -> None:
         table = self.query_one(Table)

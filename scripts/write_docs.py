@@ -59,9 +59,21 @@ def what(rule: Rule) -> str:
     return f"{rule.action}: {'URL' if rule.url else 'a line matches'}"
 
 
+def copy_pictures() -> list[Path]:
+    """The accepted pictures of the inspector's screens become those of docs/inspect.md."""
+    accepted = ROOT / "tests/__snapshots__/test_inspect_pictures"
+    pictures = [(path, ROOT / f"docs/pictures/{path.stem.partition('[')[2].partition('-')[0].lower()}.svg") for path in sorted(accepted.glob("*-120x40].svg"))]
+    for path, picture in pictures:
+        picture.parent.mkdir(exist_ok=True)
+        picture.write_bytes(path.read_bytes())
+    return [picture for _, picture in pictures]
+
+
 PAGES = {"docs/signals.md": signals_page, "docs/packs.md": packs_page}
 
 if __name__ == "__main__":
     for path, page in PAGES.items():
         (ROOT / path).write_text(page(), encoding="utf-8")
         print(path)
+    for picture in copy_pictures():
+        print(picture.relative_to(ROOT))

@@ -140,9 +140,8 @@ class Read(Frame):
         hits = self.query_one("#hits", Table)
         hits.empty = "no rule hit it"
         colours = self._colours(view)
-        hits.show(len(view.hits), lambda i: hit_cells(view.hits[i], colours), lambda i: "drop" if "drop" in view.hits[i].action else "tag")
-        if view.hits:
-            self.app.rule = view.hits[0].rule
+        at = next((i for i, hit in enumerate(view.hits) if hit.rule == self.app.rule), 0)
+        hits.show(len(view.hits), lambda i: hit_cells(view.hits[i], colours), lambda i: "drop" if "drop" in view.hits[i].action else "tag", at)
         signals = self.query_one("#signals", Table)
         signals.empty = "no rule measures anything"
         signals.show(len(view.signals), lambda i: signal_cells(view.signals[i]), lambda i: "drop" if view.signals[i].hit else "")

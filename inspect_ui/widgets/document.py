@@ -286,7 +286,7 @@ class Document(ScrollView, can_focus=True):
             return Strip.blank(width, self.rich_style)
         number = Strip([self._number(row)])
         body = Strip(self._body(row, width - self.number_width))
-        return Strip.join([number, body.adjust_cell_length(max(0, width - self.number_width), self.rich_style)])
+        return Strip.join([number, body.adjust_cell_length(max(0, width - self.number_width), self.rich_style)]).simplify()
 
     def _number(self, row: int) -> Segment:
         start = int(self._rows.starts[row])

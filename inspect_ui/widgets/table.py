@@ -203,7 +203,7 @@ class Table(ScrollView, can_focus=True):
         row = y - HEADER_ROWS + self.scroll_offset.y
         if row >= self.count:
             text = self.empty if not self.count and y == HEADER_ROWS else ""
-            return Strip([Segment(text, self.get_component_rich_style("table--dim"))]).adjust_cell_length(width, self.rich_style)
+            return Strip([Segment(text, self.get_component_rich_style("table--dim"))] if text else []).adjust_cell_length(width, self.rich_style)
         mark = ("▪ " if row in self.marks else "  ") if self.marking else ""
         return self._strip(self._cells(row), self._row_style(row), mark)
 

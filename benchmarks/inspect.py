@@ -19,6 +19,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from benchmarks.rules import processor
+from benchmarks.screens import screen_times
 from inspect_ui.draft import Draft, draft_pack
 from inspect_ui.effects import lines_found
 from inspect_ui.judging import judge
@@ -79,6 +80,8 @@ def show_session(paths: list[str], documents: int, folder: Path) -> None:
     for kind in KINDS:
         timed(f"mined: {kind}", lambda kind=kind: session.patterns.mine(kind), 3)
     timed("suggested: lines", session.patterns.suggest_lines, 2)
+    for name, (wall, busy) in screen_times(session, RULE, large_text()).items():
+        print(f"{name}: {told(wall)} ({told(busy)} of processors)")
 
 
 def moved(tuning, threshold: float) -> None:
@@ -87,10 +90,14 @@ def moved(tuning, threshold: float) -> None:
     tuning.nearest(threshold)
 
 
+def large_text() -> str:
+    line = "The river ran past the old mill and the people of the town walked along it every evening.\nShare this\n"
+    return (line * (LARGE_BYTES // len(line) + 1))[:LARGE_BYTES]
+
+
 def show_large_document(folder: Path) -> None:
     """A document of 10 MB, with hits in it."""
-    line = "The river ran past the old mill and the people of the town walked along it every evening.\nShare this\n"
-    text = (line * (LARGE_BYTES // len(line) + 1))[:LARGE_BYTES]
+    text = large_text()
     import pyarrow.parquet as pq
 
     pq.write_table(pa.table({"id": ["large"], "text": [text]}), folder / "large.parquet")

@@ -20,7 +20,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from inspect_ui.widgets.rows import Rows, lay_out, line_starts, pieces
-from inspect_ui.widgets.spans import SEARCH, Span, Spans
+from inspect_ui.widgets.spans import SEARCH, Span, Spans, character_end, character_start, cut
 
 HIT_COLOURS = 8
 END_MARK = "¶"
@@ -153,7 +153,7 @@ class Document(ScrollView, can_focus=True):
             return None
         first, last = sorted((self.anchor, self.cursor))
         if not self.by_line:
-            return first, self._after(last)
+            return first, character_end(self._text, last)
         return self._rows.line_extent(self._rows.line_of(first))[0], self._rows.line_extent(self._rows.line_of(last))[1]
 
     @property
@@ -172,19 +172,6 @@ class Document(ScrollView, can_focus=True):
         start, end = self._selected
         before = len(self._text[:start].decode("utf-8", "replace"))
         return before, before + len(self.selected_text)
-
-    def _after(self, byte: int) -> int:
-        """Where the character at `byte` ends."""
-        byte += 1
-        while byte < len(self._text) and self._text[byte] & 0xC0 == 0x80:
-            byte += 1
-        return min(byte, len(self._text))
-
-    def _before(self, byte: int) -> int:
-        byte -= 1
-        while byte > 0 and self._text[byte] & 0xC0 == 0x80:
-            byte -= 1
-        return max(byte, 0)
 
     def _changed(self) -> None:
         self.refresh()
@@ -224,7 +211,7 @@ class Document(ScrollView, can_focus=True):
     def action_shift(self, characters: int) -> None:
         """Sideways: the end of a selection of characters, or the view when lines are not wrapped."""
         if self.anchor is not None and not self.by_line:
-            self.cursor = min(self._after(self.cursor), len(self._text) - 1) if characters > 0 else self._before(self.cursor)
+            self.cursor = min(character_end(self._text, self.cursor), len(self._text) - 1) if characters > 0 else character_start(self._text, self.cursor - 1)
             self.reveal(max(0, self.cursor))
         else:
             self.scroll_to(max(0, self.scroll_offset.x + 8 * characters), None, animate=False, immediate=True)
@@ -305,7 +292,7 @@ class Document(ScrollView, can_focus=True):
             start, cell = self._rows.seek(row, left)
         if not self.wrapped:
             end = min(end, self._rows.seek(row, left + width)[0] + 4)
-            end = end if end >= self._rows.extent(row)[1] else self._boundary(end)
+            end = end if end >= self._rows.extent(row)[1] else character_end(self._text, end - 1)
         segments = []
         for first, last, style in self._styled(start, end):
             for shown, stands_in in pieces(self._rows.decoded(first, last), self.marked, cell):
@@ -316,22 +303,12 @@ class Document(ScrollView, can_focus=True):
             segments.append(Segment(END_MARK, self.get_component_rich_style("document--stand-in")))
         return segments
 
-    def _boundary(self, byte: int) -> int:
-        while byte > 0 and byte < len(self._text) and self._text[byte] & 0xC0 == 0x80:
-            byte += 1
-        return byte
-
     def _styled(self, start: int, end: int) -> list[tuple[int, int, Style]]:
         """The row cut where its style changes."""
         layers = [(span.start, span.end, self._span_style(span)) for span in self._spans.within(start, end)]
         if self.selection:
             layers.append((*self.selection, self.get_component_rich_style("document--selection")))
-        cuts = sorted({start, end, *(min(max(cut, start), end) for layer in layers for cut in layer[:2])})
-        parts = []
-        for first, last in zip(cuts, cuts[1:]):
-            over = [style for begin, stop, style in layers if begin <= first and stop >= last]
-            parts.append((first, last, Style.combine([self.rich_style, *over])))
-        return parts
+        return [(first, last, Style.combine([self.rich_style, *over])) for first, last, over in cut(start, end, layers)]
 
     def _span_style(self, span: Span) -> Style:
         name = "document--match" if span.colour == SEARCH else f"document--hit-{span.colour % HIT_COLOURS}"

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
+
+T = TypeVar("T")
 
 SEARCH = -1  # the colour of what a search found
 
@@ -42,3 +45,24 @@ class Spans:
         if forward:
             return next((span for span in own if span.start > byte), own[0])
         return next((span for span in reversed(own) if span.start < byte), own[-1])
+
+
+def cut(start: int, end: int, layers: Sequence[tuple[int, int, T]]) -> list[tuple[int, int, list[T]]]:
+    """The bytes from `start` to `end`, cut wherever a layer (start, end, what) begins or ends, with what lies over each part."""
+    cuts = sorted({start, end, *(min(max(edge, start), end) for layer in layers for edge in layer[:2])})
+    return [(first, last, [what for begin, stop, what in layers if begin <= first and stop >= last]) for first, last in zip(cuts, cuts[1:])]
+
+
+def character_start(text: bytes, byte: int) -> int:
+    """Where the character that has byte `byte` of a UTF-8 text begins."""
+    while byte > 0 and text[byte] & 0xC0 == 0x80:
+        byte -= 1
+    return max(byte, 0)
+
+
+def character_end(text: bytes, byte: int) -> int:
+    """Where the character that has byte `byte` of a UTF-8 text ends."""
+    byte += 1
+    while byte < len(text) and text[byte] & 0xC0 == 0x80:
+        byte += 1
+    return min(byte, len(text))

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 
 from curation.document import CLUSTER_SIZE
 from curation.language_sample import OTHERS, UNKNOWN
-from curation.pack_settings import PackSettings
+from curation.pack_settings import MixtureSettings, PackSettings
 from curation.sampling import MIXTURE_SALT, id_hashes
 
 BISECTIONS = 50  # halvings of a factor: finer than any real budget
@@ -75,14 +75,8 @@ def copies_of_documents(
 
     `rates` and `tokens` (int64) are of documents.
     """
-    available = np.bincount(rates.group, tokens * rates.rehydrated.astype(np.float64), len(names))
-    targets = _targets(dict(zip(names, available.tolist())), settings)
-    copies = np.zeros(len(tokens), np.int64)
     if settings.mixture and settings.mixture.weights:
-        for number, name in enumerate(names):
-            chosen = np.flatnonzero(rates.group == number)
-            epochs = targets[name] / available[number] if available[number] else 0.0
-            copies[chosen] = copies_within(rates.rehydrated[chosen] * epochs, rates.chance[chosen], tokens[chosen], targets[name], reach=True)
+        copies = _weighted_copies(rates, tokens, names, settings)
     else:
         epochs = np.array([_epochs_of(name, settings) for name in names] or [1.0])
         budget = settings.token_budget or float("inf")
@@ -90,15 +84,32 @@ def copies_of_documents(
     return copies, _statistics(rates, tokens, copies, names, settings)
 
 
+def _weighted_copies(rates: DocumentRates, tokens: np.ndarray, names: list[str], settings: PackSettings) -> np.ndarray:
+    """Copies by weight. Groups without one of their own are one group, "*"."""
+    weights = settings.mixture.weights if settings.mixture else {}
+    weighted = [name if name in weights else OTHERS for name in names]
+    places = [list(weights).index(name) if name in weights else len(weights) for name in weighted]
+    group = np.array(places or [0])[rates.group]
+    available = np.bincount(group, tokens * rates.rehydrated.astype(np.float64), len(weights) + 1)
+    targets = weighted_targets(dict(zip(weights, available.tolist())), settings)
+    copies = np.zeros(len(tokens), np.int64)
+    for number, name in enumerate(weights):
+        chosen = np.flatnonzero(group == number)
+        if len(chosen) and targets[name]:
+            rate = rates.rehydrated[chosen] * (targets[name] / available[number])
+            copies[chosen] = copies_within(rate, rates.chance[chosen], tokens[chosen], targets[name], reach=True)
+    return copies
+
+
 def _epochs_of(name: str, settings: PackSettings) -> float:
     epochs = settings.mixture.epochs if settings.mixture else {}
     return epochs.get(name, epochs.get(OTHERS, 1.0))
 
 
-def _targets(available: Mapping[str, float], settings: PackSettings) -> dict[str, float]:
+def weighted_targets(available: Mapping[str, float], settings: PackSettings) -> dict[str, float]:
     """Tokens of each group by its weight. None gets more than `most_epochs` of it; what is over, the others get."""
     weights = settings.mixture.weights if settings.mixture else {}
-    shares = group_shares(available, weights)
+    shares = {name: weights[name] for name, tokens in available.items() if weights[name] and tokens}
     left = float(settings.token_budget or sum(available[name] for name in shares))
     most = {name: available[name] * settings.most_epochs for name in shares}
     targets = dict.fromkeys(available, 0.0)
@@ -112,13 +123,6 @@ def _targets(available: Mapping[str, float], settings: PackSettings) -> dict[str
             left -= most[name]
             del shares[name]
     return targets
-
-
-def group_shares(available: Mapping[str, float], weights: Mapping[str, float]) -> dict[str, float]:
-    """The weight of each group that has one and has tokens; "*" is divided among all others by their tokens."""
-    shares = {name: weights[name] for name, tokens in available.items() if weights.get(name) and tokens}
-    others = {name: tokens for name, tokens in available.items() if name not in weights and tokens}
-    return shares | {name: weights.get(OTHERS, 0.0) * tokens / sum(others.values()) for name, tokens in others.items() if weights.get(OTHERS)}
 
 
 def copies_within(rates: np.ndarray, chance: np.ndarray, tokens: np.ndarray, budget: float, reach: bool = False) -> np.ndarray:
@@ -179,12 +183,18 @@ def _warnings(groups: Mapping[str, Mapping[str, Any]], settings: PackSettings) -
     weights = settings.mixture.weights
     if weights and OTHERS not in weights:
         found += [f"mixture: {settings.mixture.by} {name!r} has no weight and is left out" for name in groups if name not in weights]
-    shares = group_shares({name: group["tokens_there"] for name, group in groups.items()}, weights)
-    for name, share in shares.items():
-        wanted, got = share / sum(shares.values()), groups[name]["tokens_frac"]
-        if abs(wanted - got) > 0.01:
-            found.append(
-                f"mixture: {settings.mixture.by} {name!r} is {got:.1%} of the tokens, not {wanted:.1%}: there is too little of"
-                f" some for their weights with most_epochs: {settings.most_epochs:g}"
-            )
-    return found
+    return found + _missed_shares(groups, settings.mixture)
+
+
+def _missed_shares(groups: Mapping[str, Mapping[str, Any]], mixture: MixtureSettings) -> list[str]:
+    got = dict.fromkeys(mixture.weights, 0.0)
+    for name, group in groups.items():
+        name = name if name in got else OTHERS
+        got[name] = got.get(name, 0.0) + group["tokens_frac"]
+    total = sum(mixture.weights.values())
+    return [
+        f"mixture: {mixture.by} {name!r} is {got[name]:.1%} of the tokens, not {weight / total:.1%}: the documents of some are too"
+        " few for their weights, or too long; a larger token_budget or most_epochs brings them nearer"
+        for name, weight in mixture.weights.items()
+        if abs(got[name] - weight / total) > 0.01
+    ]

@@ -12,6 +12,7 @@ documents, their order and the settings: not on shards, workers or interruptions
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +69,15 @@ def fit_tokenizer(clean_files: Sequence[Path], settings: PackSettings, out: Path
         save_tokenizer(train_tokenizer(_texts_to_train(clean_files, settings), settings.vocab_size), out)
     tokenizer, info = load_tokenizer(out)
     _cutter(tokenizer, info, settings)  # fails now, not after all is encoded
+    _warm_up(out, settings)
     return info
+
+
+def _warm_up(tokenizer_file: Path, settings: PackSettings) -> None:
+    """Compile the kernels once, or load them from the cache, before many workers would each do it."""
+    prepared = prepared_tokenizer(tokenizer_file, settings.encoder)
+    row = pa.table({name: [name] for name in COLUMNS})
+    _piece_batch(row, prepared, replace(settings, columns=(), rehydrate=None))
 
 
 def _check_carried(clean_files: Sequence[Path], settings: PackSettings) -> None:

@@ -1,11 +1,11 @@
 """Everything that signals are made of: counts per document, int64, measured by kernels over Arrow string buffers.
 
-Kernels each read a text once: marks (mark_counts.py), characters by what they are (character_counts.py), lines
-(line_counts.py), and words with or without their n-grams (word_counts.py, ngrams.py), or their number alone
-(word_numbers.py). Only the kernels that the wanted counts need are run. They release the GIL, so
-threads that count different texts run side by side. All together take 11 ns a byte with words between white space and
-16 ns with `unicode` words, on 29 languages (Intel Ice Lake, 2.8 GHz: benchmarks/signals.py). A splitter that rewrites
-the text (rewriting.py) does so once, for all kernels that read words. Compiling them takes 20 s
+Kernels each read a text once, 64 bytes at a time (masks.py): marks (mark_counts.py), characters by what they are
+(character_counts.py), lines (line_counts.py), and words with or without their n-grams (word_counts.py, ngrams.py), or
+their number alone (word_numbers.py). Only the kernels that the wanted counts need are run. They release the GIL, so
+threads that count different texts run side by side. All together take 7 ns a byte with words between white space and
+11 ns with `unicode` words, on 29 languages (AMD EPYC with AVX-512, shared with other work: benchmarks/signals.py). A
+splitter that rewrites the text (rewriting.py) does so once, for all kernels that read words. Compiling them takes 20 s
 or so, once for each installation: the code is kept beside the source, or where NUMBA_CACHE_DIR says.
 """
 

@@ -11,11 +11,11 @@ import math
 
 import numpy as np
 
-from rules.character_counts import fill_histogram, occurrences
 from rules.characters import CJK, LETTER
 from rules.datajuicer_characters import special_characters
 from rules.decode import HIGH_BITS, bytes_before, character_at, characters_in, eight_at
 from rules.hash_sets import SEED, SIZE_STEP, absorb
+from rules.histogram import fill_histogram, occurrences
 from rules.kernels import inlined, kernel, unowned
 from rules.line_breaks import next_break
 from rules.repeated_keys import count_keys, key_scratch, repeated_keys

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from rules.character_counts import fill_histogram, occurrences
 from rules.decode import HIGH_BITS, bytes_before, character_at, eight_at, equal_bytes, every_byte
+from rules.histogram import fill_histogram, occurrences
 from rules.kernels import inlined, kernel, unowned
 from rules.nemo_characters import ALPHABETIC, BRACKET, nemo_classes
 

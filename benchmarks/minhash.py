@@ -1,6 +1,8 @@
-"""MinHash and near-duplicate speed: MB/s at 64 and 32 bits, ratio to datasketch, error against theory, clustering.
+"""MinHash and exact hashes: MB/s at 64 and 32 bits, ratio to datasketch, error against theory.
 
-    python -m benchmarks.minhash TEXTS.parquet ... [--column text] [--documents 300] [--signatures 1000000]
+    python -m benchmarks.minhash TEXTS.parquet ... [--column text] [--documents 300]
+
+Clusters, runs from end to end, and datatrove beside them are in benchmarks/duplicates.py.
 
 datasketch gets the shingles of the same texts ready-made, as bytes (its own SHA-1) and as numbers (no hash at all), on
 the first --documents of them; our figure for the ratio is on those same texts and includes finding words and shingles.
@@ -10,7 +12,6 @@ One thread throughout; every figure is the best of several runs, so that other w
 from __future__ import annotations
 
 import argparse
-import resource
 import time
 from collections.abc import Callable
 
@@ -20,11 +21,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as parquet
 from datasketch import MinHash
 
-from curation.clusters import band_keys
 from curation.minhash import MinHashSettings, estimated_jaccard, signatures
 from curation.normalise import normalised
 from curation.stages.exact import find_exact, text_hashes
-from curation.stages.near import NearSettings, find_near, memory_bytes
 from rules.buffers import large_strings
 
 SCHEMES = {64: "affine64", 32: "affine32"}
@@ -40,7 +39,6 @@ def main() -> None:
     for bits in SCHEMES:
         show_error(MinHashSettings(bits=bits))
     show_exact(texts)
-    show_clusters(arguments.signatures)
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -48,7 +46,6 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("files", nargs="+", help="Parquet files")
     parser.add_argument("--column", default="text")
     parser.add_argument("--documents", type=int, default=300, help="how many documents datasketch gets")
-    parser.add_argument("--signatures", type=int, default=1_000_000, help="how many signatures to cluster")
     return parser.parse_args()
 
 
@@ -124,33 +121,6 @@ def show_exact(texts: pa.Array) -> None:
         kept = find_exact(text_hashes(texts, normalise), np.ones(len(texts), bool))
         removed = int((kept != np.arange(len(texts))).sum())
         print(f"exact, {name}: {megabytes(texts) / seconds:.0f} MB/s, {removed:,} removed")
-
-
-def synthetic_signatures(count: int) -> np.ndarray:
-    """Random signatures, the last fifth near copies of others: 85 % of the entries are the same."""
-    rng = np.random.default_rng(0)
-    found = rng.integers(0, 2**64, (count, 112), np.uint64)
-    for row in range(count - count // 5, count):
-        found[row] = np.where(rng.random(112) < 0.85, found[rng.integers(0, count - count // 5)], found[row])
-    return found
-
-
-def show_clusters(count: int) -> None:
-    settings = NearSettings()
-    eligible = np.ones(count, bool)
-    small = synthetic_signatures(1000)
-    find_near(band_keys(small, *settings.band_shape), eligible[:1000], settings)
-    found = synthetic_signatures(count)
-    key_seconds = best_seconds(lambda: band_keys(found, *settings.band_shape), 3)
-    keys = band_keys(found, *settings.band_shape)
-    seconds = best_seconds(lambda: find_near(keys, eligible, settings), 3)
-    kept = find_near(keys, eligible, settings)
-    print(
-        f"{count:,} signatures: band keys {key_seconds:.2f} s, find_near {seconds:.2f} s,"
-        f" {int((kept != np.arange(count)).sum()):,} removed; find_near holds"
-        f" {memory_bytes(count, settings) / 1e6:.0f} MB, peak of this process, which held the signatures,"
-        f" {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6:.2f} GB"
-    )
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from curation.line_barrier import decide_lines
 from curation.manifest import Entry, key_of
 from curation.memory import check_memory, partition_bytes
 from curation.near_clusters import NearPlan, joined_roots, near_edges, plan_near
-from curation.passes import WORK, Pass
+from curation.pass_plan import WORK, Pass
 from curation.progress import Work
 from curation.run_state import RunState
 from curation.stages.near import s_curve, s_curve_line

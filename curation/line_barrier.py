@@ -13,8 +13,9 @@ from curation.manifest import Entry, key_of
 from curation.memory import TASK_SHARE, partition_bytes
 from curation.near_clusters import save_array
 from curation.outcome import add_counts
-from curation.passes import LINE_COUNTS, WORK, Pass
+from curation.pass_plan import WORK, Pass
 from curation.run_state import RunState, file_entry
+from curation.shard_output import LINE_COUNTS
 
 
 def decide_lines(run: RunState, step: Pass, entries: dict[int, Entry]) -> tuple[str, dict[int, str]]:

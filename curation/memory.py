@@ -29,6 +29,12 @@ def parse_size(text: str | int) -> int:
     return int(float(found[1]) * UNITS[found[2]])
 
 
+def shown_size(size: int) -> str:
+    """A size to read, which `parse_size` reads too."""
+    unit = next((unit for unit in ("GB", "MB", "kB") if size >= UNITS[unit[0].lower()]), "B")
+    return f"{size / UNITS[unit[:-1].lower()]:.3g} {unit}"
+
+
 def allowed_bytes(memory: str | int) -> int:
     """What the job's `memory` allows: half of what is free for "auto"."""
     return int(memory_of_machine() * AVAILABLE_SHARE) if memory == "auto" else parse_size(memory)
@@ -57,10 +63,10 @@ def needed_bytes(documents: int, barrier: tuple[str, ...]) -> int:
 def check_memory(documents: int, barrier: tuple[str, ...], memory: str | int) -> str:
     """The formula with its numbers, to print. Raises DuplicatesError where the job's `memory` does not allow it."""
     allowed, needed = allowed_bytes(memory), needed_bytes(documents, barrier)
-    text = f"{documents:,} documents * {needed_bytes(1, barrier)} bytes = {needed / 1e9:.3g} GB"
+    text = f"{documents:,} documents * {needed_bytes(1, barrier)} bytes = {shown_size(needed)}"
     if "near" in barrier:
-        text += f" and at most {partition_bytes(memory) / TASK_SHARE / 1e9:.3g} GB a partition"
+        text += f" and at most {shown_size(partition_bytes(memory) // TASK_SHARE)} a partition"
     if needed > allowed:
-        message = f"{' and '.join(barrier)}: {text}; memory allows {allowed / 1e9:.3g} GB: set memory: {needed * 1.2 / 1e9:.2g}GB or more"
+        message = f"{' and '.join(barrier)}: {text}; memory allows {shown_size(allowed)}: set memory: {shown_size(int(needed * 1.2))} or more"
         raise DuplicatesError(message)
-    return f"memory to decide about duplicates: {text}; allowed are {allowed / 1e9:.3g} GB (memory: {memory})"
+    return f"memory to decide about duplicates: {text}; allowed are {shown_size(allowed)} (memory: {memory})"

@@ -10,7 +10,7 @@ from curation.evaluation_items import evaluation_files, files_identity
 from curation.inputs import InputFile, Shard
 from curation.job import LoadedJob
 from curation.manifest import key_of
-from curation.passes import Pass
+from curation.pass_plan import Pass
 
 
 def pass_key(job: LoadedJob, step: Pass, source: tuple) -> str:

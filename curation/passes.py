@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -22,136 +21,16 @@ import pyarrow.parquet as pq
 
 from curation.document import QUARANTINE, RAW_LIMIT_BYTES
 from curation.duplicates import drop_duplicates, read_drops, with_cluster_size, write_keys
-from curation.inputs import Shard
-from curation.job import BARRIERS, LoadedJob
-from curation.line_counts import LineCountWriter
 from curation.manifest import Entry, Manifest
 from curation.outcome import Outcome, add_counts, balance, counted, removed_table, single_hits, text_bytes
+from curation.pass_plan import ShardTask, plan_passes
 from curation.readers import read_shard
-from curation.shards import ShardWriter
+from curation.shard_output import BEFORE_RULES, REMOVED_BY_RULES, ShardOutput
 from curation.stages.clean import clean
 from curation.stages.decontaminate import decontaminate
 from curation.stages.language import filter_language
-from curation.stages.lines import count_units, line_judge, remove_lines
+from curation.stages.lines import line_judge, remove_lines
 from curation.stages.substrings import cut_substrings
-from curation.window_files import WindowWriter
-
-BEFORE_RULES, REMOVED_BY_RULES = "before", "removed by rules"  # kinds of output that only the rules stage has
-LINE_COUNTS, WINDOWS = "line counts", "windows"  # kinds of output that barriers of lines and substrings read
-WORK = ".work"  # what passes hand to each other; kept, so that a changed setting redoes only what depends on it
-
-
-@dataclass(frozen=True)
-class Pass:
-    """Stages that run fused, and the barrier that follows them."""
-
-    number: int
-    stages: tuple[str, ...]
-    barrier: tuple[str, ...]
-    last: bool
-
-    @property
-    def name(self) -> str:
-        return f"pass{self.number}"
-
-    @property
-    def title(self) -> str:
-        first = ["read"] if self.number == 0 else ["drop duplicates"]
-        return ", ".join([*first, *self.stages])
-
-
-def plan_passes(stages: tuple[str, ...]) -> list[Pass]:
-    """Cut `stages` into passes at the duplicate stages; exact and near share a barrier where they are neighbours, lines and
-    substrings are looked for in what is left."""
-    groups: list[tuple[list[str], list[str]]] = [([], [])]
-    for stage in stages:
-        if stage in BARRIERS:
-            if groups[-1][1] and {stage, groups[-1][1][-1]} & {"lines", "substrings"}:
-                groups.append(([], []))
-            groups[-1][1].append(stage)
-        else:
-            if groups[-1][1]:
-                groups.append(([], []))
-            groups[-1][0].append(stage)
-    if groups[-1][1]:
-        groups.append(([], []))
-    last = len(groups) - 1
-    return [Pass(i, tuple(g), tuple(b), i == last) for i, (g, b) in enumerate(groups)]
-
-
-@dataclass(frozen=True)
-class ShardTask:
-    """Everything a worker needs to do one pass over one shard."""
-
-    job: LoadedJob
-    step: Pass
-    shard: Shard
-    key: str
-    before: str | None = None  # pass 1 and later: the file that the pass before wrote
-    drops: str | None = None  # pass 1 and later: what the barrier decided about its rows
-    basis: dict[str, Any] = field(default_factory=dict)  # what the rules' results depend on, if rules come last
-    previous: Entry | None = None  # an earlier run of this unit that only needs to be decided again
-
-    @property
-    def unit(self) -> str:
-        return f"{self.step.name}/{self.shard.number:05d}"
-
-
-@dataclass
-class ShardOutput:
-    """The files and the books of one task."""
-
-    task: ShardTask
-    counts: dict[str, Any] = field(default_factory=dict)
-    writers: dict[str, Any] = field(default_factory=dict)
-    seconds: dict[str, float] = field(default_factory=dict)
-
-    def path(self, kind: str) -> str:
-        step, number = self.task.step, self.task.shard.number
-        if kind == "kept":
-            return f"clean/{number:05d}.parquet" if step.last else f"{WORK}/{step.name}/{number:05d}.parquet"
-        if kind == "keys":
-            return f"{WORK}/{step.name}/{number:05d}.keys.parquet"
-        if kind == WINDOWS:
-            return f"{WORK}/{step.name}/{number:05d}.windows"
-        if kind == LINE_COUNTS:
-            return f"{WORK}/{step.name}/{number:05d}.lines.arrow"
-        if kind == BEFORE_RULES:
-            return f"{WORK}/{step.name}/{number:05d}.before.parquet"
-        if kind == REMOVED_BY_RULES:
-            return f"removed/rules-{number:05d}.parquet"
-        return f"{kind}/{step.name}-{number:05d}.parquet"
-
-    def rows(self, kind: str) -> int:
-        """Rows written so far."""
-        return self.writers[kind].rows if kind in self.writers else 0
-
-    def write(self, kind: str, table: pa.Table | None) -> None:
-        if table is None or (not len(table) and kind not in ("kept", "keys")):
-            return
-        if kind not in self.writers:
-            self.writers[kind] = ShardWriter(self.task.job.output / self.path(kind))
-        self.writers[kind].write(table)
-
-    def count_lines(self, documents: pa.Table) -> None:
-        """Add the lines of a batch to the counts of the shard."""
-        if LINE_COUNTS not in self.writers:
-            self.writers[LINE_COUNTS] = LineCountWriter(self.task.job.output / self.path(LINE_COUNTS))
-        self.writers[LINE_COUNTS].write(count_units(documents, line_judge(self.task.job.settings.lines)))
-
-    def write_windows(self, documents: pa.Table) -> None:
-        """Add the word windows of a batch to those of the shard."""
-        if WINDOWS not in self.writers:
-            self.writers[WINDOWS] = WindowWriter(self.task.job.output / self.path(WINDOWS), self.task.job.settings.substrings.words)
-        self.writers[WINDOWS].write(documents["text"])
-
-    def close(self) -> dict[str, dict[str, Any]]:
-        entries = {self.path(kind): writer.close() for kind, writer in self.writers.items()}
-        return {path: entry for path, entry in entries.items() if entry is not None}
-
-    def abandon(self) -> None:
-        for writer in self.writers.values():
-            writer.abandon()
 
 
 def run_shard(task: ShardTask) -> Entry:

@@ -22,17 +22,9 @@ import pyarrow.parquet as pq
 from curation.document import REMOVAL
 from curation.manifest import Entry, Manifest
 from curation.outcome import Outcome
-from curation.passes import (
-    BEFORE_RULES,
-    LINE_COUNTS,
-    REMOVED_BY_RULES,
-    WINDOWS,
-    ShardOutput,
-    ShardTask,
-    account,
-    hand_on,
-    keys_of,
-)
+from curation.pass_plan import ShardTask
+from curation.passes import account, hand_on, keys_of
+from curation.shard_output import BEFORE_RULES, LINE_COUNTS, REMOVED_BY_RULES, WINDOWS, ShardOutput
 from curation.stages.clean import clean, languages_of, outcome_of
 from rules.deciding import decide
 from rules.engine import Measured, joined, measure_packs

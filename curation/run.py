@@ -23,7 +23,8 @@ from curation.job import LoadedJob
 from curation.manifest import Entry, Manifest, key_of
 from curation.outcome import add_counts
 from curation.pass_keys import basis, input_identity, pass_key
-from curation.passes import WORK, Pass, ShardTask, plan_passes, run_shard
+from curation.pass_plan import WORK, Pass, ShardTask, plan_passes
+from curation.passes import run_shard
 from curation.progress import Progress, Work
 from curation.report import write_report
 from curation.run_directory import locked, open_run_directory, sweep

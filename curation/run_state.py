@@ -80,3 +80,13 @@ def warm_kernels(job: LoadedJob) -> None:
     for stage in ("exact", "near"):
         if stage in job.stages:
             write_keys(documents, job.settings, [stage])
+    if job.settings.lines is not None:
+        from curation.stages.lines import count_units, line_judge
+
+        count_units(documents, line_judge(job.settings.lines))
+    if job.settings.substrings is not None:
+        from curation.evaluation_items import ngram_hashes
+        from curation.word_places import word_places
+
+        ngram_hashes(documents["text"], 5)
+        word_places(documents["text"])

@@ -17,7 +17,7 @@ from curation.duplicates import DuplicatesError
 from curation.manifest import Entry, key_of
 from curation.memory import TASK_SHARE, partition_bytes
 from curation.near_clusters import JoinTask, run_join, save_array
-from curation.passes import WORK, Pass
+from curation.pass_plan import WORK, Pass
 from curation.run_state import RunState, file_entry
 from curation.window_files import WindowBandTask, run_window_bands
 

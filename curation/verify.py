@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 
 from curation.books import BooksError, check_books, summed
 from curation.manifest import Entry, Manifest
-from curation.passes import WORK
+from curation.pass_plan import WORK
 from curation.report import REPORT_JSON, plain_funnel, total_line
 from curation.run_directory import DATA_FOLDERS, read_run
 from curation.shards import file_sha256

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from curation.document import REMOVAL
-from curation.passes import WORK
+from curation.pass_plan import WORK
 from curation.run_directory import RunDirectoryError
 from curation.sample import Stratum, stratified_rows
 

@@ -10,7 +10,15 @@ import pytest
 from curation.decision import decide, open_keys
 from curation.duplicates import DuplicatesError
 from curation.job import load_job
-from curation.memory import allowed_bytes, check_memory, memory_of_machine, needed_bytes, parse_size, partition_bytes
+from curation.memory import (
+    allowed_bytes,
+    check_memory,
+    memory_of_machine,
+    needed_bytes,
+    parse_size,
+    partition_bytes,
+    shown_size,
+)
 from curation.near_clusters import joined_roots
 from curation.run import run_job
 from curation.stages.exact import ExactSettings
@@ -27,6 +35,11 @@ def test_sizes(text, size):
 def test_sizes_that_make_no_sense(text):
     with pytest.raises(SettingError, match="a size such as 8GB"):
         parse_size(text)
+
+
+@pytest.mark.parametrize(("size", "text"), [(8 * 10**9, "8 GB"), (1_234_567, "1.23 MB"), (5000, "5 kB"), (7, "7 B")])
+def test_sizes_are_shown_as_they_are_read(size, text):
+    assert shown_size(size) == text and abs(parse_size(text) - size) < 0.01 * size
 
 
 def test_auto_is_half_of_what_is_free():
@@ -59,7 +72,7 @@ def test_the_decision_takes_what_the_formula_says(tmp_path, barrier):
 
 
 def test_over_budget_is_refused_with_the_setting_and_goes_on_with_more(tmp_path):
-    with pytest.raises(DuplicatesError, match=r"1,000,000 documents .* memory allows 0.01 GB: set memory: 0\.\d+GB or more"):
+    with pytest.raises(DuplicatesError, match=r"1,000,000 documents .* memory allows 10 MB: set memory: \d+\.\d+ MB or more"):
         check_memory(10**6, ("near",), "10MB")
     (tmp_path / "a.jsonl").write_text('{"text": "one two three"}\n' * 4)
     job = tmp_path / "job.yaml"

@@ -1,0 +1,71 @@
+"""The passes of a job: its stages cut where all documents must be seen, and what a worker needs to do one on one shard.
+
+    language, rules, exact, near   ->   pass 0: read, language, rules | barrier: exact, near | pass 1: drop duplicates
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from curation.inputs import Shard
+from curation.job import BARRIERS, LoadedJob
+from curation.manifest import Entry
+
+WORK = ".work"  # what passes hand to each other; kept, so that a changed setting redoes only what depends on it
+
+
+@dataclass(frozen=True)
+class Pass:
+    """Stages that run fused, and the barrier that follows them."""
+
+    number: int
+    stages: tuple[str, ...]
+    barrier: tuple[str, ...]
+    last: bool
+
+    @property
+    def name(self) -> str:
+        return f"pass{self.number}"
+
+    @property
+    def title(self) -> str:
+        first = ["read"] if self.number == 0 else ["drop duplicates"]
+        return ", ".join([*first, *self.stages])
+
+
+def plan_passes(stages: tuple[str, ...]) -> list[Pass]:
+    """Cut `stages` into passes at the duplicate stages; exact and near share a barrier where they are neighbours, lines and
+    substrings are looked for in what is left."""
+    groups: list[tuple[list[str], list[str]]] = [([], [])]
+    for stage in stages:
+        if stage in BARRIERS:
+            if groups[-1][1] and {stage, groups[-1][1][-1]} & {"lines", "substrings"}:
+                groups.append(([], []))
+            groups[-1][1].append(stage)
+        else:
+            if groups[-1][1]:
+                groups.append(([], []))
+            groups[-1][0].append(stage)
+    if groups[-1][1]:
+        groups.append(([], []))
+    last = len(groups) - 1
+    return [Pass(i, tuple(g), tuple(b), i == last) for i, (g, b) in enumerate(groups)]
+
+
+@dataclass(frozen=True)
+class ShardTask:
+    """Everything a worker needs to do one pass over one shard."""
+
+    job: LoadedJob
+    step: Pass
+    shard: Shard
+    key: str
+    before: str | None = None  # pass 1 and later: the file that the pass before wrote
+    drops: str | None = None  # pass 1 and later: what the barrier decided about its rows
+    basis: dict[str, Any] = field(default_factory=dict)  # what the rules' results depend on, if rules come last
+    previous: Entry | None = None  # an earlier run of this unit that only needs to be decided again
+
+    @property
+    def unit(self) -> str:
+        return f"{self.step.name}/{self.shard.number:05d}"

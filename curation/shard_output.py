@@ -1,0 +1,74 @@
+"""The files that one pass over one shard writes, and the books it keeps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+
+from curation.line_counts import LineCountWriter
+from curation.pass_plan import WORK, ShardTask
+from curation.shards import ShardWriter
+from curation.stages.lines import count_units, line_judge
+from curation.window_files import WindowWriter
+
+BEFORE_RULES, REMOVED_BY_RULES = "before", "removed by rules"  # kinds of output that only the rules stage has
+LINE_COUNTS, WINDOWS = "line counts", "windows"  # kinds of output that barriers of lines and substrings read
+
+
+@dataclass
+class ShardOutput:
+    """The files and the books of one task."""
+
+    task: ShardTask
+    counts: dict[str, Any] = field(default_factory=dict)
+    writers: dict[str, Any] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def path(self, kind: str) -> str:
+        step, number = self.task.step, self.task.shard.number
+        if kind == "kept":
+            return f"clean/{number:05d}.parquet" if step.last else f"{WORK}/{step.name}/{number:05d}.parquet"
+        if kind == "keys":
+            return f"{WORK}/{step.name}/{number:05d}.keys.parquet"
+        if kind == WINDOWS:
+            return f"{WORK}/{step.name}/{number:05d}.windows"
+        if kind == LINE_COUNTS:
+            return f"{WORK}/{step.name}/{number:05d}.lines.arrow"
+        if kind == BEFORE_RULES:
+            return f"{WORK}/{step.name}/{number:05d}.before.parquet"
+        if kind == REMOVED_BY_RULES:
+            return f"removed/rules-{number:05d}.parquet"
+        return f"{kind}/{step.name}-{number:05d}.parquet"
+
+    def rows(self, kind: str) -> int:
+        """Rows written so far."""
+        return self.writers[kind].rows if kind in self.writers else 0
+
+    def write(self, kind: str, table: pa.Table | None) -> None:
+        if table is None or (not len(table) and kind not in ("kept", "keys")):
+            return
+        if kind not in self.writers:
+            self.writers[kind] = ShardWriter(self.task.job.output / self.path(kind))
+        self.writers[kind].write(table)
+
+    def count_lines(self, documents: pa.Table) -> None:
+        """Add the lines of a batch to the counts of the shard."""
+        if LINE_COUNTS not in self.writers:
+            self.writers[LINE_COUNTS] = LineCountWriter(self.task.job.output / self.path(LINE_COUNTS))
+        self.writers[LINE_COUNTS].write(count_units(documents, line_judge(self.task.job.settings.lines)))
+
+    def write_windows(self, documents: pa.Table) -> None:
+        """Add the word windows of a batch to those of the shard."""
+        if WINDOWS not in self.writers:
+            self.writers[WINDOWS] = WindowWriter(self.task.job.output / self.path(WINDOWS), self.task.job.settings.substrings.words)
+        self.writers[WINDOWS].write(documents["text"])
+
+    def close(self) -> dict[str, dict[str, Any]]:
+        entries = {self.path(kind): writer.close() for kind, writer in self.writers.items()}
+        return {path: entry for path, entry in entries.items() if entry is not None}
+
+    def abandon(self) -> None:
+        for writer in self.writers.values():
+            writer.abandon()

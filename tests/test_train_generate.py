@@ -162,3 +162,16 @@ def test_prompts_that_are_not_text(writer: Writer) -> None:
 def test_folders_without_a_model(tmp_path) -> None:
     with pytest.raises(TrainError, match="is not the folder of a training run"):
         open_writer(tmp_path, torch.device("cpu"))
+
+
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("compiled", [False, True])
+def test_cuda_writes_what_decoding_without_a_cache_writes(compiled: bool) -> None:
+    model = lively_model(CONFIG, seed=1).cuda()
+    prompts = [[BOS, 10, 20], [BOS], [BOS, *range(17)]]
+    samplers = [Sampler(0.0, 1.0, 0, []) for _ in prompts]
+    steps = list(stream(model, prompts, 12, samplers, set(), compiled))
+    on_host = lively_model(CONFIG, seed=1)
+    for number, prompt in enumerate(prompts):
+        assert [step[number] for step in steps] == without_cache(on_host, prompt, 12)

@@ -80,3 +80,13 @@ def test_equal_to_transformers() -> None:
             logs = twin(ids, use_cache=False).logits[0].log_softmax(1)
         expected = -sum(float(logs[place - 1, ids[0, place]]) for place in (4, 5))
         assert found.nats == pytest.approx(expected, abs=1e-4)
+
+
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_cuda_finds_texts_about_as_likely() -> None:
+    """Products run in bf16 there."""
+    made = [[Request([BOS, *range(size)], [answer, answer + 1]) for answer in range(3)] for size in range(1, 12)]
+    on_device = dataclasses.replace(SAVED, model=lively_model(CONFIG, 4).eval().cuda())
+    for found, expected in zip(likelihoods(on_device, made), likelihoods(SAVED, made), strict=True):
+        assert [one.nats for one in found] == pytest.approx([one.nats for one in expected], rel=0.05)

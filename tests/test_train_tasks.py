@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import gzip
 import json
 import math
@@ -49,12 +50,17 @@ def folder(tmp_path_factory) -> Path:
     return folder
 
 
+@functools.cache
+def twin():
+    return hugging_face_twin(SAVED.model)
+
+
 def log_likelihood(context: str, continuation: str) -> tuple[float, bool]:
     """As lm-evaluation-harness defines it, with the begin token, on transformers' own model."""
     ids = [BOS, *SAVED.encode(context + continuation)]
     first = 1 + len(SAVED.encode(context))
     with torch.no_grad():
-        logs = hugging_face_twin(SAVED.model)(torch.tensor([ids]), use_cache=False).logits[0].log_softmax(1)
+        logs = twin()(torch.tensor([ids]), use_cache=False).logits[0].log_softmax(1)
     places = range(first, len(ids))
     return sum(float(logs[place - 1, ids[place]]) for place in places), all(int(logs[p - 1].argmax()) == ids[p] for p in places)
 

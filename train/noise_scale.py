@@ -40,12 +40,18 @@ class NoiseScale:
         signal, scatter = float(self.signal), float(self.scatter)
         return scatter / signal if signal > 0 and scatter > 0 else None
 
+    def drowns(self) -> bool:
+        """Whether all that is seen of the gradient is noise: the scale is too large to measure with this batch."""
+        return float(self.scatter) > 0 >= float(self.signal)
+
     def record(self) -> dict[str, float]:
         return {"signal": float(self.signal), "scatter": float(self.scatter)}
 
 
-def advice(noise_tokens: float | None, batch_tokens: float) -> str | None:
+def advice(noise_tokens: float | None, batch_tokens: float, drowns: bool = False) -> str | None:
     """One line about the batch size. A batch as large as the noise scale takes twice the fewest steps and tokens."""
+    if drowns:
+        return f"gradient noise drowns the signal in batches of {batch_tokens:,.0f} tokens: larger ones take fewer steps"
     if noise_tokens is None:
         return None
     share = batch_tokens / noise_tokens

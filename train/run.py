@@ -197,7 +197,8 @@ class Run:
 
     def _summary(self, text: str | None) -> dict[str, Any]:
         written = read_run(self.folder)
-        noise_tokens = self.part_gradients.noise.tokens()
+        noise = self.part_gradients.noise
+        noise_tokens = noise.tokens()
         rows = BatchPlan(self.config.batch_rows, self.config.batch_ramp).rows_before(self.state.step)
         batch_tokens = self.config.batch_rows * self.state.tokens / rows
         return {
@@ -207,7 +208,7 @@ class Run:
             **asdict(self.state),
             "tokens_per_second": self.state.tokens / self.state.seconds,
             "noise_scale_tokens": noise_tokens,
-            "batch_advice": advice(noise_tokens, batch_tokens),
+            "batch_advice": advice(noise_tokens, batch_tokens, noise.drowns()),
             **self.about,
             "sample": {**asdict(self.config.sample), "text": text},
             "checkpoint": str(checkpoint_folders(self.folder)[-1].relative_to(self.folder)),

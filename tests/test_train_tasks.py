@@ -10,6 +10,8 @@ import math
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import torch
 from click.testing import CliRunner
@@ -24,7 +26,7 @@ from train.evaluate.few_shot import build_prompts, encode_pair
 from train.evaluate.intervals import estimate
 from train.evaluate.run_task import Settings, run_task
 from train.evaluate.task import Item, Task, fill, find_task, read_items, shipped_tasks
-from train.evaluate_cli import evaluate
+from train.evaluate_cli import evaluate, task_lines
 from train.hugging_face import export_model
 from train.saved_model import SavedModel
 
@@ -106,6 +108,19 @@ def test_written_answers_are_compared_as_text(folder: Path) -> None:
         json.dumps({**item, "continuation": f"  {text.upper()} "}) + "\n" for item, text in zip(FILES["lambada_openai"], written)))  # fmt: skip
     again = run_task(SAVED, dataclasses.replace(task, data="own.jsonl"), Settings(folder))
     assert again["metrics"]["accuracy"]["value"] == 1.0 and free["metrics"]["accuracy"]["value"] == 0.0
+
+
+def test_items_that_occur_in_the_corpus_are_flagged(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "overlaps").mkdir()
+    with pytest.raises(TrainError, match="has no overlaps/"):
+        run_task(SAVED, find_task("arc_easy"), Settings(folder, limit=4, overlaps=tmp_path))
+    rows = [("arc_easy.jsonl", "2"), ("arc_easy.jsonl", "4"), ("arc_easy.jsonl", "2"), ("other.jsonl", "1")]
+    pq.write_table(pa.table({"file": [row[0] for row in rows], "item": [row[1] for row in rows]}), tmp_path / "overlaps" / "00000.parquet")
+    found = run_task(SAVED, find_task("arc_easy"), Settings(folder, limit=4, overlaps=tmp_path))
+    assert [detail["in_corpus"] for detail in found["details"]] == [False, True, False, True] and found["in_corpus"] == 2
+    kept = [found["details"][place]["gold_bits_per_byte"] for place in (0, 2)]
+    assert found["metrics_without"]["gold_bits_per_byte"]["value"] == pytest.approx(np.mean(kept))
+    assert "2 items occur in the corpus; without them: accuracy" in "\n".join(task_lines([found]))
 
 
 def test_as_many_examples_as_fit(folder: Path) -> None:

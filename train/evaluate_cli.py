@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 @click.option("--shots", default=0, show_default=True, type=click.IntRange(min=0), help="Solved examples before each question.")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0), help="Draws the examples.")
 @click.option("--limit", type=click.IntRange(min=1), help="Only the first items of each task.")
+@click.option("--overlaps", metavar="OUT", type=click.Path(path_type=Path, exists=True, file_okay=False), help="A curation run that looked for the items in its documents (decontaminate): flags those it found.")
 @click.option("--details", type=click.Path(path_type=Path, dir_okay=False), help="Write one JSON line for each item here.")
 @click.option("--harness", multiple=True, metavar="TASK", help="A task of lm-evaluation-harness (the package lm_eval); may be given again.")
 @click.option("--data", type=click.Path(path_type=Path), help="A packed folder to tell the loss on; without tasks, the one MODEL was trained on.")
@@ -32,8 +33,8 @@ if TYPE_CHECKING:
 @click.option("--device", default="auto", show_default=True, type=click.Choice(["auto", "cpu", "cuda"]), help="Where to compute; auto takes CUDA where there is one.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def evaluate(
-    model: Path, tasks: tuple[str, ...], items: Path | None, shots: int, seed: int, limit: int | None, details: Path | None,
-    harness: tuple[str, ...], data: Path | None, split: str, rows: int, by: tuple[str, ...], device: str, as_json: bool,
+    model: Path, tasks: tuple[str, ...], items: Path | None, shots: int, seed: int, limit: int | None, overlaps: Path | None,
+    details: Path | None, harness: tuple[str, ...], data: Path | None, split: str, rows: int, by: tuple[str, ...], device: str, as_json: bool,
 ) -> None:  # fmt: skip
     """Judge MODEL: a training run, one of its checkpoints, or a Llama folder of Hugging Face.
 
@@ -57,7 +58,7 @@ def evaluate(
         from train.world import choose_device
 
         saved = open_model(model, choose_device(device))
-        results = [run_task(saved, task, Settings(items, shots, seed, limit)) for task in found_tasks]
+        results = [run_task(saved, task, Settings(items, shots, seed, limit, overlaps)) for task in found_tasks]
         of_harness = _run_harness(saved, harness, shots, limit) if harness else None
         loss = _loss(saved, model, data, split, rows, by) if data or not (tasks or harness) else None
         if details is not None:
@@ -135,6 +136,9 @@ def task_lines(results: list[dict[str, Any]]) -> list[str]:
                 f"{result['task']:<{width}}  {result['shots']:>5}  {result['items']:>5}  {metric:<18}  {figure(score['value']):>6}"
                 f"  {figure(score['stderr']):>6}  {interval}"
             )
+        if result.get("in_corpus"):
+            without = ", ".join(f"{name} {figure(score['value'])}" for name, score in result["metrics_without"].items())
+            lines.append(f"{'':<{width}}  {result['in_corpus']:,} items occur in the corpus; without them: {without or '-'}")
         if result["fewer_shots"]:
             lines.append(f"{'':<{width}}  {result['fewer_shots']:,} items had fewer examples: more did not fit in the context")
         if result["cut"]:

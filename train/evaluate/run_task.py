@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from train.config import TrainError
+from train.evaluate.contamination import flags, overlapping_items
 from train.evaluate.few_shot import Prompts, build_prompts, example_text, prompt_texts
 from train.evaluate.intervals import estimate
 from train.evaluate.likelihood import Likelihood, likelihoods
@@ -25,16 +26,22 @@ from train.generate import Writer
 from train.saved_model import SavedModel
 
 TEXTS_AT_ONCE = 16
+METRICS = ("accuracy", "accuracy_per_byte", "gold_bits_per_byte")
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How tasks are run: `limit` takes the first items only; `items` is the folder with the tasks' files."""
+    """How tasks are run: `limit` takes the first items only; `items` is the folder with the tasks' files.
+
+    `overlaps` is a curation run that looked for the items in its documents: those found are flagged, and scores are told
+    without them, too.
+    """
 
     items: Path | None = None
     shots: int = 0
     seed: int = 0
     limit: int | None = None
+    overlaps: Path | None = None
 
 
 def run_task(saved: SavedModel, task: Task, settings: Settings) -> dict[str, Any]:
@@ -45,13 +52,27 @@ def run_task(saved: SavedModel, task: Task, settings: Settings) -> dict[str, Any
         raise TrainError(f"task {task.task}: {settings.shots} examples were asked for, there are {len(pool)} items to draw from.")
     found = {"task": task.task, "kind": task.kind, "items": len(items), "shots": settings.shots, "seed": settings.seed}
     if task.kind == "generation":
-        return {**found, **_run_generation(saved, task, items, pool, settings)}
+        return {**found, **_flagged(_run_generation(saved, task, items, pool, settings), items, settings)}
     prompts = build_prompts(saved, task, items, pool, settings.shots, settings.seed)
     answers = _answers(saved, prompts)
     details = [_detail(task, item, found) for item, found in zip(items, answers, strict=True)]
-    names = [name for name in ("accuracy", "accuracy_per_byte", "gold_bits_per_byte") if name in details[0]]
-    metrics = {name: estimate(np.array([detail[name] for detail in details])).record() for name in names}
-    return {**found, "fewer_shots": prompts.fewer_shots, "cut": prompts.cut, "metrics": metrics, "details": details}
+    scores = {"fewer_shots": prompts.fewer_shots, "cut": prompts.cut, "metrics": _metrics(details), "details": details}
+    return {**found, **_flagged(scores, items, settings)}
+
+
+def _metrics(details: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    names = [name for name in METRICS if details and name in details[0]]
+    return {name: estimate(np.array([detail[name] for detail in details])).record() for name in names}
+
+
+def _flagged(scores: dict[str, Any], items: Sequence[Item], settings: Settings) -> dict[str, Any]:
+    """`scores` with each item that occurs in the corpus flagged, and the scores without those items."""
+    if settings.overlaps is None:
+        return scores
+    found = flags(items, overlapping_items(settings.overlaps))
+    details = [{**detail, "in_corpus": flag} for detail, flag in zip(scores["details"], found, strict=True)]
+    clean = [detail for detail in details if not detail["in_corpus"]]
+    return {**scores, "in_corpus": sum(found), "metrics_without": _metrics(clean), "details": details}
 
 
 def _answers(saved: SavedModel, prompts: Prompts) -> list[list[Likelihood]]:
@@ -103,8 +124,7 @@ def _run_generation(saved: SavedModel, task: Task, items: Sequence[Item], pool: 
         {"accuracy": float(_plain(text) == _plain(item.answers[0])), "written": text, "answer": item.answers[0]}
         for text, item in zip(written, items, strict=True)
     ]
-    metrics = {"accuracy": estimate(np.array([detail["accuracy"] for detail in details])).record()}
-    return {"fewer_shots": fewer, "cut": 0, "metrics": metrics, "details": details}
+    return {"fewer_shots": fewer, "cut": 0, "metrics": _metrics(details), "details": details}
 
 
 def _until(text: str, stops: Sequence[str]) -> str:

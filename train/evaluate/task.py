@@ -63,11 +63,16 @@ class Task:
 
 @dataclass(frozen=True)
 class Item:
-    """A prompt and its answers; `gold` is the place of the right one. Of a schema, `prompts` has one for each answer."""
+    """A prompt and its answers; `gold` is the place of the right one. Of a schema, `prompts` has one for each answer.
+
+    `file` and `line` (from 1) say where it was read.
+    """
 
     prompts: tuple[str, ...]
     answers: tuple[str, ...]
     gold: int
+    file: str = dataclasses.field(default="", compare=False)
+    line: int = dataclasses.field(default=0, compare=False)
 
 
 def find_task(name: str) -> Task:
@@ -88,7 +93,10 @@ def shipped_tasks() -> list[str]:
 def read_items(task: Task, folder: Path | None, file: str | None = None) -> list[Item]:
     """The items of `task` from its file, in `folder` unless the task says where. Raises TrainError at file:line."""
     path = _items_path(task, folder, file or task.data)
-    items = [_item(task, record, f"{path}:{number}") for number, record in _records(path)]
+    items = [
+        dataclasses.replace(_item(task, record, f"{path}:{number}"), file=path.name, line=number)
+        for number, record in _records(path)
+    ]
     if not items:
         raise TrainError(f"{path}: holds no items.")
     return items

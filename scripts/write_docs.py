@@ -59,6 +59,22 @@ def what(rule: Rule) -> str:
     return f"{rule.action}: {'URL' if rule.url else 'a line matches'}"
 
 
+def keys_page() -> str:
+    from inspect_ui.app import Inspect
+    from inspect_ui.screens.frame import NAMES
+    from inspect_ui.screens.keys import rows_of
+    from inspect_ui.widgets.document import Document
+    from inspect_ui.widgets.histogram import Histogram
+    from inspect_ui.widgets.table import Table
+
+    lines = ["# Keys of the inspector", "", "`?` shows those of the screen that you are on; `Ctrl+p` finds commands by name. The mouse works, too: tabs, rows, titles of", "columns, the threshold (drag it), text (drag to mark, twice for a line)."]
+    parts = [("Everywhere", Inspect), ("In a text", Document), ("In a list", Table), ("In the histogram", Histogram)]
+    for name, owner in [*((f"{number} {name}", Inspect.MODES[name.lower()]) for number, name in enumerate(NAMES, 1)), *parts]:
+        rows = [(" ".join(f"`{key}`" for key in keys.split()), what) for _, keys, what in rows_of("", owner)]
+        lines += ["", f"## {name}", "", *table(("keys", "do"), rows)]
+    return "\n".join([*lines, ""])
+
+
 def copy_pictures() -> list[Path]:
     """The accepted pictures of the inspector's screens become those of docs/inspect.md."""
     accepted = ROOT / "tests/__snapshots__/test_inspect_pictures"
@@ -69,7 +85,7 @@ def copy_pictures() -> list[Path]:
     return [picture for _, picture in pictures]
 
 
-PAGES = {"docs/signals.md": signals_page, "docs/packs.md": packs_page}
+PAGES = {"docs/signals.md": signals_page, "docs/packs.md": packs_page, "docs/inspect-keys.md": keys_page}
 
 if __name__ == "__main__":
     for path, page in PAGES.items():

@@ -22,13 +22,14 @@ SIGNS = {
 def key_rows(screen) -> list[tuple[str, str, str]]:
     """(where, keys, what they do) of the screen that is seen: its own keys, those of its parts, those of everywhere."""
     parts = {type(widget).__name__: widget for widget in screen.query("*") if widget.can_focus and widget.display}
-    rows = list(_rows("here", type(screen)))
+    rows = list(rows_of("here", type(screen)))
     for name, widget in parts.items():
-        rows += _rows({"Document": "text", "Table": "list", "Histogram": "histogram"}.get(name, name.lower()), type(widget))
-    return rows + list(_rows("everywhere", type(screen.app)))
+        rows += rows_of({"Document": "text", "Table": "list", "Histogram": "histogram"}.get(name, name.lower()), type(widget))
+    return rows + list(rows_of("everywhere", type(screen.app)))
 
 
-def _rows(where: str, owner: type) -> Iterator[tuple[str, str, str]]:
+def rows_of(where: str, owner: type) -> Iterator[tuple[str, str, str]]:
+    """(where, keys, what they do) of every binding that a class itself has."""
     for binding in owner.__dict__.get("BINDINGS", ()):
         if isinstance(binding, Binding):
             yield where, shown_keys(binding.key), binding.tooltip or binding.description

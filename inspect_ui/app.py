@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
-from textual.app import App
+from textual.app import App, SystemCommand
 from textual.binding import Binding
+from textual.screen import Screen
 
 from inspect_ui.labels import MODES, SamplingMode
 from inspect_ui.looking import MODE_NAMES, Looking, look
@@ -136,6 +138,15 @@ class Inspect(App):
             self.frame.tell_title()
 
     # ---- keys that work everywhere
+
+    def get_system_commands(self, screen: Screen) -> Iterable[SystemCommand]:
+        """What the command palette finds: the screens, what their keys do, and textual's own commands."""
+        for number, name in enumerate(NAMES, 1):
+            yield SystemCommand(name, f"go to screen {number}", partial(self.action_show, number))
+        if isinstance(screen, Frame):
+            for binding in type(screen).BINDINGS:
+                yield SystemCommand(binding.description, binding.tooltip or "", partial(self.run_action, binding.action, screen))
+        yield from super().get_system_commands(screen)
 
     def action_keys(self) -> None:
         if self.frame is self.screen:

@@ -422,10 +422,47 @@ def test_tabs_are_clicked_and_panes_are_walked_through(app):
     drive(app, script)
 
 
-def test_the_command_palette_opens(app):
+def test_the_command_palette_finds_screens_and_what_keys_do(app):
     async def script(pilot):
         await press(pilot, "ctrl+p")
         assert app.screen is not app.frame and app.screen.query(Input)
         await press(pilot, "escape")
+        commands = {command.title: command.callback for command in app.get_system_commands(app.screen)}
+        assert set(NAMES) <= commands.keys() and "Promote" in commands
+        await commands["Keep"]()
+        assert [label for _, label, _ in labels(app)] == ["keep"]
+        commands["Tune"]()
+        await settle(pilot)
+        assert app.frame.NUMBER == 3
+
+    drive(app, script)
+
+
+def test_lines_that_a_rule_hits_are_labelled_one_by_one(app):
+    async def script(pilot):
+        await press(pilot, "2", "g", "r")
+        assert app.looking.rule == "town/cookie-banner" and app.looking.mode == "hits"
+        first = app.session.listed([app.looking.row])[0].id
+        await press(pilot, "x")
+        assert [(label.doc, label.line, label.rule, label.sample) for label in app.session.merged.labels.values()] == [(first, 1, "town/cookie-banner", "hits")]
+        await press(pilot, "2")
+        assert app.frame.row.labels == 1 and app.frame.row.rule == "town/cookie-banner"
+
+    drive(app, script)
+
+
+def test_without_colour_hits_and_thresholds_are_still_told_apart(tmp_path, monkeypatch):
+    monkeypatch.setenv("NO_COLOR", "1")
+    app = Inspect(open_corpus(tmp_path))
+
+    async def script(pilot):
+        assert app.no_color
+        app.read_document(app.session.row_of("doc-01"))
+        await settle(pilot)
+        text = app.screen.query_one("#text", Document)
+        assert [segment.text for segment in text.render_line(0) if segment.style.underline] == ["We use cookies"]
+        assert any(line.startswith("~ ") for line in screen_lines(app))
+        await press(pilot, "2", "g", "j", "t")
+        assert any("│" in line or "█" in line for line in screen_lines(app)[3:10]) and any(line.startswith("✗") for line in screen_lines(app))
 
     drive(app, script)

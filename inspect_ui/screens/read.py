@@ -131,6 +131,8 @@ class Read(Frame):
         if self.app.at_line:
             text.reveal(text.line_start(self.app.at_line))
             self.app.at_line = None
+        elif self._lines_hit:
+            text.reveal(text.line_start(self._lines_hit[0]))
         self.query_one("#about", Static).update(visible(about(view, self.app.looking.place, len(self.app.looking.rows))))
         self._show_facts(view)
         if self.pattern:
@@ -162,17 +164,31 @@ class Read(Frame):
     def action_label(self, answer: str) -> None:
         if self.app.looking.row is None:
             return
-        label = self.attempt(lambda: self.session.label(self.app.looking.row, answer, self.app.looking.rule, self.app.looking.mode))
+        looking, line = self.app.looking, self._labelled_line()
+        label = self.attempt(lambda: self.session.label(looking.row, answer, looking.rule, looking.mode, line))
         if label is None:
             return
         self.listing.forget()
         table = self.query_one("#list", Table)
         table.refresh()
-        self.say(f"{answer}: {label.doc}   (z takes it back)")
+        what = f"{label.doc}, line {line}" if line else label.doc
+        self.say(f"{answer}: {what}   (z takes it back)")
         if table.cursor + 1 < table.count:
             self.action_step(1)
         else:
-            self.say(f"{answer}: {label.doc}   that was the last document of this list; s looks at others")
+            self.say(f"{answer}: {what}   that was the last document of this list; s looks at others")
+
+    @property
+    def _lines_hit(self) -> list[int]:
+        """Lines (from 1) that the rule whose documents are looked at hits in this one; none where it is no rule for lines."""
+        rule = self.app.looking.rule
+        return sorted({span.line for span in self.view.spans if span.rule == rule}) if rule and self.view else []
+
+    def _labelled_line(self) -> int:
+        """What a label is about: of a rule that finds lines, the line of the cursor or the first one hit; else 0, the document."""
+        lines, text = self._lines_hit, self.query_one(Document)
+        here = text.rows.line_of(text.cursor) + 1
+        return here if here in lines else lines[0] if lines else 0
 
     # ---- search and filter
 

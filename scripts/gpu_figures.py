@@ -14,9 +14,9 @@ import torch
 from train.attention import PLANS, attend, choose_backend
 from train.batch import PackedBatch, attention_pairs, packed_batch
 from train.ceiling import peak_flops
-from train.config import TrainConfig
+from train.config import ModelConfig, TrainConfig
 from train.loss import choose_loss
-from train.model import build_model, compile_blocks
+from train.model import INITIAL_DEVIATION, Transformer, build_model, compile_blocks
 from train.objective import Objective
 from train.optimizer import Optimizer
 from train.presets import PRESETS
@@ -132,10 +132,8 @@ def _measure_rows(case: Case, device: torch.device, dtype: torch.dtype, measured
     }
 
 
-def build_model_quickly(config):
+def build_model_quickly(config: ModelConfig) -> Transformer:
     """A model with weights of about the right size, drawn on the device."""
-    from train.model import INITIAL_DEVIATION, Transformer
-
     model = Transformer(config)
     for parameter in model.parameters():
         if parameter.dim() == 2:

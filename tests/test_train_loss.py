@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import types
 
 import pytest
 import torch
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from train.batch import IGNORED
 from train.config import TrainError
-from train.loss import choose_loss, cross_entropy, liger_cross_entropy
+from train.loss import _softmax_in_place, choose_loss, cross_entropy, liger_cross_entropy
 
 torch.set_num_threads(1)
 
@@ -81,6 +82,13 @@ def test_gradients_of_a_tied_weight_add_up(tied: bool) -> None:
     expected_embedding = expected_weight if tied else weight.detach().clone().requires_grad_()
     F.cross_entropy(expected_embedding[labels] @ expected_weight.t(), labels, reduction="sum").backward()
     assert torch.allclose(weight.grad, expected_weight.grad, atol=1e-5)
+
+
+def test_softmax_is_the_same_on_devices_that_take_it_in_steps() -> None:
+    logits = torch.randn(7, 50, generator=torch.Generator().manual_seed(3)) * 20
+    stepwise = types.SimpleNamespace(device=torch.device("cuda"), sub_=logits.clone().sub_)
+    found = _softmax_in_place(stepwise, logits.amax(1, keepdim=True))
+    assert torch.allclose(found, logits.softmax(1), atol=1e-6)
 
 
 def test_liger_by_device() -> None:

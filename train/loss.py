@@ -58,9 +58,13 @@ def cross_entropy(
 
 def liger_cross_entropy(hidden: Tensor, head_weight: Tensor, labels: Tensor, z_loss: float = 0.0) -> tuple[Tensor, Tensor]:
     """The sum to differentiate (z-loss included) and the sum of NLL in nats, by Liger's fused kernel."""
-    loss = liger_kernel()(ignore_index=IGNORED, lse_square_scale=z_loss, reduction="sum", return_z_loss=True)
+    settings = {"lse_square_scale": z_loss, "return_z_loss": True} if z_loss else {}
+    loss = liger_kernel()(ignore_index=IGNORED, reduction="sum", **settings)
     with torch.autocast(hidden.device.type, enabled=False):
-        total, penalty, *_ = loss(head_weight.to(hidden.dtype), hidden.flatten(0, -2), labels.flatten())
+        found = loss(head_weight.to(hidden.dtype), hidden.flatten(0, -2), labels.flatten())
+    if not z_loss:
+        return found, found.detach()
+    total, penalty = (found.loss, found.z_loss) if hasattr(found, "z_loss") else found[:2]  # by version of Liger
     return total, (total - penalty).detach()
 
 
@@ -115,7 +119,7 @@ def _chunk_nll(
     target = labels.clamp(min=0)[:, None]
     target_logit = logits.gather(1, target)
     highest = logits.amax(1, keepdim=True)
-    probabilities = torch.softmax(logits, 1, out=logits)
+    probabilities = _softmax_in_place(logits, highest)
     log_sum = highest - probabilities.amax(1, keepdim=True).log()
     nll = (log_sum - target_logit)[:, 0] * counted
     penalty = z_loss * (log_sum[:, 0] * counted).square().sum()
@@ -129,6 +133,14 @@ def _chunk_nll(
     else:
         probabilities.masked_fill_(~counted[:, None], 0.0)
     return nll, penalty, probabilities
+
+
+def _softmax_in_place(logits: Tensor, highest: Tensor) -> Tensor:
+    """A CPU's kernel goes row by row and may write over its input; for other devices nobody promises that."""
+    if logits.device.type == "cpu":
+        return torch.softmax(logits, 1, out=logits)
+    exponentials = logits.sub_(highest).exp_()
+    return exponentials.div_(exponentials.sum(1, keepdim=True))
 
 
 def _add_product(total: Tensor, grad_logits: Tensor, hidden: Tensor) -> None:

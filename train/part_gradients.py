@@ -38,7 +38,7 @@ class PartGradients:
         if not several and not isinstance(self.module, DistributedDataParallel):
             return
         square = squared_norm((p.grad for p in self.parameters), self.sharded) if several else self.before_sum
-        tokens = torch.tensor(float(part.predicted_tokens), device=self.world.device)
+        tokens = torch.full((), float(part.predicted_tokens), device=self.world.device)  # waits for nothing
         if self.sharded:
             tokens = self.world.sum(tokens)
         else:

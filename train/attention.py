@@ -146,6 +146,7 @@ def _attend_cache(query: Tensor, key: Tensor, value: Tensor, mask: Tensor) -> Te
     group = query_heads // kv_heads
     grouped = query.view(rows, tokens, kv_heads, group, width).permute(0, 2, 3, 1, 4).reshape(rows, kv_heads, -1, width)
     mask = mask.expand(rows, group, tokens, slots).reshape(rows, 1, -1, slots)
+    key, value = key.to(query.dtype), value.to(query.dtype)  # shards compute in bf16 beside a cache in fp32
     out = F.scaled_dot_product_attention(grouped, key.transpose(1, 2), value.transpose(1, 2), attn_mask=mask)
     return out.view(rows, kv_heads, group, tokens, width).permute(0, 3, 1, 2, 4).reshape(query.shape)
 

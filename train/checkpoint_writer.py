@@ -13,6 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import torch.distributed as dist
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -31,6 +32,8 @@ class CheckpointWriter:
         self.run, self.world, self.sharded = run, world, sharded
         self.pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="checkpoint")
         self.pending: Future | None = None
+        # What is said while writing must not meet what the steps say: another group of the same processes, in host memory.
+        self.group = dist.new_group(backend="gloo") if sharded else None
 
     def save(self, step: int, model: dict[str, Tensor], optimizer: dict[str, Tensor], state: dict[str, Any]) -> Path:
         """Begin to write the checkpoint of `step`; it is there when `finish` returns."""
@@ -64,7 +67,7 @@ class CheckpointWriter:
             _make_empty(temporary)
         self.world.wait()
         writer = dcp.HuggingFaceStorageWriter(str(temporary), save_distributed=True)
-        written = dcp.async_save(tensors, storage_writer=writer)
+        written = dcp.async_save(tensors, storage_writer=writer, process_group=self.group)
         return self.pool.submit(self._complete_shards, folder, written, state)
 
     def _complete_shards(self, folder: Path, written: Future, state: dict[str, Any]) -> None:

@@ -1,7 +1,7 @@
 """Where a run computes: one device, or one of several processes under torchrun.
 
 torchrun and Ray Train set WORLD_SIZE, RANK and LOCAL_RANK; without them a run is alone. Sums travel by NCCL between GPUs and
-by gloo between CPUs; checkpoints of sharded runs by gloo, from host memory.
+by gloo between CPUs.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def open_world(config: TrainConfig) -> Iterator[World]:
     if size == 1 or dist.is_initialized():  # Ray Train brings a process group along
         yield World(rank, size, device)
         return
-    dist.init_process_group("cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo")
+    dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
     try:
         yield World(rank, size, device)
     finally:

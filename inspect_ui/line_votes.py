@@ -2,6 +2,7 @@
 
 Lines are shown as they came and without their neighbours: a rule that is for the first or last lines (`within`) is taken to
 hit what it removed and nothing else, and a line that an earlier rule cut before another removed it may be told wrong.
+Rules that take very many lines are left out: of them the number says little and costs seconds.
 """
 
 from __future__ import annotations
@@ -18,9 +19,11 @@ from rules.deciding import column_of
 from rules.engine import WORDS, measure_packs
 from rules.rule import Pack
 
+MOST_LINES = 50_000  # looked at, of the rules that remove fewest lines
+
 
 def only_lines(judged: Judged) -> dict[str, int]:
-    """Rule that drops lines (pack/id) -> lines that it removes and no other rule would."""
+    """Rule that drops lines (pack/id) -> lines that it removes and no other rule would; rules left out are not in it."""
     if judged.lines_only is None:
         judged.lines_only = _only_lines(judged)
     return judged.lines_only
@@ -28,7 +31,10 @@ def only_lines(judged: Judged) -> dict[str, int]:
 
 def _only_lines(judged: Judged) -> dict[str, int]:
     table = judged.lines
-    gone = np.flatnonzero(table.removed_by != NOBODY)
+    sizes = np.bincount(table.removed_by[table.removed_by != NOBODY], minlength=len(table.rules))
+    order = np.argsort(sizes, kind="stable")
+    asked = order[np.cumsum(sizes[order]) <= MOST_LINES]
+    gone = np.flatnonzero(np.isin(table.removed_by, asked))
     if not len(gone):
         return {}
     votes = np.zeros(len(gone), np.int64)
@@ -36,7 +42,7 @@ def _only_lines(judged: Judged) -> dict[str, int]:
         votes += _votes(judged, pack, gone)
     alone = table.removed_by[gone][votes <= 1]
     counts = np.bincount(alone, minlength=len(table.rules))
-    return {name: int(count) for name, count in zip(table.rules, counts)}
+    return {table.rules[code]: int(counts[code]) for code in asked.tolist()}
 
 
 def _votes(judged: Judged, pack: Pack, gone: np.ndarray) -> np.ndarray:

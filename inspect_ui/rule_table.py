@@ -24,7 +24,7 @@ class RuleRow:
     why: str
     documents: int
     share: float  # of the sample's documents
-    only: int | None  # documents that no other rule drops; lines that no other rule removes; None: off, or it cuts lines
+    only: int | None  # documents that no other rule drops; lines that no other rule removes; None: off, it cuts lines, or takes very many
     lines: int | None  # None: a document rule
     words: int  # of the documents it hits, or of the lines it took
     word_share: float  # of the sample's words
@@ -58,7 +58,7 @@ def _row(judged: Judged, labelled: Judgements, pack: Pack, rule: Rule, all_words
         edits = judged.edit_counts.get(name, {"documents": 0, "lines": 0, "words": 0})
         score = line_score(labelled, name)
         thresholds = sum(len(condition.any_of) for condition in rule.when)
-        return RuleRow(name, LINE_ACTIONS[rule.lines], rule.why, edits["documents"], edits["documents"] / count, only.get(name, 0) if rule.lines == "drop" else None, edits["lines"], edits["words"], edits["words"] / all_words, score, thresholds)
+        return RuleRow(name, LINE_ACTIONS[rule.lines], rule.why, edits["documents"], edits["documents"] / count, (only.get(name) if edits["lines"] else 0) if rule.lines == "drop" else None, edits["lines"], edits["words"], edits["words"] / all_words, score, thresholds)
     hit = judged.decision.rule_hits[name]
     others = judged.drop_votes - hit if name in judged.dropping else judged.drop_votes
     lines, lost = None, int(judged.words[hit].sum())

@@ -234,7 +234,7 @@ def test_job_mistakes_are_reported_at_their_places(tmp_path):
 
 def test_order_and_workers(tmp_path):
     path = tmp_path / "job.yaml"
-    path.write_text("input: x\noutput: out\nexact: {}\norder: [rules, lines, rules]\nworkers: 0\n")
+    path.write_text("input: x\noutput: out\nexact: {}\norder: [rules, verse, rules]\nworkers: 0\n")
     with pytest.raises(Problems) as caught:
         load_job(path)
     found = [str(p).split("job.yaml:")[1] for p in caught.value.problems]

@@ -1,6 +1,6 @@
 """How fast the screens of the inspector answer: a document of 10 MB on screen, a page further, a threshold moved.
 
-Part of `python -m benchmarks.inspect`. The application runs without a terminal, at 120 by 40; a time is from the key to
+Part of `python -m benchmarks.inspection`. The application runs without a terminal, at 120 by 40; a time is from the key to
 the moment when every message it caused has been handled and the screen has been drawn.
 """
 

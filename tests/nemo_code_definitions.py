@@ -114,7 +114,7 @@ def signals(text: str) -> dict[str, float]:
     comments, plain = markup_text(text)
     lines = text.split("\n")
     return {
-        "nemo_mean_line_chars": (len(text) + 1) / len(lines) - 1 if text else float("nan"),
+        "nemo_mean_line_chars": (len(text) + 1 - len(lines)) / len(lines) if text else float("nan"),
         "nemo_python_comment_char_frac": fraction(python_comment_chars(text), text),
         "nemo_c_comment_char_frac": fraction(c_comment_chars(text), text),
         "nemo_hash_comment_char_frac": fraction(hash_comment_chars(text), text),

@@ -1,6 +1,6 @@
 """How fast inspection answers: opening a sample, moving a threshold, trying a line rule, mining, opening a large document.
 
-    python -m benchmarks.inspect [FILES OR FOLDERS] [--documents 20000]
+    python -m benchmarks.inspection [FILES OR FOLDERS] [--documents 20000]
 
 The sample is judged by gopher_quality, gopher_repetition, c4 (with its line rules) and web_chrome on two threads. Times are
 wall time, the best of several runs, with the processor time beside it: on a busy machine the latter, over two threads,

@@ -32,7 +32,7 @@ from curation.run_log import LoggedProgress, RunLog
 from curation.run_state import RunState, file_entry
 from curation.shards import file_sha256
 from curation.stages.decontaminate import items_line
-from curation.stages.pack import fit_tokenizer, tokenise_shard, write_packed
+from curation.stages.pack import check_carried, fit_tokenizer, tokenise_shard, write_packed
 
 
 @dataclass
@@ -174,6 +174,7 @@ def _pack(run: RunState, clean: list[Entry]) -> None:
     settings = run.job.settings.pack
     assert settings is not None
     clean_files = {path: out["sha256"] for entry in clean for path, out in entry.outputs.items() if path.startswith("clean/")}
+    check_carried([run.job.output / path for path in clean_files], settings)
     tokenizer = _tokenizer(run, settings, clean_files)
     tokenizer_sha = tokenizer.outputs[f"{WORK}/tokenizer.json"]["sha256"]
     tasks = [_token_task(run, settings, path, sha, tokenizer_sha) for path, sha in clean_files.items()]

@@ -22,7 +22,7 @@ from curation.mixture import (
 )
 from curation.pack_settings import FINEWEB2, MixtureSettings, PackSettings
 from curation.run import run_job
-from curation.stages.pack import fit_tokenizer
+from curation.stages.pack import check_carried, fit_tokenizer
 from curation.token_files import TokenFileError
 from curation.tokenizer import TokenizerError, load_tokenizer
 from rules.places import Problems, SettingError, build, loads
@@ -188,7 +188,17 @@ def test_a_column_that_no_document_has_is_refused_before_anything_is_encoded(tmp
     shards = write_shards(clean_table(["a"]), tmp_path / "clean", 1, 10)
     for changes, says in (({"columns": ("nope",)}, "no document has a column 'nope'; they have id, text"), ({"rehydrate": "fineweb2"}, "needs exact or near")):
         with pytest.raises(TokenFileError, match=says):
-            pack(shards, tmp_path, PackSettings(**{**vars(SMALL), **changes}))
+            check_carried(shards, PackSettings(**{**vars(SMALL), **changes}))
+
+
+def test_a_misspelt_column_is_refused_in_a_job_that_was_packed_before(tmp_path):
+    (tmp_path / "in.jsonl").write_text("".join(f'{{"id": "{k}", "text": "text number {k} of the mill"}}\n' for k in range(9)))
+    job = tmp_path / "job.yaml"
+    job.write_text("input: in.jsonl\noutput: out\nworkers: inline\npack: {vocab_size: 300, sequence_length: 64}\n")
+    run_job(load_job(job))
+    job.write_text(job.read_text().replace("64}", "64, columns: [topik]}"))
+    with pytest.raises(TokenFileError, match="no document has a column 'topik'; they have id, text"):
+        run_job(load_job(job))
 
 
 def test_a_job_rehydrates_from_its_own_duplicates(tmp_path):

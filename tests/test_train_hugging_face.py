@@ -23,8 +23,10 @@ from train.hugging_face_cli import export, import_
 from train.llama_config import hugging_face_config, model_config
 from train.llama_weights import our_name, their_name
 from train.model import build_model
+from train.model_path import model_at
 from train.open_model import open_model
 from train.saved_model import SavedModel
+from train.start import load_start
 
 torch.set_num_threads(1)
 CPU = torch.device("cpu")
@@ -183,6 +185,21 @@ def test_config_files_of_every_age_mean_what_transformers_takes_them_for(extra: 
         assert export_check._check_logits(ours, twin) < 1e-4
     again = hugging_face_config(ours.model.config, "float32")
     assert model_config(again, "again", tied=False) == ours.model.config
+
+
+@pytest.mark.parametrize("tied", [True, False], ids=["tied", "untied"])
+@pytest.mark.parametrize("layout", ["one file", "indexed", "bin"])
+def test_a_config_that_does_not_say_whether_the_head_is_tied_is_told_by_the_weights(tied: bool, layout: str, tmp_path: Path) -> None:
+    folder, config = tmp_path / "model", dataclasses.replace(BASE, tied_head=tied)
+    export_model(saved_model(config), folder, "float32", None, 50_000 if layout == "indexed" else 5_000_000)
+    record = json.loads((folder / "config.json").read_text())
+    del record["tie_word_embeddings"]
+    (folder / "config.json").write_text(json.dumps(record))
+    if layout == "bin":
+        torch.save(load_file(folder / "model.safetensors"), folder / "pytorch_model.bin")
+        (folder / "model.safetensors").unlink()
+    assert model_at(folder).tied_head is read_model(folder).model.config.tied_head is tied
+    load_start(build_model(config, 3), folder)  # as a run that starts from it
 
 
 REFUSED = {

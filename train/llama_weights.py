@@ -98,6 +98,22 @@ def read_weights(folder: Path) -> Iterator[tuple[str, Tensor]]:
             raise TrainError(f"{path}: cannot be read ({_first_line(error)}). Download or export it again.") from None
 
 
+def tensor_names(folder: Path) -> set[str]:
+    """The (their) names of all tensors of a model folder; no tensor is read but from .bin files. Raises TrainError."""
+    files = _files(folder)
+    if all(names is None and path.suffix == ".safetensors" for path, names in files):
+        return {name for path, _ in files for name in _header(path)}
+    return {name for _, names in files for name in names or ()} or {name for name, _ in read_weights(folder)}
+
+
+def _header(path: Path) -> list[str]:
+    try:
+        with safetensors.safe_open(path, "pt") as file:
+            return list(file.keys())
+    except (OSError, safetensors.SafetensorError) as error:
+        raise TrainError(f"{path}: cannot be read ({_first_line(error)}). Download or export it again.") from None
+
+
 def _files(folder: Path) -> list[tuple[Path, list[str] | None]]:
     """The files with weights, safetensors before .bin, and which tensors to take from each (None: all)."""
     for name in (SAFETENSORS, BIN):

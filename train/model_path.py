@@ -29,8 +29,16 @@ def model_at(path: Path) -> ModelConfig:
     """The shape of the model in `path`. Raises TrainError where there is none."""
     if is_hugging_face(path):
         file = path / "config.json"
-        return model_config(read_optional_json(file), str(file), tied=False)
+        record = read_optional_json(file)
+        return model_config(record, str(file), tied=record.get("tie_word_embeddings") is None and _has_no_head(path))
     return model_of_record(read_run(run_of(path) or path)["config"]["model"])
+
+
+def _has_no_head(path: Path) -> bool:
+    """Whether the weights leave out the head, as those of tied models do; torch is imported for this alone."""
+    from train.llama_weights import OUTER, tensor_names
+
+    return f"{OUTER['head']}.weight" not in tensor_names(path)
 
 
 def with_started_model(located: Located, folder: Path) -> Located:

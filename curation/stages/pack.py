@@ -57,10 +57,8 @@ def fit_tokenizer(clean_files: Sequence[Path], settings: PackSettings, out: Path
     """Write the tokenizer of a job to `out`: a copy of the one named, else one trained on a sample of the texts.
 
     The sample is drawn by document id from all files (sampling.py), held-out documents included, so it does not depend
-    on shards or on the split. Raises TokenizerError where the named one cannot be used, TokenFileError where no document
-    has a column that is to be carried along.
+    on shards or on the split. Raises TokenizerError where the named one cannot be used.
     """
-    _check_carried(clean_files, settings)
     if settings.tokenizer is not None:
         load_tokenizer(settings.tokenizer)
         with whole_file(out) as temporary:
@@ -80,7 +78,8 @@ def _warm_up(tokenizer_file: Path, settings: PackSettings) -> None:
     _piece_batch(row, prepared, replace(settings, columns=(), rehydrate=None))
 
 
-def _check_carried(clean_files: Sequence[Path], settings: PackSettings) -> None:
+def check_carried(clean_files: Sequence[Path], settings: PackSettings) -> None:
+    """Raises TokenFileError where no document has a column that is to be carried along. Reads schemas alone."""
     there = dict.fromkeys(name for path in clean_files for name in pq.read_schema(path).names) if settings.carried else {}
     missing = [name for name in settings.carried if name not in there]
     if missing and clean_files:

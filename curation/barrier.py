@@ -6,6 +6,7 @@ interrupted barrier goes on with the step it stopped in. What a unit writes depe
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,16 +16,33 @@ import numpy as np
 from curation.decision import decide as decide_rows
 from curation.decision import open_keys, write_decision
 from curation.earlier_runs import EarlierKeys, earlier_keys
+from curation.inputs import Shard
 from curation.line_barrier import decide_lines
 from curation.manifest import Entry, key_of
-from curation.memory import check_memory, partition_bytes
+from curation.memory import check_memory, expected_documents, foretold_memory, partition_bytes
 from curation.near_clusters import NearPlan, joined_roots, near_edges, plan_near
-from curation.pass_plan import WORK, Pass
+from curation.pass_plan import WORK, Pass, plan_passes
 from curation.progress import Work
 from curation.run_state import RunState
 from curation.stages.near import s_curve, s_curve_line
 from curation.substring_barrier import decide_substrings
 from curation.verification import ShingleTask, shingle_tasks, verified_edges
+
+
+def foretell(run: RunState, shards: Sequence[Shard]) -> None:
+    """Say, before anything is read, what memory exact and near duplicates will take.
+
+    Refuses earlier runs that do not suit, and too little memory where it is certain: the documents are counted in footers,
+    no stage before removes some, and nothing is decided yet."""
+    memory = run.job.settings.memory
+    for step in plan_passes(run.job.stages):
+        if not {"exact", "near"} & set(step.barrier):
+            continue
+        documents, about = expected_documents(shards)
+        documents += sum(keys.rows for keys in earlier_keys(run.job, step.barrier))
+        if not (about or step.number or step.stages or run.manifest.read(f"barrier{step.number}")):
+            check_memory(documents, step.barrier, memory)
+        run.progress.note(foretold_memory(documents, about, step.barrier, memory))
 
 
 def decide(run: RunState, step: Pass, entries: dict[int, Entry]) -> tuple[str, dict[int, str]]:

@@ -50,12 +50,14 @@ class InputFile:
 
 @dataclass(frozen=True)
 class Shard:
-    """A part of a file. `row_groups` is None for the whole file; `first_record` is the number of its first record."""
+    """A part of a file. `row_groups` is None for the whole file; `first_record` is the number of its first record.
+    `records`: how many it has, where a footer says so."""
 
     number: int
     file: InputFile
     row_groups: tuple[int, ...] | None
     first_record: int
+    records: int | None = None
 
     @property
     def label(self) -> str:
@@ -198,31 +200,34 @@ def plan_shards(files: Iterable[InputFile], shard_bytes: int = SHARD_BYTES) -> l
     """Parquet files cut at row groups into about `shard_bytes` of decompressed data; one shard for each other file."""
     shards: list[Shard] = []
     for file in files:
-        for row_groups, first_record in _parts(file, shard_bytes):
-            shards.append(Shard(len(shards), file, row_groups, first_record))
+        for row_groups, first_record, records in _parts(file, shard_bytes):
+            shards.append(Shard(len(shards), file, row_groups, first_record, records))
     return shards
 
 
-def _parts(file: InputFile, shard_bytes: int) -> list[tuple[tuple[int, ...] | None, int]]:
+_Part = tuple[tuple[int, ...] | None, int, int | None]  # row groups, the number of the first record, how many records
+
+
+def _parts(file: InputFile, shard_bytes: int) -> list[_Part]:
     if file.format != "parquet" or file.size_bytes == 0:
-        return [(None, 0)]
+        return [(None, 0, None)]
     try:
         with open_binary(file.path) as raw:
             return _row_group_parts(pq.read_metadata(raw), shard_bytes)
     except (pa.ArrowException, OSError):
-        return [(None, 0)]  # reading it will quarantine the file
+        return [(None, 0, None)]  # reading it will quarantine the file
 
 
-def _row_group_parts(footer: pq.FileMetaData, shard_bytes: int) -> list[tuple[tuple[int, ...], int]]:
-    parts: list[tuple[tuple[int, ...], int]] = []
+def _row_group_parts(footer: pq.FileMetaData, shard_bytes: int) -> list[_Part]:
+    parts: list[_Part] = []
     groups: list[int] = []
     size = row = first = 0
     for index in range(footer.num_row_groups):
         group = footer.row_group(index)
         if groups and size + group.total_byte_size > shard_bytes:
-            parts.append((tuple(groups), first))
+            parts.append((tuple(groups), first, row - first))
             groups, size, first = [], 0, row
         groups.append(index)
         size += group.total_byte_size
         row += group.num_rows
-    return [*parts, (tuple(groups), first)]
+    return [*parts, (tuple(groups), first, row - first)]

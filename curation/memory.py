@@ -1,4 +1,4 @@
-"""How much memory deciding about duplicates takes: a formula, told before it starts, and a refusal where it is too much.
+"""How much memory deciding about duplicates takes: a formula, told before a run, and a refusal where it is too much.
 
     bytes = documents * (55 + what the stages hold) + bytes of the ids of all cluster members * 4 + partitions
 exact holds 80 bytes a document, near 24, and either gives it back before the next begins; partitions take at most the
@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterable
 
 from curation.duplicates import DuplicatesError
+from curation.inputs import Shard
 from curation.stages import exact
 from rules.places import SettingError
 
@@ -18,6 +20,8 @@ DOCUMENT_BYTES = 55  # length, size, kept row, similarity, stage, rank, best row
 NEAR_BYTES = 24  # parents, roots, ties
 UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "ki": 1 << 10, "mi": 1 << 20, "gi": 1 << 30, "ti": 1 << 40}
 AVAILABLE_SHARE = 0.5  # of what is free, for "auto"
+RECORD_BYTES = {"warc": 30_000, "arc": 20_000, "text": 0}  # about, compressed as found on the web; text: a file is one
+OTHER_RECORD_BYTES, COMPRESSED_RECORD_BYTES = 4_000, 1_500
 TASK_SHARE = 8  # a partition gets this part: tasks run beside each other, and beside the process that hands them out
 
 
@@ -63,10 +67,40 @@ def needed_bytes(documents: int, barrier: tuple[str, ...]) -> int:
 def check_memory(documents: int, barrier: tuple[str, ...], memory: str | int) -> str:
     """The formula with its numbers, to print. Raises DuplicatesError where the job's `memory` does not allow it."""
     allowed, needed = allowed_bytes(memory), needed_bytes(documents, barrier)
-    text = f"{documents:,} documents * {needed_bytes(1, barrier)} bytes = {shown_size(needed)}"
-    if "near" in barrier:
-        text += f" and at most {shown_size(partition_bytes(memory) // TASK_SHARE)} a partition"
+    text = _formula(documents, barrier, memory)
     if needed > allowed:
-        message = f"{' and '.join(barrier)}: {text}; memory allows {shown_size(allowed)}: set memory: {shown_size(int(needed * 1.2))} or more"
-        raise DuplicatesError(message)
+        raise DuplicatesError(f"{' and '.join(barrier)}: {text}; {_advice(needed, allowed)}")
     return f"memory to decide about duplicates: {text}; allowed are {shown_size(allowed)} (memory: {memory})"
+
+
+def foretold_memory(documents: int, about: bool, barrier: tuple[str, ...], memory: str | int) -> str:
+    """The formula before a run, whose earlier stages may remove some of `documents`; `about`: they are estimated."""
+    allowed, needed = allowed_bytes(memory), needed_bytes(documents, barrier)
+    text = f"memory to decide about duplicates: at most {'about ' if about else ''}{_formula(documents, barrier, memory)}"
+    if needed > allowed:
+        return f"{text}; {_advice(needed, allowed)}, unless stages before {barrier[0]} remove enough documents"
+    return f"{text}; allowed are {shown_size(allowed)} (memory: {memory})"
+
+
+def _formula(documents: int, barrier: tuple[str, ...], memory: str | int) -> str:
+    text = f"{documents:,} documents * {needed_bytes(1, barrier)} bytes = {shown_size(needed_bytes(documents, barrier))}"
+    return text + (f" and at most {shown_size(partition_bytes(memory) // TASK_SHARE)} a partition" if "near" in barrier else "")
+
+
+def _advice(needed: int, allowed: int) -> str:
+    return f"memory allows {shown_size(allowed)}: set memory: {shown_size(int(needed * 1.2))} or more"
+
+
+def expected_documents(shards: Iterable[Shard]) -> tuple[int, bool]:
+    """How many records `shards` hold, and whether some are estimated from their bytes, for want of a footer."""
+    count, about = 0, False
+    for shard in shards:
+        if shard.records is None:
+            name = shard.file.path.lower()
+            typical = COMPRESSED_RECORD_BYTES if name.endswith((".gz", ".zst", ".zstd", ".bz2")) else OTHER_RECORD_BYTES
+            typical = RECORD_BYTES.get(shard.file.format, typical)
+            about |= typical > 0
+            count += -(-max(shard.size_bytes, 0) // typical) if typical else 1
+        else:
+            count += shard.records
+    return count, about

@@ -1,6 +1,6 @@
 """The passes of a job: its stages cut where all documents must be seen, and what a worker needs to do one on one shard.
 
-    language, rules, exact, near   ->   pass 0: read, language, rules | barrier: exact, near | pass 1: drop duplicates
+    language, rules, exact, near   ->   pass 0: read, language, rules | barrier: exact, near | pass 1: less duplicates
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ class Pass:
     stages: tuple[str, ...]
     barrier: tuple[str, ...]
     last: bool
+    after: tuple[str, ...] = ()  # the barrier before it
 
     @property
     def name(self) -> str:
@@ -30,8 +31,9 @@ class Pass:
 
     @property
     def title(self) -> str:
-        first = ["read"] if self.number == 0 else ["drop duplicates"]
-        return ", ".join([*first, *self.stages])
+        """What people call it."""
+        first = {(): "read", ("lines",): "cut repeated lines", ("substrings",): "cut repeated substrings"}
+        return ", ".join([first.get(self.after, "remove duplicates"), *self.stages])
 
 
 def plan_passes(stages: tuple[str, ...]) -> list[Pass]:
@@ -50,7 +52,8 @@ def plan_passes(stages: tuple[str, ...]) -> list[Pass]:
     if groups[-1][1]:
         groups.append(([], []))
     last = len(groups) - 1
-    return [Pass(i, tuple(g), tuple(b), i == last) for i, (g, b) in enumerate(groups)]
+    barriers = [(), *(tuple(barrier) for _, barrier in groups)]
+    return [Pass(i, tuple(g), tuple(b), i == last, barriers[i]) for i, (g, b) in enumerate(groups)]
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 A job's stages become passes, cut where duplicates must be decided (a barrier: every document must be seen first):
 
-    language, rules, exact, near   ->   pass 0: read, language, rules | barrier: exact, near | pass 1: drop duplicates
+    language, rules, exact, near   ->   pass 0: read, language, rules | barrier: exact, near | pass 1: less duplicates
 
 Pass 0 reads the input; later passes read what the pass before kept. The last pass writes clean/. A record that a stage
 cannot process is found by halving the batch and goes to quarantine; the rest of the batch goes on.

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from curation.barrier import decide
+from curation.barrier import decide, foretell
 from curation.books import check_books, summed
 from curation.executor import Workers, stop_workers
 from curation.inputs import Shard, list_inputs, plan_shards
@@ -83,6 +83,7 @@ def _curate(run: RunState, shards: Sequence[Shard]) -> list[Entry]:
     barrier_key = ""
     if "decontaminate" in run.job.stages:
         run.progress.note(items_line(run.job.settings.decontaminate))
+    foretell(run, shards)
     for step in plan_passes(run.job.stages):
         tasks = [_task(run, step, shard, entries.get(shard.number), drops, barrier_key) for shard in shards]
         entries = _run_pass(run, step, [task for task in tasks if task is not None])

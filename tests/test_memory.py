@@ -9,10 +9,13 @@ import pytest
 
 from curation.decision import decide, open_keys
 from curation.duplicates import DuplicatesError
+from curation.inputs import list_inputs, plan_shards
 from curation.job import load_job
 from curation.memory import (
     allowed_bytes,
     check_memory,
+    expected_documents,
+    foretold_memory,
     memory_of_machine,
     needed_bytes,
     parse_size,
@@ -20,6 +23,7 @@ from curation.memory import (
     shown_size,
 )
 from curation.near_clusters import joined_roots
+from curation.progress import Progress
 from curation.run import run_job
 from curation.stages.exact import ExactSettings
 from curation.stages.near import NearSettings
@@ -69,6 +73,45 @@ def test_the_decision_takes_what_the_formula_says(tmp_path, barrier):
     tracemalloc.stop()
     assert (decision.stage > 0).sum() == (10_000 if "near" in barrier else 0)
     assert 0.6 * needed_bytes(count, barrier) < peak <= needed_bytes(count, barrier) + 6_000_000
+
+
+def test_documents_are_known_from_footers_and_else_estimated(tmp_path):
+    pq.write_table(pa.table({"text": ["one", "two", "three"]}), tmp_path / "a.parquet", row_group_size=2)
+    shards = plan_shards(list_inputs([str(tmp_path)], tmp_path), shard_bytes=1)
+    assert [shard.records for shard in shards] == [2, 1] and expected_documents(shards) == (3, False)
+    (tmp_path / "b.txt").write_text("one document")
+    assert expected_documents(plan_shards(list_inputs([str(tmp_path)], tmp_path))) == (4, False)
+    (tmp_path / "c.jsonl").write_text('{"text": "one two three"}\n' * 1000)
+    assert expected_documents(plan_shards(list_inputs([str(tmp_path)], tmp_path))) == (11, True)
+
+
+class Notes(Progress):
+    def __init__(self):
+        self.heard = []
+
+    def note(self, text):
+        self.heard.append(text)
+
+    def stage(self, title, waiting, done_before=0):
+        self.heard.append(title)
+        return super().stage(title, waiting, done_before)
+
+
+def test_memory_is_told_before_anything_is_read(tmp_path):
+    pq.write_table(pa.table({"text": ["one", "two", "three", "three"]}), tmp_path / "a.parquet")
+    job, notes = tmp_path / "job.yaml", Notes()
+    job.write_text("input: a.parquet\noutput: out\nexact: {}\nmemory: 1MB\nworkers: inline\n")
+    run_job(load_job(job), progress=notes)
+    assert notes.heard[0] == "memory to decide about duplicates: at most 4 documents * 135 bytes = 540 B; allowed are 1 MB (memory: 1MB)"
+    assert notes.heard[1] == "read" and notes.heard[-1] == "remove duplicates"
+    job.write_text("input: a.parquet\noutput: out\nexact: {}\nmemory: 100\nworkers: inline\n")
+    assert run_job(load_job(job)).report["kept"] == 3  # decided already: needs no memory
+    job.write_text("input: a.parquet\noutput: other\nexact: {}\nmemory: 100\nworkers: inline\n")
+    with pytest.raises(DuplicatesError, match="set memory"):
+        run_job(load_job(job), progress=(refused := Notes()))
+    assert "read" not in refused.heard
+    short = foretold_memory(10**6, True, ("near",), "10MB")
+    assert "at most about 1,000,000 documents" in short and "memory allows 10 MB: set memory: 94.8 MB or more" in short
 
 
 def test_over_budget_is_refused_with_the_setting_and_goes_on_with_more(tmp_path):

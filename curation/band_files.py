@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from curation.clusters import row_numbers
 from curation.shards import whole_file
 from curation.word_hashes import read_only
+from rules.kernels import kernel
 
 MAGIC = b"gmbands1"
 HEADER_BYTES = 24
@@ -92,12 +92,12 @@ def _read(file, place: int, dtype: type, count: int) -> np.ndarray:
     return np.fromfile(file, dtype, count)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def partition_of(key, bits):
     return np.int64(key >> np.uint64(64 - bits)) if bits > 0 else 0
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def partition_starts(bands, bits):
     """Where each partition starts, and the end of the last (int64 [partitions + 1])."""
     starts = np.zeros((1 << bits) + 1, np.int64)
@@ -107,7 +107,7 @@ def partition_starts(bands, bits):
     return np.cumsum(starts)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def scatter_to_partitions(bands, bits, places, keys, rows):
     """Write every entry of `bands` (uint64 [bands, docs]) to its partition; `places`: where each partition starts."""
     for row in range(bands.shape[1]):

@@ -16,7 +16,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
+
+from rules.kernels import kernel
 
 WINDOW = 10_000
 NONE = np.int64(-1)
@@ -134,7 +135,7 @@ def _checked(lengths: np.ndarray, capacity: int) -> np.ndarray:
 # ---- kernels
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _plan_window(lengths, order, capacity, first_row, row_of_piece):
     """Place the pieces of one window in `order`; returns the number of rows so far."""
     tree = np.zeros(2 * _leaves(capacity), np.bool_)
@@ -155,7 +156,7 @@ def _plan_window(lengths, order, capacity, first_row, row_of_piece):
     return first_row + rows
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _leaves(capacity):
     """The least power of two above `capacity`: one leaf for each room from 0."""
     leaves = 1
@@ -164,7 +165,7 @@ def _leaves(capacity):
     return leaves
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _least_room(tree, length):
     """The least room of at least `length` that some row has; -1 where there is none."""
     leaves = len(tree) // 2
@@ -180,7 +181,7 @@ def _least_room(tree, length):
     return np.int64(node - leaves)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _take_row(tree, newest, below, room):
     row = newest[room]
     newest[room] = below[row]
@@ -193,7 +194,7 @@ def _take_row(tree, newest, below, room):
     return row
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _put_row(tree, newest, below, row, room):
     below[row] = newest[room]
     newest[room] = row

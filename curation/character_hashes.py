@@ -9,18 +9,18 @@ from __future__ import annotations
 
 import numpy as np
 import pyarrow as pa
-from numba import njit
 
 from curation.normalise import IGNORED, LETTER, LONE, MARK, SEPARATOR, character_table
 from curation.word_hashes import SEED, absorb, chunk_stop, code_point, kernel_texts, text_at
 from rules.buffers import strings_from
+from rules.kernels import kernel
 
 SPACE_CODE = np.uint64(32)
 GROWTH = 2  # bytes that a byte can become: a letter of two that folds to three, a lone letter of three and two spaces
 GAP, STARTED = np.uint64(1), np.uint64(2)  # flags of carry[1]
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def take_characters(data, i, end, table, carry, hashes, filled):
     """Append a hash of every normalised character of the chunk that starts at i: how many are filled, where it ends.
 
@@ -50,7 +50,7 @@ def normalised_texts(texts: pa.Array | pa.ChunkedArray, characters: bool) -> pa.
     return strings_from(ends, out[: ends[-1]])
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def write_code_point(out, place, code):
     """Write `code` as UTF-8: where it ends."""
     if code < np.uint64(0x80):
@@ -64,7 +64,7 @@ def write_code_point(out, place, code):
     return place + size
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def normalise_text(data, i, end, table, characters, out, place):
     """Write data[i:end] normalised to out[place:]: where it ends."""
     start, gap, lone = place, False, False
@@ -87,7 +87,7 @@ def normalise_text(data, i, end, table, characters, out, place):
     return place
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def normalise_documents(offsets, data, table, characters, ends, out):
     """Normalise every text into `out`; ends[doc + 1] is where it ends."""
     for document in range(offsets.size - 1):

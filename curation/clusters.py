@@ -15,9 +15,9 @@ not fit in memory, band_files.py cuts them in partitions on disk, and each parti
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from curation.word_hashes import SEED, absorb, finished, read_only
+from rules.kernels import kernel
 
 BUCKET_BITS = 11  # 2,048 buckets: as many as can be scattered to in one pass without missing the address cache
 NOBODY = -1
@@ -87,7 +87,7 @@ def star_edges(keys: np.ndarray, rows: np.ndarray, skip_bits: int = 0, chains: b
     return edges[:count]
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def fill_band_keys(signatures, rows, keys):
     """keys[band, doc]: a hash of the entries of that band, and of the band's number."""
     for doc in range(signatures.shape[0]):
@@ -98,12 +98,12 @@ def fill_band_keys(signatures, rows, keys):
             keys[band, doc] = finished(state, np.uint64(band))
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def bucket_of(key, shift):
     return np.int64(key >> shift & np.uint64((1 << BUCKET_BITS) - 1))
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def bucket_starts(keys, shift):
     """Where each bucket of keys starts, and the end of the last (int64 [buckets + 1])."""
     starts = np.zeros((1 << BUCKET_BITS) + 1, np.int64)
@@ -112,7 +112,7 @@ def bucket_starts(keys, shift):
     return np.cumsum(starts)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def scatter_to_buckets(keys, rows, shift, places, bucketed_rows, bucketed):
     """Write the row and key of every entry to its bucket, in order; `places`: where each bucket starts."""
     for entry in range(keys.size):
@@ -121,7 +121,7 @@ def scatter_to_buckets(keys, rows, shift, places, bucketed_rows, bucketed):
         places[bucket] += 1
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def join_buckets(starts, rows, keys, chains, edges):
     """Join every entry to the first holder of its key, bucket by bucket: how many edges."""
     size = 4
@@ -140,7 +140,7 @@ def join_buckets(starts, rows, keys, chains, edges):
     return count
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def join_bucket(start, stop, rows, keys, holders, chains, edges, count):
     """Write the edges of places start to stop from edges[count] on: their end; or -1 where `holders` is half full.
 
@@ -167,7 +167,7 @@ def join_bucket(start, stop, rows, keys, holders, chains, edges, count):
     return count
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def root_of(parents, row):
     """The root of a row's tree; the path to it is halved on the way."""
     while parents[row] != row:
@@ -176,21 +176,21 @@ def root_of(parents, row):
     return row
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def join(parents, first, second):
     """Make two rows one tree, whose root is the smaller of their roots."""
     first, second = root_of(parents, first), root_of(parents, second)
     parents[max(first, second)] = min(first, second)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def join_edges(parents, edges):
     """Join both ends of every edge (uint32 [edges, 2])."""
     for edge in range(edges.shape[0]):
         join(parents, np.int64(edges[edge, 0]), np.int64(edges[edge, 1]))
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def point_at_roots(parents):
     """Make every row point at its root; a parent is never larger than its child, so one pass in order is enough."""
     for row in range(parents.size):

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import numpy as np
 import pyarrow as pa
-from numba import njit
 
 from curation.character_hashes import normalised_texts
 from curation.hash_functions import sha1_start, xxh64
@@ -30,6 +29,7 @@ from curation.minhash import (
 )
 from curation.simplified import simplified_texts
 from curation.word_hashes import ONE, kernel_texts
+from rules.kernels import kernel
 
 BLOCK = 4096  # shingles hashed before the minima are lowered
 LOW_HALF = (1 << 32) - 1
@@ -74,7 +74,7 @@ def mersenne_permutations(settings: MinHashSettings) -> tuple[np.ndarray, np.nda
     return np.array(factors, np.uint64), np.array(terms, np.uint64)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def ends_unit(data, i, end, characters):
     """Does a word (or character) end before place i, which is not the first of the text?"""
     if i == end:
@@ -82,7 +82,7 @@ def ends_unit(data, i, end, characters):
     return data[i] & np.uint8(0xC0) != np.uint8(0x80) if characters else data[i] == SPACE
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def next_shingles(data, i, end, ngram, characters, starts, units, kind, words, state, hashes):
     """Hash shingles of data[..:end] from place i on until BLOCK are there: how many, the place to go on, units so far.
 
@@ -106,7 +106,7 @@ def next_shingles(data, i, end, ngram, characters, starts, units, kind, words, s
     return filled, i, units
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def lower_mersenne(hashes, count, factors, terms, mask, minima):
     """minima[k] = min(minima[k], (factors[k] * x + terms[k]) mod 2**64 mod 2**61 - 1 & mask) over `count` of `hashes`."""
     prime = np.uint64(MERSENNE)
@@ -119,7 +119,7 @@ def lower_mersenne(hashes, count, factors, terms, mask, minima):
         minima[k] = lowest
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def sign_mersenne(offsets, data, ngram, characters, is_datatrove, factors, terms, mask, minima, shingles):
     """Fill `minima` [docs, hashes] and `shingles` [docs]: datatrove's, or datasketch's legacy scheme."""
     starts, hashes = np.empty(ngram, np.int64), np.empty(BLOCK + PADDING, np.uint64)
@@ -135,7 +135,7 @@ def sign_mersenne(offsets, data, ngram, characters, is_datatrove, factors, terms
                 lower_mersenne(hashes, pad_block(hashes, count), factors, terms, mask, minima[document])
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def sign_affine(offsets, data, ngram, characters, odd, terms, minima, shingles):
     """Fill `minima` [docs, hashes] and `shingles` [docs]: datasketch's affine schemes."""
     starts, hashes = np.empty(ngram, np.int64), np.empty(BLOCK, np.uint64)

@@ -19,13 +19,13 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from numba import njit
 
 from curation.normalise import character_table
 from curation.shards import file_sha256
 from curation.shingle_sets import fill_shingles
 from curation.streams import open_binary
 from curation.word_hashes import kernel_texts
+from rules.kernels import kernel
 
 
 class EvaluationError(ValueError):
@@ -150,7 +150,7 @@ def gram_table(hashes: np.ndarray, owners: np.ndarray) -> tuple[np.ndarray, np.n
     return slots, slot_owners
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def slot_of(slots, gram):
     """Where `gram` is, or the free slot where it would be."""
     mask = np.uint64(slots.size - 1)
@@ -160,7 +160,7 @@ def slot_of(slots, gram):
     return slot
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def fill_grams(hashes, owners, slots, slot_owners):
     for k in range(hashes.size):
         gram = max(hashes[k], np.uint64(1))
@@ -169,7 +169,7 @@ def fill_grams(hashes, owners, slots, slot_owners):
             slots[slot], slot_owners[slot] = gram, owners[k]
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def find_grams(hashes, slots, slot_owners, found):
     """found[k] = the item that has hashes[k], or -1."""
     for k in range(hashes.size):

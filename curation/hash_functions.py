@@ -7,9 +7,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from curation.word_hashes import load_eight
+from rules.kernels import kernel
 
 U8, U32, U64 = np.uint8, np.uint32, np.uint64
 SHA1_START = (0x67452301, 0xEFCDAB89, 0x98BADCFE, 0x10325476, 0xC3D2E1F0)
@@ -17,20 +17,20 @@ PRIME_1, PRIME_2, PRIME_3 = U64(0x9E3779B185EBCA87), U64(0xC2B2AE3D27D4EB4F), U6
 PRIME_4, PRIME_5 = U64(0x85EBCA77C2B2AE63), U64(0x27D4EB2F165667C5)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def rotated_32(number, bits):
     """`number` rotated left."""
     return U32(number << U32(bits)) | U32(number >> U32(32 - bits))
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def swapped(number):
     """The four bytes of `number` in the other order."""
     low = (number & U32(0xFF)) << U32(24) | (number & U32(0xFF00)) << U32(8)
     return low | number >> U32(8) & U32(0xFF00) | number >> U32(24)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def sha1_word(data, i, end, at, size):
     """Big-endian word of the padded message data[i:end] that starts at byte `at`, its length apart."""
     word = U32(0)
@@ -40,7 +40,7 @@ def sha1_word(data, i, end, at, size):
     return word
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def sha1_block(words, state):
     """One block of SHA-1: `words` (uint32 [80], the first 16 given) into `state` (uint32 [5])."""
     for t in range(16, 80):
@@ -63,7 +63,7 @@ def sha1_block(words, state):
     state[4] += e
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def sha1_start(data, i, end, words, state):
     """Bytes 0 to 3 and 4 to 7 of the SHA-1 digest of data[i:end], each little-endian (uint64). `words`, `state`: scratch."""
     for k in range(5):
@@ -80,18 +80,18 @@ def sha1_start(data, i, end, words, state):
     return U64(swapped(state[0])), U64(swapped(state[1]))
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def rotated_64(number, bits):
     """`number` rotated left."""
     return number << U64(bits) | number >> U64(64 - bits)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def xxh64_round(lane, eight):
     return rotated_64(lane + eight * PRIME_2, 31) * PRIME_1
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def xxh64_stripes(data, i, end):
     """What the first 32-byte stripes of data[i:end], at least one, give, and where they end."""
     first, second, third, fourth = PRIME_1 + PRIME_2, PRIME_2, U64(0), U64(0) - PRIME_1
@@ -107,7 +107,7 @@ def xxh64_stripes(data, i, end):
     return found, i
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def xxh64(data, i, end):
     """xxHash64 of data[i:end] (uint64 places), seed 0."""
     found, size = PRIME_5, end - i

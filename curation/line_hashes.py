@@ -13,11 +13,11 @@ from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
-from numba import njit
 
 from curation.normalise import character_table
 from curation.stages.exact import hash_bytes, hash_word_sequence
 from curation.word_hashes import CHUNK_BYTES, ONE, absorb, kernel_texts, word_scratch
+from rules.kernels import kernel
 
 LINE_FEED, SPACE = np.uint8(10), np.uint8(32)
 BLANK = -1
@@ -55,7 +55,7 @@ def find_units(texts: pa.Array | pa.ChunkedArray, paragraphs: bool, normalise: b
     return lines, units
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def count_lines(offsets, data, counts):
     """counts[doc + 1] = lines of the text, one more than its line feeds."""
     for document in range(offsets.size - 1):
@@ -64,7 +64,7 @@ def count_lines(offsets, data, counts):
             counts[document + 1] += np.int64(data[i] == LINE_FEED)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def is_blank(data, i, end):
     """Nothing but ASCII white space?"""
     for k in range(i, end):
@@ -73,7 +73,7 @@ def is_blank(data, i, end):
     return True
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def place_lines(offsets, data, paragraphs, first_line, starts, ends, unit):
     """Fill starts, ends and unit of every line: how many units there are."""
     units = 0
@@ -92,7 +92,7 @@ def place_lines(offsets, data, paragraphs, first_line, starts, ends, unit):
     return units
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def trimmed_hash(data, i, end):
     """A hash of data[i:end] without ASCII white space at its ends."""
     while i < end and data[i] <= SPACE:
@@ -103,7 +103,7 @@ def trimmed_hash(data, i, end):
     return first
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def hash_units(data, first_line, starts, ends, unit, normalise, table, documents, places, lasts, hashes, words):
     """Fill what is known of every unit."""
     edges, carry = word_scratch()
@@ -127,14 +127,14 @@ def hash_units(data, first_line, starts, ends, unit, normalise, table, documents
             lasts[first_unit : current + 1] = current - first_unit
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def mix_group(hashes, documents, groups, keys):
     """keys[unit] = its hash and the group of its document (uint64 [documents])."""
     for unit in range(hashes.size):
         keys[unit] = absorb(absorb(hashes[unit], ONE), groups[documents[unit]])
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def join_lines(data, first_line, starts, ends, gone, offsets, out):
     """Write the lines of every text that are not `gone` (bool [lines]) with line feeds between them; fill `offsets`."""
     place = 0

@@ -20,11 +20,11 @@ from typing import Literal
 
 import numpy as np
 import pyarrow as pa
-from numba import njit
 
 from curation.character_hashes import take_characters
 from curation.normalise import character_table
 from curation.word_hashes import CHUNK_BYTES, MULTIPLIER, ZERO, kernel_texts, take_words, word_scratch
+from rules.kernels import kernel
 from rules.places import SettingError
 
 PADDING = 32  # shingles of a block come in multiples of this, so that no vector loop has a slow tail
@@ -113,7 +113,7 @@ def estimated_jaccard(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     return (first == second).mean(axis=1, dtype=np.float32)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def raw_shingles(words, count, ngram, raw):
     """raw[k] = sum over j < ngram of words[k + j] * MULTIPLIER**(ngram - 1 - j) mod 2**64, for k < count."""
     raw[:count] = ZERO
@@ -122,7 +122,7 @@ def raw_shingles(words, count, ngram, raw):
             raw[k] = raw[k] * MULTIPLIER + words[k + j]
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def mixed_64(raw):
     """MurmurHash3's 64-bit finaliser."""
     raw = (raw ^ raw >> np.uint64(33)) * np.uint64(0xFF51AFD7ED558CCD)
@@ -130,7 +130,7 @@ def mixed_64(raw):
     return raw ^ raw >> np.uint64(33)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def mixed_32(raw):
     """MurmurHash3's 32-bit finaliser, of the upper half of `raw`."""
     half = np.uint32(raw >> np.uint64(32))
@@ -139,7 +139,7 @@ def mixed_32(raw):
     return half ^ half >> np.uint32(16)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def lower_minima(mixed, count, odd, terms, minima):
     """minima[k] = min(minima[k], odd[k] * x + terms[k]) in the entries' own type, over the first `count` of `mixed`."""
     for k in range(odd.size):
@@ -149,7 +149,7 @@ def lower_minima(mixed, count, odd, terms, minima):
         minima[k] = lowest
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def pad_block(mixed, count):
     """Repeat the last shingle, which changes no minimum, up to a multiple of PADDING: the padded count."""
     padded = (count + PADDING - 1) // PADDING * PADDING
@@ -157,7 +157,7 @@ def pad_block(mixed, count):
     return padded
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def sign_block(words, count, ngram, raw, mixed, odd, terms, minima):
     """Lower `minima` by the shingles that start at the first `count` words."""
     raw_shingles(words, count, ngram, raw)
@@ -166,7 +166,7 @@ def sign_block(words, count, ngram, raw, mixed, odd, terms, minima):
     lower_minima(mixed, pad_block(mixed, count), odd, terms, minima)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def keep_last_words(words, filled, ngram):
     """Move the last ngram - 1 words to the front, for the shingles that end in the next chunk: how many were moved."""
     for k in range(ngram - 1):
@@ -174,7 +174,7 @@ def keep_last_words(words, filled, ngram):
     return ngram - 1
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def sign_documents(offsets, data, table, characters, ngram, odd, terms, minima, shingles):
     """Fill `minima` [docs, hashes] (all ones before) and `shingles` [docs] (zeros before); the loop over documents."""
     edges, carry = word_scratch()

@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from numba import njit
 
 from curation.shards import file_sha256, whole_file
+from rules.kernels import kernel
 from train.handoff import DOCUMENTS_SCHEMA, ShardEntry, sequence_schema
 
 DOCUMENTS_ROW_GROUP = 1 << 16
@@ -157,7 +157,7 @@ def _gather(
         _copy_pieces(source, placed.first[pieces[chosen]], placed.length[pieces[chosen]], places[chosen], tokens)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _copy_pieces(source, firsts, lengths, places, tokens):
     for piece in range(len(firsts)):
         for i in range(lengths[piece]):

@@ -16,12 +16,12 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numba import njit
 from tokenizers import Tokenizer
 
 from curation.byte_pairs import byte_values
 from curation.tokenizer import encode_with_spans
 from rules.buffers import string_buffers
+from rules.kernels import kernel
 
 CONTINUATION_MASK, CONTINUATION = 0xC0, 0x80  # 10xxxxxx
 
@@ -159,7 +159,7 @@ def pieces_at(cuts: np.ndarray, measured: Measured) -> Pieces:
 # ---- kernels
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _frame(offsets, tokens, bos_id, eos_id, framed_offsets, framed):
     for document in range(len(offsets) - 1):
         place, stop = framed_offsets[document], framed_offsets[document + 1]
@@ -172,7 +172,7 @@ def _frame(offsets, tokens, bos_id, eos_id, framed_offsets, framed):
         framed[stop - 1] = eos_id
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _cut_documents(offsets, starts_character, capacity, cuts):
     """Fill `cuts` as far as it reaches; returns how many there are."""
     count = 0
@@ -187,7 +187,7 @@ def _cut_documents(offsets, starts_character, capacity, cuts):
     return count
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _piece_stop(starts_character, first, end, capacity):
     """Where the piece from `first` ends; inside a character only if that is longer than a piece."""
     if end - first <= capacity:
@@ -199,7 +199,7 @@ def _piece_stop(starts_character, first, end, capacity):
     return whole if whole > first else stop
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def whole_character_stop(starts_character, first, stop):
     """The last place up to `stop` where a character starts; `first` where there is none after it."""
     while stop > first and not starts_character[stop]:
@@ -207,7 +207,7 @@ def whole_character_stop(starts_character, first, stop):
     return stop
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def cut_for_rows(offsets, split, starts_character, capacity, open_rows, cuts, row_of_cut):
     """Concatenation: cut documents where a row ends, on whole characters; returns how many cuts there are.
 

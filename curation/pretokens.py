@@ -13,12 +13,11 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from tokenizers import Regex, pre_tokenizers
 
 from rules.characters import CODE_POINTS
 from rules.decode import HIGH_BITS, bytes_before, character_at, eight_at, letter_bytes
-from rules.kernels import inlined
+from rules.kernels import inlined, kernel
 
 # Radford 2019: contractions, words, numbers and signs with a leading space, white space.
 GPT2_PATTERN = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
@@ -71,7 +70,7 @@ def _runs(pattern: str, text: str) -> Iterator[tuple[int, int]]:
     return (place for _, place in matches.pre_tokenize_str(text))
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def pretoken_ends(data, i, end, classes, is_gpt2, most_digits):
     """Where each pre-token of data[i:end] ends (int64); for tests and counts: encoding finds them as it goes."""
     ends, count = np.empty(max(end - i, 0), np.int64), 0

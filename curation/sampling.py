@@ -13,9 +13,9 @@ from collections.abc import Iterator
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numba import njit
 
 from rules.buffers import large_strings, string_buffers
+from rules.kernels import kernel
 
 FNV_BASIS = np.uint64(0xCBF29CE484222325)
 FNV_PRIME = np.uint64(0x100000001B3)
@@ -91,7 +91,7 @@ def _beginnings(texts: pa.LargeStringArray) -> pa.LargeStringArray:
     return pc.utf8_slice_codeunits(texts, 0, SAMPLE_CHARACTERS) if longest > SAMPLE_CHARACTERS else texts
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _hash_ids(offsets, data, salt, hashes):
     for row in range(len(hashes)):
         state = FNV_BASIS ^ salt * FIRST_MULTIPLIER

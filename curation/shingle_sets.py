@@ -15,7 +15,6 @@ from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
-from numba import njit
 
 from curation.character_hashes import take_characters
 from curation.minhash import keep_last_words, mixed_64, raw_shingles
@@ -23,6 +22,7 @@ from curation.normalise import character_table
 from curation.shards import whole_file
 from curation.stages.near import NearSettings
 from curation.word_hashes import CHUNK_BYTES, ZERO, kernel_texts, take_words, word_scratch
+from rules.kernels import kernel
 
 
 class ShingleSets(NamedTuple):
@@ -64,7 +64,7 @@ def open_sets(path: Path) -> ShingleSets:
     return ShingleSets(numbers[1:begin], numbers[begin:].view(np.uint64))
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def fill_shingles(offsets, data, table, characters, ngram, starts, hashes):
     """Write the hashes of each document's shingles from hashes[starts[doc]] on; with no `hashes`, starts[doc + 1] = how many."""
     edges, carry = word_scratch()
@@ -91,7 +91,7 @@ def fill_shingles(offsets, data, table, characters, ngram, starts, hashes):
             carry[1] = ZERO
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def distinct_sorted(starts, hashes):
     """Sort each set and drop what is there twice, in place: where the sets now start (int64 [documents + 1])."""
     ends, place = np.zeros(starts.size, np.int64), 0
@@ -105,7 +105,7 @@ def distinct_sorted(starts, hashes):
     return ends
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def pair_jaccard(starts_a, hashes_a, rows_a, starts_b, hashes_b, rows_b, found):
     """found[k] (float32) = the Jaccard similarity of set rows_a[k] and set rows_b[k]."""
     for k in range(rows_a.size):

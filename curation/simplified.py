@@ -15,11 +15,11 @@ from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
-from numba import njit
 
 from curation.word_hashes import code_point, kernel_texts, text_at
 from rules.buffers import strings_from
 from rules.characters import PUNCTUATION
+from rules.kernels import kernel
 
 GROUP_MARKS = frozenset(".,،٫⎖⎗⎘")
 COPY, SPACE, DIGIT, REPLACED, IN_CONTEXT = range(5)
@@ -120,7 +120,7 @@ def _with_python(found: pa.LargeStringArray, offsets: np.ndarray, data: np.ndarr
     return pc.replace_with_mask(found, pa.array(rows), pa.array(texts, pa.large_string()))
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def digits_end(data, i, end, action):
     """Where the run of digits that starts at i ends."""
     while i < end:
@@ -131,7 +131,7 @@ def digits_end(data, i, end, action):
     return i
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def number_end(data, i, end, action, is_group_mark):
     """Where the number that starts at i ends: digits, and one group of digits after a mark."""
     stop = digits_end(data, i, end, action)
@@ -143,7 +143,7 @@ def number_end(data, i, end, action, is_group_mark):
     return stop
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def simplify_text(data, i, end, action, is_group_mark, begins, sizes, replacements, one_space, out, place):
     """Write data[i:end] simplified to out[place:]: where it ends, and whether a character depends on others."""
     start, gap, in_context = place, False, False
@@ -179,7 +179,7 @@ def simplify_text(data, i, end, action, is_group_mark, begins, sizes, replacemen
     return place, in_context
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def simplify_documents(offsets, data, action, is_group_mark, begins, sizes, replacements, one_space, first, out, ends, in_context):
     """Simplify texts from number `first` on into `out`, as many as it surely holds: the number of the next."""
     for document in range(first, offsets.size - 1):

@@ -19,9 +19,9 @@ from typing import Literal
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numba import njit
 
 from curation.word_hashes import read_only
+from rules.kernels import kernel
 from rules.places import SettingError
 
 POLICIES = ("first", "last", "longest", "score", "source")
@@ -112,14 +112,14 @@ def _settle_by_id(roots: np.ndarray, rank: np.ndarray, lengths: np.ndarray, best
     best[roots[rows[first]]] = rows[first]
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def note_last(roots, last):
     """last[root] becomes the largest row of that cluster."""
     for row in range(roots.size):
         last[roots[row]] = row
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def note_best(roots, rank, lengths, best, equals):
     """best[root] becomes the first row of that cluster that none exceeds in (rank, length); equals[root]: how many do as well.
 

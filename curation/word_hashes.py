@@ -17,10 +17,10 @@ from __future__ import annotations
 
 import numpy as np
 import pyarrow as pa
-from numba import njit
 
 from curation.normalise import IGNORED, LETTER, LONE, MARK, SEPARATOR
 from rules.buffers import string_buffers
+from rules.kernels import kernel
 
 CHUNK_BYTES = 4096
 CARRIED = 5  # state, pending, held, size, lone: what a word that is not finished needs
@@ -58,7 +58,7 @@ def kernel_texts(texts: pa.Array | pa.ChunkedArray) -> tuple[np.ndarray, np.ndar
 # ---- bytes
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def load_eight(data, i):
     """data[i:i + 8] as one little-endian uint64 (the compiler makes this a single load)."""
     low = np.uint64(data[i]) | np.uint64(data[i + ONE]) << np.uint64(8) | np.uint64(data[i + TWO]) << np.uint64(16)
@@ -67,20 +67,20 @@ def load_eight(data, i):
     return low | middle | high | np.uint64(data[i + np.uint64(7)]) << np.uint64(56)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def first_bytes(count):
     """A mask of the `count` lowest bytes, 1 to 8."""
     return ALL_BITS >> (np.uint64(64) - EIGHT * count)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def text_at(data, i, end):
     """data[i:end], at most eight bytes, as a little-endian uint64 padded with zero bytes; data holds at least eight."""
     start = min(i, max(end, EIGHT) - EIGHT)
     return load_eight(data, start) >> (EIGHT * (i - start)) & first_bytes(min(end - i, EIGHT))
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def run_bytes(eight):
     """The high bit of every byte of `eight` that is an ASCII letter, an ASCII digit or not ASCII."""
     seven = eight & LOW_BITS
@@ -90,7 +90,7 @@ def run_bytes(eight):
     return (letter | digit | eight) & HIGH_BITS
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def leading_ascii_bytes(eight):
     """How many bytes of `eight` come before the first one that is not ASCII."""
     high = eight & HIGH_BITS
@@ -101,19 +101,19 @@ def leading_ascii_bytes(eight):
 # ---- UTF-8
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def are_continuations(eight, count):
     """Are the `count` bytes after the first all UTF-8 continuation bytes (10xxxxxx)?"""
     after_first = first_bytes(count) << EIGHT
     return eight & CONTINUATION_BITS & after_first == HIGH_BITS & after_first
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def six_bits(eight, k):
     return eight >> (EIGHT * k) & np.uint64(0x3F)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def code_point(eight):
     """The code point that `eight` starts with and how many bytes it takes.
 
@@ -139,7 +139,7 @@ def code_point(eight):
     return code, size
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def chunk_stop(data, i, end):
     """Where the chunk that starts at i ends: at most CHUNK_BYTES on, and not inside a well-formed character."""
     stop = min(i + np.uint64(CHUNK_BYTES), end)
@@ -152,14 +152,14 @@ def chunk_stop(data, i, end):
 # ---- the hash of a word
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def absorb(state, piece):
     """One step of the hash: a bijection of `state` for each piece, and of the piece for each state."""
     state = (state ^ piece) * MULTIPLIER
     return state ^ (state >> np.uint64(32))
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def append_ascii(state, pending, held, characters, count):
     """Add `count` ASCII characters (1 to 8, the first lowest) to a hash; `pending` holds the `held` short of eight."""
     pending |= characters << (EIGHT * held)
@@ -171,13 +171,13 @@ def append_ascii(state, pending, held, characters, count):
     return state, pending, held
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def without_pending(state, pending, held):
     """The state once the ASCII characters short of eight are absorbed."""
     return absorb(state, pending) if held > ZERO else state
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def append_code_point(state, pending, held, code):
     """Add one folded code point to a hash."""
     if code < np.uint64(0x80):  # the fold of the Kelvin sign, or of the long s
@@ -185,19 +185,19 @@ def append_code_point(state, pending, held, code):
     return absorb(without_pending(state, pending, held), code | CODE_POINT_PIECE), ZERO, ZERO
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def finished(state, size):
     """The hash of a word of `size` code points whose pieces are all absorbed."""
     return absorb(state ^ size, ZERO)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def short_word(eight, size):
     """The hash of a word that is the first `size` bytes of `eight`, ASCII letters and digits of either case."""
     return finished(absorb(SEED, (eight | CASE_BITS) & first_bytes(size)), size)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def ends_word(kind, lone):
     """Does a character of this kind end the word before it? `lone`: that word is a lone letter with its marks."""
     return kind == SEPARATOR or kind == LONE or (lone and kind == LETTER)
@@ -206,7 +206,7 @@ def ends_word(kind, lone):
 # ---- chunks
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def mark_runs(data, i, stop, inside, edges):
     """Where runs of `run_bytes` start and end in data[i:stop], in turn, into `edges`: how many edges.
 
@@ -228,7 +228,7 @@ def mark_runs(data, i, stop, inside, edges):
     return marked + (marked & ONE)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def hash_runs(data, edges, runs, is_open, table, words, filled, carry):
     """Append the hashes of the words of each run to `words`; an open last run leaves its last word in `carry`."""
     state, pending, held, size, lone = carry[0], carry[1], carry[2], carry[3], carry[4] != ZERO
@@ -271,7 +271,7 @@ def hash_runs(data, edges, runs, is_open, table, words, filled, carry):
     return filled
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def word_scratch():
     """Room for `take_words`: the edges of a chunk's runs (uint64), and the word that is not finished (uint64 [5])."""
     carry = np.zeros(CARRIED, np.uint64)
@@ -279,7 +279,7 @@ def word_scratch():
     return np.empty(CHUNK_BYTES + 16, np.uint64), carry
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def take_words(data, i, end, table, edges, carry, words, filled):
     """Read the chunk of data[i:end] that starts at i: how many of `words` are then filled, and where the chunk ends.
 

@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
-from numba import njit
 
 from curation.normalise import IGNORED, LETTER, LONE, MARK, SEPARATOR, character_table
 from curation.word_hashes import code_point, kernel_texts, text_at
+from rules.kernels import kernel
 
 
 class WordPlaces(NamedTuple):
@@ -35,7 +35,7 @@ def word_places(texts: pa.Array | pa.ChunkedArray) -> WordPlaces:
     return found
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def place_words(offsets, data, table, first, starts, ends):
     """Fill `starts` and `ends` of every text from first[text] on; where they are empty, first[text + 1] = how many words."""
     fill = starts.size > 0

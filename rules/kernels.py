@@ -15,10 +15,12 @@ from numba import njit, types
 from numba.extending import intrinsic
 
 from rules.buffers import string_buffers
+from rules.compiled import kernel
+
+__all__ = ["element_pointer", "inlined", "kernel", "kernel_bytes", "kernel_texts", "unowned"]
 
 MOST_LOADED = 64  # bytes
 
-kernel = njit(nogil=True, cache=True)  # compiled once, kept on disk
 inlined = njit(nogil=True, forceinline=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)  # part of the kernels that use it
 
 

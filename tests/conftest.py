@@ -12,17 +12,8 @@ SHARED = ROOT.parent / "shared"
 
 
 def pytest_configure() -> None:
-    """Forget compiled kernels that are older than any source file.
-
-    numba looks only at the file of the kernel itself, not at those of the functions it calls. What else is kept between
-    processes is kept beside what pytest keeps."""
+    """What is kept between processes is kept beside what pytest keeps."""
     os.environ.setdefault("GRISTMILL_CACHE", str(ROOT / ".pytest_cache" / "gristmill"))
-    for room in ("rules", "curation"):
-        newest = max(path.stat().st_mtime for path in (ROOT / room).rglob("*.py"))
-        compiled = [*(ROOT / room).rglob("*.nbi"), *(ROOT / room).rglob("*.nbc")]
-        if any(path.stat().st_mtime < newest for path in compiled):
-            for path in compiled:
-                path.unlink(missing_ok=True)
 
 
 @pytest.fixture

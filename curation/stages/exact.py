@@ -17,12 +17,12 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numba import njit
 
 from curation.normalise import character_table
 from curation.survivors import Survivor
 from curation.url_keys import normalised_urls
 from curation.word_hashes import CHUNK_BYTES, EIGHT, SEED, ZERO, absorb, kernel_texts, take_words, text_at, word_scratch
+from rules.kernels import kernel
 from rules.places import SettingError
 
 SECOND_MULTIPLIER = np.uint64(0xC2B2AE3D27D4EB4F)
@@ -107,7 +107,7 @@ def memory_bytes(documents: int) -> int:
     return 80 * documents
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def fold_columns(hashes, folded):
     """Absorb both numbers of every row of `hashes` into `folded` (uint64 [docs, 2]), in place."""
     for row in range(hashes.shape[0]):
@@ -115,20 +115,20 @@ def fold_columns(hashes, folded):
         folded[row, 1] = absorb_second(absorb_second(folded[row, 1], hashes[row, 1]), hashes[row, 0])
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def absorb_second(state, piece):
     """The step of the second fold: as `word_hashes.absorb`, with another factor and shift."""
     state = (state ^ piece) * SECOND_MULTIPLIER
     return state ^ (state >> np.uint64(29))
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def finish_both(first, second, count):
     """Absorb how many pieces there were, last."""
     return absorb(absorb(first, count), ZERO), absorb_second(absorb_second(second, count), ZERO)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def hash_bytes(data, i, end):
     """128 bits of data[i:end]: two folds over its bytes, eight at a time, then its length."""
     first, second, size = SEED ^ BYTES_SEED, SECOND_SEED ^ BYTES_SEED, end - i
@@ -139,7 +139,7 @@ def hash_bytes(data, i, end):
     return finish_both(first, second, size)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def hash_word_sequence(data, i, end, table, edges, carry, words):
     """128 bits of the words of data[i:end], two folds over their hashes, and how many words there are."""
     first, second, count = SEED, SECOND_SEED, ZERO
@@ -152,7 +152,7 @@ def hash_word_sequence(data, i, end, table, edges, carry, words):
     return first, second, count
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def hash_documents(offsets, data, table, normalise, hashes):
     """hashes[doc] = 128 bits of its words, or of its bytes where it has no words or `normalise` is off."""
     edges, carry = word_scratch()

@@ -1,0 +1,43 @@
+"""Compiled kernels are kept, and forgotten when a function that they call changes in another file."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from rules.compiled import ROOMS, room_of, source_stamp
+
+ROOT = Path(__file__).parents[1]
+OUTER = "from rules.compiled import kernel\nfrom rules.inner import step\n\n\n@kernel\ndef outer(x):\n    return step(x)\n\n\nprint(outer(1), sum(outer.stats.cache_hits.values()))\n"
+INNER = "from numba import njit\n\n\n@njit\ndef step(x):\n    return x + {number}\n"
+
+
+def said(folder: Path) -> str:
+    environment = os.environ | {"PYTHONPATH": str(folder), "NUMBA_CACHE_DIR": str(folder / "cache")}
+    return subprocess.run([sys.executable, "-m", "rules.outer"], check=True, capture_output=True, text=True, env=environment, cwd=folder).stdout
+
+
+def test_a_change_in_another_file_is_seen(tmp_path):
+    rules = tmp_path / "rules"
+    rules.mkdir()
+    (rules / "__init__.py").touch()
+    shutil.copy(ROOT / "rules/compiled.py", rules)
+    (rules / "outer.py").write_text(OUTER)
+    (rules / "inner.py").write_text(INNER.format(number=1))
+    assert said(tmp_path) == "2 0\n"
+    assert said(tmp_path) == "2 1\n"  # from the cache
+    (rules / "inner.py").write_text(INNER.format(number=20))
+    assert said(tmp_path) == "21 0\n"
+
+
+def test_rooms_depend_on_those_before_them():
+    from curation.clusters import union_bands
+    from rules.buffers import string_buffers
+
+    assert room_of(string_buffers) == "rules" and room_of(union_bands) == "curation"
+    assert room_of(said) == ROOMS[-1]
+    files = [source_stamp(room)[1] for room in ROOMS]
+    assert files == sorted(files) and files[0] > 50

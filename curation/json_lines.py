@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 from curation.batches import Unreadable
 from curation.document import RAW_LIMIT_BYTES
@@ -37,11 +37,14 @@ class Line(NamedTuple):
 
 
 class LineReader:
-    """Iterates over the lines of `file`."""
+    """Iterates over the lines of `file`; of one that is not compressed, over those that start at byte `start` or later.
 
-    def __init__(self, file: InputFile, max_line_bytes: int):
+    Then `number` and `line` of a line count from there."""
+
+    def __init__(self, file: InputFile, max_line_bytes: int, start: int = 0):
         self.file = file
         self.max_line_bytes = max_line_bytes
+        self.start = start
         self._number = -1
         self._line = 0
 
@@ -53,6 +56,8 @@ class LineReader:
             stream = DecodedStream(raw, codec)
             if stream.ensure(3) and stream.window.startswith(_BYTE_ORDER_MARK):
                 stream.drop(3)
+            if self.start:
+                self._go_to_start(raw, stream)
             while True:
                 yield from self._whole_lines(stream)
                 if len(stream.window) > self.max_line_bytes:
@@ -61,6 +66,16 @@ class LineReader:
                     yield from self._last_line(stream)
                     if stream.failure is None or not stream.resume():
                         return
+
+    def _go_to_start(self, raw: BinaryIO, stream: DecodedStream) -> None:
+        """To the first line that starts at `start` or later; the byte before it tells whether one starts there."""
+        stream.window.clear()
+        stream.position = raw.seek(self.start - 1)
+        while stream.fill():
+            end = stream.window.find(b"\n") + 1
+            stream.drop(end or len(stream.window))
+            if end:
+                return
 
     def _whole_lines(self, stream: DecodedStream) -> Iterator[Line]:
         """The lines in the window that have their line feed."""

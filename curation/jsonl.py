@@ -10,7 +10,7 @@ Blank lines are no records. Quarantined: lines that are no JSON object, a torn l
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from curation.batches import Batch, Losses, ReadSettings, Unreadable
@@ -27,7 +27,7 @@ def read_jsonl(file: InputFile, settings: ReadSettings, batch_bytes: int) -> Ite
     losses = Losses(file.name)
     if kinds is None:  # no line holds an object, so there are no columns to speak of
         for line in LineReader(file, settings.max_record_bytes):
-            _row(line, settings, losses)
+            object_of(line, settings, losses)
         yield losses.batch(DOCUMENT.empty_table())
         return
     plan = plan_columns(kinds.schema(), settings, file.name)
@@ -35,7 +35,7 @@ def read_jsonl(file: InputFile, settings: ReadSettings, batch_bytes: int) -> Ite
     numbers: list[int] = []
     size = 0
     for line in LineReader(file, settings.max_record_bytes):
-        row = _row(line, settings, losses)
+        row = object_of(line, settings, losses)
         if row is not None:
             rows.append(row)
             numbers.append(line.number)
@@ -48,13 +48,22 @@ def read_jsonl(file: InputFile, settings: ReadSettings, batch_bytes: int) -> Ite
 
 def file_kinds(file: InputFile, settings: ReadSettings) -> FileKinds | None:
     """The kinds of all fields of a file; None where it holds no object."""
-    kinds = FileKinds((settings.text_column, settings.id_column, *DOCUMENT.names))
-    objects = 0
+    return kinds_of(_readable(file, settings), settings)
+
+
+def _readable(file: InputFile, settings: ReadSettings) -> Iterator[dict[str, Any]]:
     for line in LineReader(file, settings.max_record_bytes):
         try:
-            row, _ = parse_line(line)
+            yield parse_line(line)[0]
         except Unreadable:
             continue
+
+
+def kinds_of(rows: Iterable[dict[str, Any]], settings: ReadSettings) -> FileKinds | None:
+    """The kinds of all fields of `rows`; None where there are none."""
+    kinds = FileKinds((settings.text_column, settings.id_column, *DOCUMENT.names))
+    objects = 0
+    for row in rows:
         kinds.add(row)
         objects += 1
     if kinds.kinds.get(settings.text_column) == "json":
@@ -62,7 +71,7 @@ def file_kinds(file: InputFile, settings: ReadSettings) -> FileKinds | None:
     return kinds if objects else None
 
 
-def _row(line: Line, settings: ReadSettings, losses: Losses) -> dict[str, Any] | None:
+def object_of(line: Line, settings: ReadSettings, losses: Losses) -> dict[str, Any] | None:
     """The object in `line`; None, and a loss, where there is none that can be used."""
     try:
         row, repaired = parse_line(line)

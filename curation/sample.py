@@ -1,7 +1,8 @@
 """A random sample of documents from files of any size: a few shards, chosen by seed, and some documents of each.
 
-Parquet is read a row group at a time, other files from their beginning, at most a few times the documents that are
-taken from each; of very many files, some are chosen by seed first. Memory and time depend on the size of the sample,
+Parquet is read a row group at a time, JSON lines that are not compressed at many places of the file, other files from
+their beginning, at most a few times the documents that are taken from each; of very many files, some are chosen by seed
+first. Memory and time depend on the size of the sample,
 not of the corpus. Empty documents are left out, as in a run. Documents without a language get one from the vendored
 identifier, so that rules for single languages see what they will see in a run.
 
@@ -22,6 +23,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from curation.inputs import InputFile, Shard, list_inputs, plan_shards
+from curation.line_sample import sample_lines
 from curation.passes import remove_empty
 from curation.readers import ReadSettings, read_shard
 from curation.stages.language import LanguageSettings, identify, with_language
@@ -85,7 +87,7 @@ def _drawn(shards: list[Shard], size: int, rng: np.random.Generator, settings: R
             whole = False
             break
         quota = -(-(size - sum(taken)) // max(1, min(len(shards), _MOST_SHARDS) - visited))
-        table, complete = _read_some(shards[number], quota, settings)
+        table, complete = _read_some(shards[number], quota, settings, rng)
         read.append((table, rng.permutation(len(table))))
         taken.append(min(quota, len(table)))
         whole = whole and complete
@@ -95,8 +97,13 @@ def _drawn(shards: list[Shard], size: int, rng: np.random.Generator, settings: R
     return pa.concat_tables(parts, promote_options="permissive"), whole and sum(map(len, parts)) == sum(len(table) for table, _ in read)
 
 
-def _read_some(shard: Shard, wanted: int, settings: ReadSettings) -> tuple[pa.Table, bool]:
-    """The first documents of a shard, a few times as many as are wanted, and whether they are all it has."""
+def _read_some(shard: Shard, wanted: int, settings: ReadSettings, rng: np.random.Generator) -> tuple[pa.Table, bool]:
+    """Documents of a shard, at least as many as are wanted, and whether they are all it has.
+
+    The first ones, a few times as many as are wanted, but of JSON lines from all over the file where that can be."""
+    if shard.file.format == "jsonl" and shard.file.size_bytes:
+        documents, whole = sample_lines(shard.file, wanted, _READ_FACTOR * wanted, settings, rng)
+        return remove_empty(documents).kept, whole
     read = []
     for documents in _documents(shard, settings):
         read.append(documents)

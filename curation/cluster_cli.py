@@ -46,6 +46,7 @@ def _show_clusters(output: Path, document_id: str | None, show: int, as_json: bo
 
 
 def _show_query(output: Path, text: str, threshold: float | None, show: int, as_json: bool) -> None:
+    from curation.explain import fate_text
     from curation.near_query import near_query
     from rules.visible import visible
 
@@ -54,6 +55,6 @@ def _show_query(output: Path, text: str, threshold: float | None, show: int, as_
         _print_json({"documents": found})
     for row in () if as_json else found:
         fate = f"removed by {row['removed_by']} in favour of {row['kept_id']}" if row["removed_by"] else "stayed"
-        click.echo(visible(f"{row['jaccard']:.3f}  {row['id']}  {fate}"))
+        click.echo(visible(f"{row['jaccard']:.3f}  {row['id']}  {fate}") + fate_text(row["kept_chain"]))
     if not found:
         click.echo("no near duplicates", err=True)

@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from curation.explain import find_rows
+from curation.explain import fate_text, fates, find_rows
 from curation.run_directory import RunDirectoryError, read_run
 from rules.visible import excerpt, visible
 
@@ -23,7 +23,8 @@ Line = tuple[str, str]  # what it is (same, gone, new, head), and the text, safe
 
 
 def clusters_of(output: Path, document_id: str, show: int = 5) -> list[dict[str, Any]]:
-    """Every cluster that a document is in: stage, size, kept id, members; the texts of the kept one and `show` others.
+    """Every cluster that a document is in: stage, size, kept id, members, kept_chain (explain.fates); the texts of the kept
+    one and `show` others.
 
     Raises RunDirectoryError where it is in none."""
     read_run(output)
@@ -36,6 +37,9 @@ def clusters_of(output: Path, document_id: str, show: int = 5) -> list[dict[str,
             members.sort(key=lambda row: (not row["kept"], row["id"] != document_id, -row["jaccard"], row["id"]))
             found.append({"stage": path.stem, "size": members[0]["size"], "kept_id": members[0]["kept_id"], "members": members})
             _add_texts(output, members[: show + 1])
+    chains = fates(output, [cluster["kept_id"] for cluster in found])
+    for cluster in found:
+        cluster["kept_chain"] = chains[cluster["kept_id"]]
     if not found:
         known = any(find_rows(output, folder, [document_id])[document_id] for folder in ("clean", "removed", "quarantine"))
         what = "has no duplicates" if known else f"is not in {str(output)!r}"
@@ -56,7 +60,7 @@ def cluster_lines(found: list[dict[str, Any]]) -> list[Line]:
     """The clusters as lines."""
     lines: list[Line] = []
     for cluster in found:
-        lines.append(("head", f"{cluster['stage']}: {cluster['size']} documents, {visible(cluster['kept_id'])} was kept"))
+        lines.append(("head", f"{cluster['stage']}: {cluster['size']} documents, {visible(cluster['kept_id'])} was kept{fate_text(cluster['kept_chain'])}"))
         kept = cluster["members"][0]
         for member in cluster["members"]:
             similarity = "" if member["kept"] else f", estimated similarity {member['jaccard']:.3f}"

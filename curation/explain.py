@@ -35,6 +35,41 @@ def find_rows(output: Path, folder: str, ids: Sequence[str]) -> dict[str, list[d
     return found
 
 
+def fates(output: Path, ids: Sequence[str]) -> dict[str, list[dict[str, str]]]:
+    """What became of each of `ids`, which were kept in the place of duplicates: id and fate ("kept", a reason, or "not in
+    this run"), then of the document that was kept in its place where a later stage found it to be a duplicate, and so on."""
+    steps: dict[str, dict[str, Any]] = {}
+    wanted = list(dict.fromkeys(ids))
+    while wanted:
+        removed, clean, broken = (find_rows(output, folder, wanted) for folder in ("removed", "clean", "quarantine"))
+        for name in wanted:
+            row = next((rows[name][0] for rows in (removed, broken) if rows[name]), {})
+            lasting = "kept" if clean[name] else "not in this run"
+            steps[name] = {"fate": row.get("reason") or row.get("cause") or lasting, "next": row.get("kept_id")}
+        wanted = [name for name in dict.fromkeys(steps[name]["next"] for name in wanted) if name and name not in steps]
+    return {name: _followed(name, steps) for name in ids}
+
+
+def _followed(name: str | None, steps: dict[str, dict[str, Any]]) -> list[dict[str, str]]:
+    chain: list[dict[str, str]] = []
+    while name and all(step["id"] != name for step in chain):
+        chain.append({"id": name, "fate": steps[name]["fate"]})
+        name = steps[name]["next"]
+    return chain
+
+
+def fate_text(chain: list[dict[str, str]]) -> str:
+    """What to say after the id of a document that was kept, by its chain of `fates`: nothing where it stayed in the run."""
+    if not chain or chain[0]["fate"] == "kept":
+        return ""
+    if chain[0]["fate"] == "not in this run":
+        return " (a document of an earlier run)"
+    links = [f"later removed by {visible(chain[0]['fate'])}"]
+    for step in chain[1:]:
+        links.append(f"in favour of {visible(step['id'])}, which {'stayed' if step['fate'] == 'kept' else 'was removed by ' + visible(step['fate'])}")
+    return f" ({' '.join(links)})"
+
+
 def story(output: Path, document_id: str) -> dict[str, Any]:
     """Everything the run directory knows about one document. Raises RunDirectoryError when it knows nothing."""
     found = stories(output, [document_id])
@@ -47,6 +82,7 @@ def stories(output: Path, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
     """The stories of those `ids` that the run directory knows; each file is scanned once for all of them."""
     read_run(output)
     folders = {folder: find_rows(output, folder, ids) for folder in _FOLDERS}
+    kept = fates(output, [row["kept_id"] for by_id in folders["removed"].values() for row in by_id if row["kept_id"]])
     found = {}
     for document_id in dict.fromkeys(ids):
         rows = {folder: by_id[document_id] for folder, by_id in folders.items()}
@@ -54,6 +90,7 @@ def stories(output: Path, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
             if rows[folder]:
                 row = rows[folder][0]
                 found[document_id] = _story(document_id, fate, row | _origin(output, row.pop("shard")), rows)
+                found[document_id]["kept_chain"] = kept.get(row.get("kept_id"), [])
                 break
     return found
 
@@ -141,6 +178,6 @@ def _cluster_section(found: dict[str, Any]) -> list[str]:
     for cluster in found["clusters"]:
         role = "the one that was kept"
         if not cluster["kept"]:
-            role = f"removed in favour of {visible(cluster['kept_id'])}, estimated similarity {cluster['jaccard']:.3f}"
+            role = f"removed in favour of {visible(cluster['kept_id'])}{fate_text(found['kept_chain'])}, estimated similarity {cluster['jaccard']:.3f}"
         lines.append(f"  {cluster['stage']}: one of {cluster['size']}, {role}")
     return ["", "duplicates", *lines] if lines else []

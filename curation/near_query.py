@@ -18,13 +18,15 @@ import pyarrow.parquet as pq
 from curation.clusters import band_keys
 from curation.decision import signatures_of
 from curation.duplicates import STAGE_CODES
+from curation.explain import fates
 from curation.minhash import estimated_jaccard
 from curation.run_directory import RunDirectoryError, read_run
 from curation.stages.near import NearSettings, near_keys
 
 
 def near_query(output: Path, text: str, threshold: float | None = None, most: int = 20) -> list[dict[str, Any]]:
-    """The documents of a run that are like `text`, most alike first: id, jaccard (estimated), meets (on a band), fate, kept_id.
+    """The documents of a run that are like `text`, most alike first: id, jaccard (estimated), meets (on a band),
+    removed_by, kept_id, kept_chain (explain.fates of the one that stayed).
 
     `threshold`: also documents that meet on no band, from this similarity on. Raises RunDirectoryError for a run without
     near, or without its .work/.
@@ -37,7 +39,9 @@ def near_query(output: Path, text: str, threshold: float | None = None, most: in
         rows, alike, meets = _matches(file, signature, wanted, settings, threshold)
         if len(rows):
             found += _described(file, rows, alike, meets)
-    return sorted(found, key=lambda row: (-row["jaccard"], row["id"]))[:most]
+    found = sorted(found, key=lambda row: (-row["jaccard"], row["id"]))[:most]
+    chains = fates(output, [row["kept_id"] or row["id"] for row in found])
+    return [row | {"kept_chain": chains[row["kept_id"] or row["id"]]} for row in found]
 
 
 def near_settings(output: Path) -> NearSettings:

@@ -13,6 +13,7 @@ from test_duplicates import clusters, copies, run, table
 
 from curation.cluster_cli import duplicates
 from curation.cluster_view import cluster_lines, clusters_of, difference
+from curation.explain import fate_text, fates, story, story_lines
 from curation.near_query import near_query, near_settings
 from curation.run_directory import RunDirectoryError
 from curation.stages.near import near_keys
@@ -47,6 +48,21 @@ def test_every_member_leads_to_its_cluster(finished):
                 found = [cluster for cluster in clusters_of(finished, name) if cluster["stage"] == stage]
                 assert [(c["kept_id"], {m["id"] for m in c["members"]}) for c in found] == [(kept, set(members))]
                 assert cluster_lines(found)
+
+
+def test_who_was_kept_and_removed_later_is_followed_to_the_one_that_stayed(tmp_path):
+    text = copies()[0]["text"]
+    rows = [{"id": "first", "text": text}, {"id": "same", "text": text.upper()}, {"id": "longer", "text": text + "\nOne more line."}]
+    output = run(tmp_path, rows, "exact: {}\nnear: {}\nworkers: inline")
+    chain = [{"id": "first", "fate": "near/duplicate"}, {"id": "longer", "fate": "kept"}]
+    assert fates(output, ["first", "other"]) == {"first": chain, "other": [{"id": "other", "fate": "not in this run"}]}
+    told = "(later removed by near/duplicate in favour of longer, which stayed)"
+    assert story(output, "same")["kept_chain"] == chain and any(told in line for line in story_lines(story(output, "same")))
+    assert f"first was kept {told}" in ask(output, "same").output
+    assert "longer was kept\n" in ask(output, "first").output
+    answer = ask(output, "--query", "-", text=text.encode()).output
+    assert f"same  removed by exact in favour of first {told}" in answer and "longer  stayed\n" in answer
+    assert fate_text([]) == fate_text(chain[1:]) == "" and fate_text([{"id": "x\x1b", "fate": "lang\x1b"}]).isprintable()
 
 
 def test_differences():

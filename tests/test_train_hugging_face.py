@@ -14,8 +14,10 @@ from safetensors.torch import load_file
 from test_train_handoff import BOS, BYTE_VOCABULARY, EOS, PAD, byte_tokenizer
 from test_train_model import TINY, lively_model
 
+from curation.trace_cli import trace
 from train import export_check
 from train.checkpoint import checkpoint_folders
+from train.cli import model
 from train.config import ModelConfig, RopeScaling, TrainError
 from train.export_check import ExportMismatch, check_export
 from train.hugging_face import export_model, import_model, read_config_and_weights, read_model
@@ -311,6 +313,11 @@ def test_the_layout_is_what_vllm_looks_for(exported: Path) -> None:
 def test_the_commands(exported: Path, tmp_path: Path, monkeypatch) -> None:
     result = CliRunner().invoke(import_, [str(exported), str(tmp_path / "run")])
     assert result.exit_code == 0 and "model: {layers: 2, dim: 64" in result.stdout
+    for folder in (exported, tmp_path / "run", *checkpoint_folders(tmp_path / "run")):
+        result = CliRunner().invoke(model, ["describe", str(folder)])
+        assert result.exit_code == 0 and "8 query heads, 4 KV heads" in result.stdout and "head tied" in result.stdout
+    result = CliRunner().invoke(trace, [str(exported), "--step", "1"])
+    assert result.exit_code == 2 and "config.json: is not that of a training run" in result.stderr
     result = CliRunner().invoke(export, [str(tmp_path / "run"), str(tmp_path / "out"), "--json"])
     record = json.loads(result.stdout)
     assert result.exit_code == 0 and record["checked"] and record["logit_difference"] < 1e-4

@@ -68,7 +68,7 @@ def model() -> None:
 @click.option("--context", type=click.IntRange(min=1), help="Tokens of a sequence, where the data does not say.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def describe(name: str, vocab: int | None, context: int | None, as_json: bool) -> None:
-    """Tell what MODEL costs: a preset, a training YAML, or the folder of a run."""
+    """Tell what MODEL costs: a preset, a training YAML, a run, one of its checkpoints, or a Llama folder."""
     import dataclasses
 
     with exit_codes():

@@ -11,13 +11,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from train.config import ModelConfig, TrainError, load_config, model_of_record, resolve
+from train.config import ModelConfig, TrainConfig, TrainError, load_config, resolve
 from train.handoff import read_manifest
+from train.model_path import is_hugging_face, model_at, run_of
 from train.presets import PRESETS
 from train.run_folder import CONFIG, read_run
 from train.sizes import activation_bytes, kv_cache_bytes, parameter_counts, training_flops
 
 FP32_BYTES, BF16_BYTES = 4, 2
+CHUNK_TOKENS = TrainConfig.loss_chunk_tokens
 
 
 @dataclass(frozen=True)
@@ -66,15 +68,16 @@ def describe(name: str, config: ModelConfig, loss_chunk_tokens: int = 2048) -> D
 
 
 def find_model(name: str) -> tuple[ModelConfig, int]:
-    """The model of a preset, a training YAML or a run's folder, and the tokens of a loss chunk there."""
+    """The model of a preset, a training YAML or a folder with a model, and the tokens of a loss chunk there."""
     if name in PRESETS:
-        return PRESETS[name], 2048
+        return PRESETS[name], CHUNK_TOKENS
     path = Path(name)
-    if (path / CONFIG).exists():
-        record = read_run(path)["config"]
-        return model_of_record(record["model"]), record["loss_chunk_tokens"]
+    run = run_of(path) or path
+    if (run / CONFIG).exists():
+        record = {} if is_hugging_face(run) else read_run(run)["config"]  # imported models have no settings of training
+        return model_at(path), record.get("loss_chunk_tokens", CHUNK_TOKENS)
     if not path.exists() or path.is_dir():
-        raise TrainError(f"{name}: is no preset, training YAML or run folder. Presets: {', '.join(PRESETS)}.")
+        raise TrainError(f"{name}: is no preset, training YAML or folder of a model. Presets: {', '.join(PRESETS)}.")
     config = load_config(path)
     if Path(config.data, "manifest.json").exists():
         config = resolve(config, read_manifest(config.data))

@@ -63,7 +63,10 @@ def read_run(run: Path) -> dict[str, Any]:
         raise TrainError(
             f"{run}: is not the folder of a training run (no {CONFIG}). Train first: gristmill train CONFIG."
         )
-    return read_json(run / CONFIG)
+    record = read_json(run / CONFIG)
+    if not isinstance(record, dict) or not isinstance(record.get("config"), dict):
+        raise TrainError(f"{run / CONFIG}: is not that of a training run. Name the folder that `output` of a training configuration names.")
+    return record
 
 
 def read_json(path: Path) -> dict[str, Any]:

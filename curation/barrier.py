@@ -30,7 +30,7 @@ from curation.verification import ShingleTask, shingle_tasks, verified_edges
 
 
 def foretell(run: RunState, shards: Sequence[Shard]) -> None:
-    """Say, before anything is read, what memory exact and near duplicates will take.
+    """Say, before anything is read, what memory exact and near duplicates will take, and what the bands imply.
 
     Refuses earlier runs that do not suit, and too little memory where it is certain: the documents are counted in footers,
     no stage before removes some, and nothing is decided yet."""
@@ -43,6 +43,8 @@ def foretell(run: RunState, shards: Sequence[Shard]) -> None:
         if not (about or step.number or step.stages or run.manifest.read(f"barrier{step.number}")):
             check_memory(documents, step.barrier, memory)
         run.progress.note(foretold_memory(documents, about, step.barrier, memory))
+        if "near" in step.barrier:
+            run.progress.note(s_curve_line(run.job.settings.near))
 
 
 def decide(run: RunState, step: Pass, entries: dict[int, Entry]) -> tuple[str, dict[int, str]]:
@@ -105,8 +107,6 @@ def _decided(run: RunState, work: BarrierWork, drops: list[str]) -> Entry:
     settings, output = run.job.settings, run.job.output
     documents = sum(file["rows"] for file in work.keys_files.values())
     run.progress.note(check_memory(documents, work.barrier, settings.memory))
-    if work.near is not None:
-        run.progress.note(s_curve_line(settings.near))
 
     def near_roots(alive: np.ndarray) -> np.ndarray:
         assert work.near is not None

@@ -78,7 +78,7 @@ def foretold_memory(documents: int, about: bool, barrier: tuple[str, ...], memor
     allowed, needed = allowed_bytes(memory), needed_bytes(documents, barrier)
     text = f"memory to decide about duplicates: at most {'about ' if about else ''}{_formula(documents, barrier, memory)}"
     if needed > allowed:
-        return f"{text}; {_advice(needed, allowed)}, unless stages before {barrier[0]} remove enough documents"
+        return f"{text}; {_advice(needed, allowed)}, or the decision is refused unless stages before {barrier[0]} remove enough documents"
     return f"{text}; allowed are {shown_size(allowed)} (memory: {memory})"
 
 

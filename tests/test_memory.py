@@ -106,6 +106,9 @@ def test_memory_is_told_before_anything_is_read(tmp_path):
     assert notes.heard[1] == "read" and notes.heard[-1] == "remove duplicates"
     job.write_text("input: a.parquet\noutput: out\nexact: {}\nmemory: 100\nworkers: inline\n")
     assert run_job(load_job(job)).report["kept"] == 3  # decided already: needs no memory
+    job.write_text("input: a.parquet\noutput: near\nnear: {threshold: 0.8}\nworkers: inline\n")
+    run_job(load_job(job), progress=(curve := Notes()))
+    assert curve.heard[1].startswith("near: 9 bands of 12 rows; two documents meet with probability") and curve.heard[2] == "read"
     job.write_text("input: a.parquet\noutput: other\nexact: {}\nmemory: 100\nworkers: inline\n")
     with pytest.raises(DuplicatesError, match="set memory"):
         run_job(load_job(job), progress=(refused := Notes()))

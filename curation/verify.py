@@ -23,7 +23,7 @@ from curation.report import REPORT_JSON, plain_funnel, total_line
 from curation.run_directory import DATA_FOLDERS, read_run
 from curation.shards import file_sha256
 from train.handoff import MANIFEST_NAME, HandoffError
-from train.handoff import verify as verify_packed
+from train.verify_packed import verify as verify_packed
 
 
 @dataclass

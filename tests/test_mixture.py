@@ -27,6 +27,7 @@ from curation.token_files import TokenFileError
 from curation.tokenizer import TokenizerError, load_tokenizer
 from rules.places import Problems, SettingError, build, loads
 from train import handoff
+from train.verify_packed import verify
 
 
 def documents(sizes: dict[str, int], seed: int = 0) -> tuple[DocumentRates, np.ndarray, list[str]]:
@@ -149,7 +150,7 @@ def test_rehydrated_documents_are_packed_so_often_and_their_sizes_are_carried(tm
     table = table_with_sizes()
     changed = PackSettings(**{**vars(SMALL), "rehydrate": "fineweb2", "columns": ("stars",)})
     packed = pack(write_shards(table, tmp_path / "clean", 3, 9), tmp_path, changed)
-    handoff.verify(packed)
+    verify(packed)
     rows = {row["id"]: row for row in table.to_pylist()}
     found = copies_in(packed)
     assert found and all(number == {1: 1, 2: 2, None: 1, 100: 8}[rows[name]["cluster_size"]] for name, number in found.items())

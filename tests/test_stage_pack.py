@@ -26,6 +26,7 @@ from curation.token_files import TokenFileError
 from curation.tokenizer import TokenizerError, load_tokenizer, save_tokenizer
 from rules.places import Problems, SettingError, build, load
 from train import handoff
+from train.verify_packed import verify
 
 ROOT = Path(__file__).parents[1]
 TEXTS = [*HARD_TEXTS, *corpus(), "word " * 900, "汉字🙂" * 200, "", "e\u0301" * 500]
@@ -83,7 +84,7 @@ def rows_of(packed: Path) -> list[tuple[str, np.ndarray, list[tuple[int, np.ndar
 
 def check_round_trip(packed: Path, table: pa.Table, held_out: float, byte_level: bool = True) -> None:
     """Every document is in packed/ once, in its split, whole, with its columns; rows and padding are as defined."""
-    handoff.verify(packed)
+    verify(packed)
     manifest, documents = handoff.read_manifest(packed), handoff.read_documents(packed).to_pylist()
     tokenizer, _ = load_tokenizer(packed / handoff.TOKENIZER_NAME)
     pieces: dict[int, list[int]] = {}
@@ -375,7 +376,7 @@ def test_counts_of_a_shard(table, tmp_path):
 @pytest.mark.parametrize("texts", [[], ["", ""]], ids=["no documents", "only empty ones"])
 def test_nothing_to_pack_makes_an_empty_packed_folder(tmp_path, packing, texts):
     packed = pack(write_shards(clean_table(texts), tmp_path / "clean", 1, 50), tmp_path, with_packing(packing))
-    handoff.verify(packed)
+    verify(packed)
     assert len(handoff.open_split(packed, "train")) == 0 and handoff.read_documents(packed).num_rows == 0
     assert handoff.read_manifest(packed).splits == {"train": [], "held_out": []}
 

@@ -17,6 +17,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
 from train import handoff
 from train.handoff import HandoffError
+from train.verify_packed import verify
 
 BOS, EOS, PAD = 256, 257, 258
 BYTE_VOCABULARY = 259
@@ -137,7 +138,7 @@ def test_manifest_round_trip_and_verify(packed: Path) -> None:
     handoff.write_manifest(packed, manifest)
     assert handoff.read_manifest(packed) == manifest
     assert not list(packed.glob("*.tmp"))
-    handoff.verify(packed)
+    verify(packed)
 
 
 def test_rows_are_not_copied(packed: Path) -> None:
@@ -200,7 +201,7 @@ def test_missing_files(packed: Path, tmp_path: Path) -> None:
     with pytest.raises(HandoffError, match="no such file, but the manifest names it"):
         handoff.open_split(packed, "train")
     with pytest.raises(HandoffError, match=r"train-00000.arrow: cannot be read"):
-        handoff.verify(packed)
+        verify(packed)
 
 
 @pytest.mark.parametrize("kept_frac", [0.0, 0.3, 0.97])
@@ -228,7 +229,7 @@ def test_verify_sees_one_changed_byte(packed: Path) -> None:
     content[len(content) // 2] ^= 1
     shard.write_bytes(content)
     with pytest.raises(HandoffError, match="sha256"):
-        handoff.verify(packed)
+        verify(packed)
 
 
 @pytest.mark.parametrize(
@@ -253,7 +254,7 @@ def test_verify_sees_wrong_content(tmp_path: Path, lengths: list, refs: list, to
     entry = dataclasses.replace(manifest.splits["train"][0], sha256=_sha256(shard))
     handoff.write_manifest(packed, dataclasses.replace(manifest, splits={"train": [entry]}))
     with pytest.raises(HandoffError, match=words):
-        handoff.verify(packed)
+        verify(packed)
 
 
 def test_reading_packed_data_needs_no_trainer() -> None:

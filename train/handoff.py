@@ -6,8 +6,8 @@ end; nothing searches for an end token; what follows the last document is paddin
 `documents.parquet`, one per length).
 
 The shards are uncompressed, so a reader maps them into memory: opening costs one pass over the record batch headers,
-reading a sequence is three slices and copies nothing. Opening checks schema, size and rows; `verify` reads every byte.
-This module imports no torch.
+reading a sequence is three slices and copies nothing. Opening checks schema, size and rows; verify_packed.py reads every
+byte. This module imports no torch.
 """
 
 from __future__ import annotations
@@ -158,8 +158,8 @@ class PackedSplit:
 
     def __init__(self, folder: Path, split: str, manifest: Manifest) -> None:
         self.folder, self.split, self.manifest = folder, split, manifest
-        self._blocks = [block for entry in manifest.splits[split] for block in _open_shard(folder, entry, manifest)]
-        self._starts = np.cumsum([0] + [len(block.tokens) for block in self._blocks])
+        self.blocks = [block for entry in manifest.splits[split] for block in _open_shard(folder, entry, manifest)]
+        self._starts = np.cumsum([0] + [len(block.tokens) for block in self.blocks])
 
     def __len__(self) -> int:
         return int(self._starts[-1])
@@ -167,18 +167,18 @@ class PackedSplit:
     @property
     def max_documents(self) -> int:
         """The most documents any row holds; 0 for an empty split."""
-        return max((int(np.diff(block.length_offsets).max(initial=0)) for block in self._blocks), default=0)
+        return max((int(np.diff(block.length_offsets).max(initial=0)) for block in self.blocks), default=0)
 
     def sequence(self, index: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Row `index` as views: tokens [sequence_length], doc_lengths [documents], doc_refs [documents]."""
         if not 0 <= index < len(self):
             raise IndexError(f"row {index} of {len(self)} in split {self.split!r}")
         which = int(np.searchsorted(self._starts, index, side="right")) - 1
-        return self._blocks[which].row(index - int(self._starts[which]))
+        return self.blocks[which].row(index - int(self._starts[which]))
 
     def references(self) -> Iterator[tuple[int, np.ndarray, np.ndarray, np.ndarray]]:
         """Blocks of rows: number of the first row, all doc_lengths, documents in each row, and all doc_refs."""
-        for start, block in zip(self._starts, self._blocks):
+        for start, block in zip(self._starts, self.blocks):
             first, last = block.length_offsets[0], block.length_offsets[-1]
             refs = block.refs[block.ref_offsets[0] : block.ref_offsets[-1]]
             yield int(start), block.lengths[first:last], np.diff(block.length_offsets), refs
@@ -192,25 +192,8 @@ def open_split(folder: str | os.PathLike[str], split: str) -> PackedSplit:
     return PackedSplit(Path(folder), split, manifest)
 
 
-def verify(folder: str | os.PathLike[str]) -> None:
-    """Read every byte: checksums of all shards and of the tokenizer, boundaries, references and token ids.
-
-    Raises HandoffError with all that is wrong, one per line. Costs one read of the folder.
-    """
-    folder = Path(folder)
-    manifest = read_manifest(folder)
-    documents = read_documents(folder, ["document"]).num_rows
-    problems = _checksum_problems(folder, manifest)
-    if not problems:
-        for split in manifest.splits:
-            for block in PackedSplit(folder, split, manifest)._blocks:
-                problems += _block_problems(block, manifest, documents)
-    if problems:
-        raise HandoffError("\n".join(problems) + "\nThe packed folder is damaged: pack the data again.")
-
-
 @dataclasses.dataclass(frozen=True)
-class _Block:
+class Block:
     """One record batch as numpy views; offsets [rows+1] delimit the lists of lengths and of references."""
 
     path: Path
@@ -226,7 +209,7 @@ class _Block:
         return self.tokens[index], lengths, refs
 
 
-def _open_shard(folder: Path, entry: ShardEntry, manifest: Manifest) -> list[_Block]:
+def _open_shard(folder: Path, entry: ShardEntry, manifest: Manifest) -> list[Block]:
     path = folder / entry.file
     reader = _open_reader(path, entry, manifest)
     schema = sequence_schema(manifest.sequence_length, manifest.vocab_size)
@@ -258,12 +241,12 @@ def _open_reader(path: Path, entry: ShardEntry, manifest: Manifest) -> pa.ipc.Re
         raise HandoffError(f"{path}: is not a whole Arrow file ({error}). Pack the data again.") from None
 
 
-def _block(path: Path, batch: pa.RecordBatch) -> _Block:
+def _block(path: Path, batch: pa.RecordBatch) -> Block:
     tokens, lengths, refs = batch.columns
     if tokens.null_count or lengths.null_count or refs.null_count:
         raise HandoffError(f"{path}: has null rows. Pack the data again.")
     width = tokens.type.list_size
-    return _Block(
+    return Block(
         path,
         tokens.flatten().to_numpy(zero_copy_only=True).reshape(-1, width),
         lengths.offsets.to_numpy(zero_copy_only=True),
@@ -271,39 +254,6 @@ def _block(path: Path, batch: pa.RecordBatch) -> _Block:
         refs.offsets.to_numpy(zero_copy_only=True),
         refs.values.to_numpy(zero_copy_only=True),
     )
-
-
-def _checksum_problems(folder: Path, manifest: Manifest) -> list[str]:
-    expected = {TOKENIZER_NAME: manifest.tokenizer_sha256}
-    expected |= {entry.file: entry.sha256 for entries in manifest.splits.values() for entry in entries}
-    problems = []
-    for name, sha256 in expected.items():
-        try:
-            with open(folder / name, "rb") as stream:
-                found = hashlib.file_digest(stream, "sha256").hexdigest()
-        except OSError as error:
-            problems.append(f"{folder / name}: cannot be read ({error.strerror}).")
-            continue
-        if found != sha256:
-            problems.append(f"{folder / name}: sha256 is {found[:12]}..., the manifest says {sha256[:12]}...")
-    return problems
-
-
-def _block_problems(block: _Block, manifest: Manifest, documents: int) -> list[str]:
-    problems = []
-    if not np.array_equal(np.diff(block.length_offsets), np.diff(block.ref_offsets)):
-        problems.append(f"{block.path}: doc_lengths and doc_refs have different lengths.")
-    first, last = int(block.length_offsets[0]), int(block.length_offsets[-1])
-    ends = np.concatenate([[0], np.cumsum(block.lengths[first:last], dtype=np.int64)])
-    row_tokens = np.diff(ends[block.length_offsets - first])
-    if np.any(block.lengths[first:last] <= 0) or np.any(row_tokens > manifest.sequence_length):
-        problems.append(f"{block.path}: doc_lengths are not positive or exceed {manifest.sequence_length} in a row.")
-    refs = block.refs[block.ref_offsets[0] : block.ref_offsets[-1]]
-    if refs.size and (refs.min() < 0 or refs.max() >= documents):
-        problems.append(f"{block.path}: doc_refs point outside the {documents} rows of {DOCUMENTS_NAME}.")
-    if block.tokens.size and block.tokens.max() >= manifest.vocab_size:
-        problems.append(f"{block.path}: token {block.tokens.max()} is outside the vocabulary of {manifest.vocab_size}.")
-    return problems
 
 
 _FIELD_TYPES = {"tokenizer_sha256": str, "vocab_size": int, "sequence_length": int, "pad_id": int, "bos_id": int,

@@ -21,7 +21,7 @@ from train.checkpoint import checkpoint_folders, load_checkpoint, remove_leftove
 from train.checkpoint_writer import CheckpointWriter
 from train.config import TrainConfig, TrainError, config_record, resolve
 from train.evaluate.held_out import HeldOut, open_held_out
-from train.handoff import Manifest, open_split, read_manifest, verify
+from train.handoff import Manifest, open_split, read_manifest
 from train.loss import choose_loss
 from train.metrics import MetricsFile, Window
 from train.model import Transformer
@@ -35,6 +35,7 @@ from train.run_folder import METRICS, finished_summary, prepare_run
 from train.sizes import parameter_counts
 from train.start import check_start
 from train.trackers import open_trackers
+from train.verify_packed import verify
 from train.world import World, choose_dtype, open_world
 
 __all__ = ["Stopped", "train"]

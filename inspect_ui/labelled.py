@@ -65,6 +65,8 @@ class Labelled:
 
         Raises InspectError where the mode needs something that is not given."""
         seed = self.opened.seed if seed is None else seed
+        if mode in ("near", "only", "hits") and not rule and tuning is None:
+            raise InspectError(f"the sampling mode {mode!r} is about a rule: choose one (--rule PACK/ID, or on the screen 2 Rules)")
         if mode == "near":
             tuning = tuning or next(iter(self.tunings(rule)), None)
             if tuning is None:

@@ -93,7 +93,7 @@ class Session(InForce, Labelled):
         if any(file.pack.name == pack.name for file in self.opened.packs):
             self.draft_notices = [f"{self.drafts} is not in force: another pack is called {pack.name!r}"]
             return []
-        self.draft_notices = [f"drafts of {self.drafts} are in force ({len(pack.rules)} rules)"]
+        self.draft_notices = [f"drafts of {self.drafts} are in force ({len(pack.rules)} rule{'s' * (len(pack.rules) != 1)})"]
         return [PackFile(self.drafts, pack)]
 
     @classmethod

@@ -106,7 +106,7 @@ def test_a_draft_is_written_named_and_in_force_the_next_time(ask, tmp_path):
     assert "hits 30 lines in 30 documents" in shown and "generalising adds 0 lines to the 30" in shown and not (tmp_path / "draft.yaml").exists()
     assert "written to draft.yaml" in ask("FILES", "--print", "draft", "templates", "1", "--write").stdout
     again = ask("FILES", "--print", "rules")
-    assert "draft/page-0-of-30" in again.stdout and "drafts of draft.yaml are in force (1 rules)" in again.stderr
+    assert "draft/page-0-of-30" in again.stdout and "drafts of draft.yaml are in force (1 rule)" in again.stderr
     assert ask("FILES", "--print", "draft", "prefixes", "1", "--write").exit_code == 0
     tuned = ask("FILES", "--print", "tune", "draft/we-use-cookies", "10", "--write") if "we-use-cookies" in (tmp_path / "draft.yaml").read_text() else None
     assert tuned is None or tuned.exit_code == 0
@@ -156,6 +156,7 @@ def test_strata(ask):
         (("FILES", "--print", "duplicates"), "open its directory"),
         (("OUT", "--print", "duplicates", "stub"), "no cluster of 'stub'"),
         (("FILES", "--mode", "odd", "--print", "read"), "no sampling mode 'odd'"),
+        (("FILES", "--mode", "near", "--print", "read"), "choose one (--rule PACK/ID"),
         (("FILES",), "the screen needs a terminal"),
         (("FILES", "--json"), "--json goes with --print"),
     ],

@@ -28,6 +28,8 @@ def user_errors(command: Callable[..., None]) -> Callable[..., None]:
             for problem in found.problems:
                 click.echo(visible(str(problem)), err=True)
             sys.exit(CANNOT_RUN)
+        except BrokenPipeError:
+            raise  # the reader of our output has seen enough (`| head`): click ends quietly
         except (ValueError, OSError) as error:
             if not _is_user_error(error):
                 raise

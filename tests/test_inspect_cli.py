@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import re
+import sys
 
 import pytest
 from click.testing import CliRunner, Result
@@ -164,3 +166,14 @@ def test_strata(ask):
 def test_mistakes_exit_2_and_say_what_to_do(ask, words, message):
     result = ask(*words)
     assert result.exit_code == 2 and message in result.stderr and "Traceback" not in result.output, result.output
+
+
+def test_a_reader_who_has_seen_enough_ends_it_without_a_message(monkeypatch):
+    def gone(*arguments, **options):
+        raise BrokenPipeError(errno.EPIPE, "Broken pipe")
+
+    monkeypatch.setattr("inspect_ui.session.Session.open", gone)
+    monkeypatch.setattr("sys.stdout", sys.stdout)  # click wraps them when it ends so
+    monkeypatch.setattr("sys.stderr", sys.stderr)
+    result = CliRunner().invoke(inspect, ["any", "--print", "read"])
+    assert result.exit_code == 1 and "Broken pipe" not in result.output

@@ -52,7 +52,7 @@ def trimmed(data, start, end, classes):
 def first_words_of(data, starts, ends, classes, words):
     """The first `words` words of trimmed spans that have more (int64 [2, n]); others are empty.
 
-    A span that begins with an ideograph and has fewer words gives its first eight characters, if it has more."""
+    A span that begins with eight characters without a space, the first an ideograph, gives those, if it has more."""
     out = np.empty((2, starts.size), np.int64)
     for k in range(starts.size):
         out[0, k], out[1, k] = starts[k], head_end(data, starts[k], ends[k], classes, words)
@@ -73,7 +73,7 @@ def head_end(data, start, end, classes, words):
         elif not in_word:
             in_word, seen = True, seen + 1
         i, characters = i + size, characters + 1
-        if characters == IDEOGRAPHS:
+        if characters == IDEOGRAPHS and seen == 1:
             eighth = i
     if start < end and eighth < end and characters > IDEOGRAPHS and classes[character_at(data, start, end)[0]] & CJK:
         return eighth
@@ -103,7 +103,7 @@ def tail_start(data, start, end, classes, words):
         elif not in_word:
             in_word, seen = True, seen + 1
         i, characters = i - size, characters + 1
-        if characters == IDEOGRAPHS:
+        if characters == IDEOGRAPHS and seen == 1:
             eighth = i
     if start < end and eighth > start and characters > IDEOGRAPHS and classes[character_before(data, start, end)[0]] & CJK:
         return eighth

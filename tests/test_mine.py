@@ -10,7 +10,7 @@ from collections import Counter, defaultdict
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from inspect_ui.generalise import template_of
@@ -78,6 +78,7 @@ def test_counts_are_those_of_the_definition(texts, kind):
 
 @settings(max_examples=30, deadline=None)
 @given(TEXTS)
+@example(["漢字 we use\n漢字 we use"])  # no word is cut
 def test_the_lines_of_a_group_are_those_that_have_its_key(texts):
     for kind in ("prefixes", "templates", "ngrams"):
         groups = mine_lines(scope_of(texts), kind, 1000)

@@ -64,7 +64,8 @@ class Read(Frame):
                     yield Document(id="text")
             with Container(id="facts"):
                 yield Table([Column("rule that hit", 28, grows=True), Column("by", 8), Column("action", 9, rank=1)], id="hits")
-                yield Table([Column("signal", 19, grows=True), Column("value", 7, right=True), Column("limit", 9), Column("distance", 8, right=True, rank=1)], id="signals")
+                columns = [Column("signal", 14, grows=True), Column("value", 7, right=True), Column("limit", 9), Column("apart", 7, right=True, rank=1)]
+                yield Table(columns, gap=1, id="signals")
 
     # ---- the list
 

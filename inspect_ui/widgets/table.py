@@ -21,7 +21,6 @@ from textual.strip import Strip
 from rules.visible import excerpt
 
 HEADER_ROWS = 1
-GAP = "  "
 
 
 @dataclass(frozen=True)
@@ -84,8 +83,9 @@ class Table(ScrollView, can_focus=True):
         def control(self) -> Table:
             return self.table
 
-    def __init__(self, columns: Sequence[Column], marking: bool = False, **arguments):
+    def __init__(self, columns: Sequence[Column], marking: bool = False, gap: int = 2, **arguments):
         super().__init__(**arguments)
+        self.gap = " " * gap  # between columns
         self.columns = list(columns)
         self.marking = marking
         self.marks: set[int] = set()
@@ -171,7 +171,7 @@ class Table(ScrollView, can_focus=True):
         end = 0
         shown = self._shown_columns()
         for number, cells in shown:
-            end += cells + len(GAP)
+            end += cells + len(self.gap)
             if x < end:
                 return number
         return shown[-1][0]
@@ -193,7 +193,7 @@ class Table(ScrollView, can_focus=True):
         return [(number, max(1, self.columns[number].cells + (each if number in growing else 0))) for number in chosen]
 
     def _needed(self, chosen: list[int]) -> int:
-        return sum(self.columns[number].cells for number in chosen) + len(GAP) * (len(chosen) - 1)
+        return sum(self.columns[number].cells for number in chosen) + len(self.gap) * (len(chosen) - 1)
 
     def render_line(self, y: int) -> Strip:
         width = self.scrollable_content_region.width
@@ -221,7 +221,7 @@ class Table(ScrollView, can_focus=True):
     def _strip(self, cells: Sequence[str], style: Style, mark: str) -> Strip:
         shown = self._shown_columns()
         parts = [fitted(cells[number], width, self.columns[number].right) for number, width in shown]
-        return Strip([Segment(mark + GAP.join(parts), style)]).adjust_cell_length(self.scrollable_content_region.width, style)
+        return Strip([Segment(mark + self.gap.join(parts), style)]).adjust_cell_length(self.scrollable_content_region.width, style)
 
 
 def fitted(text: str, cells: int, right: bool = False) -> str:

@@ -10,7 +10,6 @@ import tokenize
 ESCAPE = r"\\(?:[\s\S]|\Z)"
 QUOTED = rf""""(?:{ESCAPE}|[^"\\\n])*"?|'(?:{ESCAPE}|[^'\\\n])*'?"""
 C = re.compile(rf"//(?P<line>[^\n]*)|/\*(?P<block>[\s\S]*?)(?:\*/|\Z)|{QUOTED}|`(?:{ESCAPE}|[^`\\])*`?|\\[\s\S]?|[\s\S]")
-HASH = re.compile(rf"(?P<start>(?:(?<=[ \t\n\v\f\r;])|\A)#)(?P<line>[^\n]*)|{QUOTED}|\\[\s\S]?|[\s\S]")
 PYTHON = re.compile(
     r"(?P<comment>#[^\n]*)"
     rf"""|(?P<prefix>[rbfuRBFU]{{0,2}})(?P<quote>\"\"\"|''')(?P<long>(?:{ESCAPE}|(?!(?P=quote))[^\\])*)(?:(?P=quote)|\Z)"""
@@ -24,7 +23,17 @@ def c_comment_chars(text: str) -> int:
 
 
 def hash_comment_chars(text: str) -> int:
-    return sum(len(m["line"]) for m in HASH.finditer(text) if m["start"])
+    found, fresh, i = 0, True, 0
+    while i < len(text):
+        if text[i] == "#" and fresh:
+            end = (text + "\n").index("\n", i)
+            found, i = found + end - i - 1, end
+        elif text[i] in "\"'":
+            fresh, i = False, re.compile(QUOTED).match(text, i).end()
+        else:
+            fresh = text[i] in " \t\n\v\f\r;"
+            i += 2 if text[i] == "\\" else 1
+    return found
 
 
 def python_comment_chars(text: str) -> int:

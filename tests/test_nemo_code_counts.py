@@ -41,6 +41,7 @@ def defined(text: str) -> tuple[int, ...]:
 @settings(max_examples=600, deadline=None)
 @given(st.lists(code, min_size=1, max_size=4))
 @example(['"""doc', '"doc\\', "'''a''", "<!--", "<!---->", "<!--->", "/*/", "/**/", "<a b='", "<", "<script", "é#é", "`//`//x"])
+@example(["\\\n##", "\\\\ # a", "\\ # b"])
 @example(['class A: "doc"\n', 'def f(): "no" + x', 'async def f():\n\n  # c\n  u"""d"""  # e\n  "not"', '("no")', '"yes"; "no"', 'x\n"no"', 'def f() -> "x":\n  b"no"'])
 def test_equal_the_definitions(texts):
     assert counted(texts) == [defined(text) for text in texts]

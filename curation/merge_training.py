@@ -111,16 +111,29 @@ def merge_pair(first, second, merged, words, chains, pairs, heap, state):
     state[EVENT] += 1
     state[TOUCHED] = 0
     _, entry = find_pair(pairs, pair_key(first, second))
-    node, pairs.heads[entry] = pairs.heads[entry], NONE
-    while node != NONE:
-        place = chains.place[node]
-        node = chains.after[node]
+    places = places_from(pairs.heads[entry], chains)
+    pairs.heads[entry] = NONE
+    if first == second:
+        places.sort()  # in a run of one token, the pair that comes first in the word is merged first
+    for place in places:
         following = words.after[place]
         if words.tokens[place] == first and following != NONE and words.tokens[following] == second:
             merge_at(place, following, merged, words, chains, pairs, heap, state)
     pairs.counts[entry] = 0
     for k in range(state[TOUCHED]):
         push(heap.touched[k], pairs, heap, state)
+
+
+@inlined
+def places_from(node, chains):
+    """The places that are chained from `node` on, in the order of the chain."""
+    length, k = 0, node
+    while k != NONE:
+        length, k = length + 1, chains.after[k]
+    places = np.empty(length, chains.place.dtype)
+    for k in range(length):
+        places[k], node = chains.place[node], chains.after[node]
+    return places
 
 
 @inlined

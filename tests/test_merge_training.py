@@ -99,3 +99,10 @@ def test_merges_over_known_tokens_are_those_of_the_definition(words, data, limit
     offsets, tokens = np.cumsum([0, *map(len, words)]), np.array([token for word in words for token in word], np.int32)
     expected = plain_merges(spelled, words, counts, limit)
     assert learn_merges(list(spelled), offsets, tokens, np.array(counts, np.int64), limit, 2) == expected
+
+
+def test_a_run_of_one_token_is_merged_from_its_start():
+    """Also where the first of the run was made by a merge, and so was listed last."""
+    spelled, words = [b"a", b"b", b"ab", b"ba", b"aa"], [[0, 0, 4, 4]]
+    found = learn_merges(list(spelled), np.array([0, 4]), np.array(words[0], np.int32), np.array([2], np.int64), 7, 2)
+    assert found == plain_merges(spelled, words, [2], 7) == [(0, 0), (4, 4), (5, 4)]

@@ -57,14 +57,14 @@ def started_ray(count: int, settings: RaySettings) -> tuple[Any, int]:
     os.environ.setdefault("RAY_DEDUP_LOGS", "1")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    if settings.cluster() and _has_token():
+    address = settings.cluster()
+    if address and _answer(address) not in ("", None):
+        raise WorkerError("\n".join(["there is no Ray cluster to join", *diagnosis(address)]))
+    if address and _has_token():
         os.environ.setdefault("RAY_AUTH_MODE", "token")  # Ray itself looks for the token too late when it joins by address
     import ray
 
     if not ray.is_initialized():
-        address = settings.cluster()
-        if address and _answer(address) not in ("", None):
-            raise WorkerError("\n".join(["there is no Ray cluster to join", *diagnosis(address)]))
         with told_when_it_stalls(address):
             try:
                 ray.init(logging_level="ERROR", log_to_driver=False, configure_logging=True, **_options(address, count, settings))

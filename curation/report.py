@@ -50,7 +50,7 @@ def numbers(output: Path) -> dict[str, Any]:
         "warnings": [*language_warnings(counts, (run["job"]["language"] or {}).get("keep", ())), *_packing_warnings(packed)],
         "input": {**run["input"], "skipped": read.get("skipped", {}), "repaired": read.get("repaired", {})},
         "quarantine": _causes(entries, output),
-        "rules": rules.get("rules", {}), "edits": dict(sorted((rules.get("edits", {}) | counts.get("lines", {}).get("edits", {}) | counts.get("substrings", {}).get("edits", {})).items())), "seconds": _seconds(entries),
+        "rules": rules.get("rules", {}), "evidence": run.get("evidence", {}), "edits": dict(sorted((rules.get("edits", {}) | counts.get("lines", {}).get("edits", {}) | counts.get("substrings", {}).get("edits", {})).items())), "seconds": _seconds(entries),
         "languages": {"in": counts.get("language", {}).get("languages_in", {}), "kept": clean.get("languages", {})},
         "duplicates": _duplicates(entries, output), "near": _near(entries),
         "evaluation": _evaluation(entries, output),
@@ -158,7 +158,7 @@ def markdown(report: dict[str, Any]) -> str:
     lines += [f"> Warning: {visible(w)}" for w in report["warnings"]] + ([""] if report["warnings"] else [])
     keys = ("in", "removed", "quarantined", "kept", "in_bytes", "kept_bytes")
     lines += ["## Funnel", "", *_table(["stage", *(k.replace("_", " ") for k in keys)], [[r["stage"], *(r[k] for k in keys)] for r in report["funnel"]]), ""]
-    lines += _rules_section(report) + _edits_section(report) + _time_section(report)
+    lines += _rules_section(report) + _evidence_section(report) + _edits_section(report) + _time_section(report)
     lines += _language_section(report) + _duplicates_section(report)
     lines += _evaluation_section(report["evaluation"])
     lines += _named_section("Quarantine", "records by cause", report["quarantine"])
@@ -175,6 +175,12 @@ def _rules_section(report: dict[str, Any]) -> list[str]:
     rows = [[name, r["hits"], r["only"], r["reason"], r["words"], r["bytes"]] for name, r in report["rules"].items()]
     header = ["rule", "documents hit", "hit by no other rule that drops", "first reason", "words hit", "bytes hit"]
     return ["## Rules", "", *_table(header, rows), ""]
+
+
+def _evidence_section(report: dict[str, Any]) -> list[str]:
+    """What ablations found about the rules of this run."""
+    rows = [[name, found] for name, records in report["evidence"].items() for found in records]
+    return ["## Evidence", "", *_table(["rule", "models trained with it, against models trained without it"], rows), ""] if rows else []
 
 
 def _edits_section(report: dict[str, Any]) -> list[str]:

@@ -17,6 +17,7 @@ from curation.inputs import InputFile
 from curation.job import LoadedJob
 from curation.manifest import Entry
 from curation.shards import TEMPORARY, write_json
+from rules.evidence import told
 
 RUN_FILE = "run.json"
 DATA_FOLDERS = ("clean", "removed", "edits", "overlaps", "signals", "clusters", "quarantine", "packed", ".work", "manifest")
@@ -72,6 +73,7 @@ def describe(job: LoadedJob, files: Sequence[InputFile]) -> dict[str, Any]:
         "schema_version": 1, "job_file": str(job.path), "job_sha256": job.sha256, "inputs": list(job.inputs), "folder": str(job.folder),
         "input": {"files": len(files), "bytes": sum(f.size_bytes for f in files)},
         "job": json.loads(json.dumps(job.effective(), default=str)), "packs": packs, "versions": versions,
+        "evidence": {f"{pack.name}/{rule.id}": [told(record, pack.rule_sha256(rule)) for record in rule.evidence] for pack in job.packs for rule in pack.rules if rule.evidence},
     }  # fmt: skip
 
 

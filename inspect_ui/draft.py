@@ -21,7 +21,7 @@ from inspect_ui.effects import Effect, LineAt
 from inspect_ui.generalise import Edge, general_pattern, literal_pattern
 from inspect_ui.line_table import LineTable
 from inspect_ui.sample import InspectError
-from inspect_ui.write_back import replace_file
+from rules.file_text import replace_file
 from rules.places import load
 from rules.rule import Comparison, Condition, Pack, Rule, UrlTest
 from rules.visible import is_hidden

@@ -32,9 +32,10 @@ def rules_view(session: Session) -> View:
         (row.rule, row.action, f"{row.documents:,}", percent(row.share), _number(row.only), _number(row.lines), percent(row.word_share), _said(row.score.precision), _said(row.score.recall))
         for row in shown
     ]  # fmt: skip
+    evidence = [f"{row.rule}  trained with it: {found}" for row in rows for found in row.evidence]
     idle = len(rows) - len(shown)
     lines = table(header, cells, "<<>>>>><<") if shown else []
-    return {"rules": [row.as_dict() for row in rows]}, [*lines, *([f"{idle} of {len(rows)} rules hit nothing"] if idle else [])]
+    return {"rules": [row.as_dict() for row in rows]}, [*lines, *evidence, *([f"{idle} of {len(rows)} rules hit nothing"] if idle else [])]
 
 
 def _number(value: int | None) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -10,6 +10,7 @@ from inspect_ui.effects import tagged_lines
 from inspect_ui.judging import Judged
 from inspect_ui.line_votes import only_lines
 from inspect_ui.scores import Judgements, Score, document_score, line_score
+from rules.evidence import told
 from rules.rule import Pack, Rule
 
 
@@ -30,6 +31,7 @@ class RuleRow:
     word_share: float  # of the sample's words
     score: Score
     thresholds: int  # comparisons that Tune can move
+    evidence: tuple[str, ...] = ()  # what ablations found, the newest first
 
     @property
     def labels(self) -> int:
@@ -47,7 +49,12 @@ def rule_rows(judged: Judged, labelled: Judgements) -> list[RuleRow]:
     """Every rule of every pack, in order."""
     words = max(int(judged.words.sum()), 1)
     only = only_lines(judged)
-    return [_row(judged, labelled, pack, rule, words, only) for pack in judged.packs for rule in pack.rules if not rule.variant]
+    rules = [(pack, rule) for pack in judged.packs for rule in pack.rules if not rule.variant]
+    return [replace(_row(judged, labelled, pack, rule, words, only), evidence=_evidence(pack, rule)) for pack, rule in rules]
+
+
+def _evidence(pack: Pack, rule: Rule) -> tuple[str, ...]:
+    return tuple(told(record, pack.rule_sha256(rule)) for record in rule.evidence)
 
 
 def _row(judged: Judged, labelled: Judgements, pack: Pack, rule: Rule, all_words: int, only: dict[str, int]) -> RuleRow:

@@ -6,11 +6,11 @@ does not say what it should, the file is put back.
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
 
 from inspect_ui.sample import InspectError
+from rules.file_text import replace_file
 from rules.pack import SHIPPED, load_pack
 from rules.places import KEY, KeyPath, Problems
 from rules.rule import Pack, Rule
@@ -93,13 +93,3 @@ def _write(path: Path, file: Path, rule: Rule, key: KeyPath, value: str, says) -
         pass
     replace_file(file, old)
     raise InspectError(f"{file}:{line}:{col}: cannot change this value alone (has the file changed?); edit the file")
-
-
-def replace_file(path: Path, text: str) -> None:
-    """Write `text` to a file beside `path`, sync it, and put it in its place."""
-    temporary = path.with_name(f".{path.name}.part")
-    with open(temporary, "w", encoding="utf-8", newline="") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)

@@ -9,6 +9,7 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_type_hints
 
+from rules.evidence import Evidence
 from rules.places import SettingError
 from rules.rewriting import missing_package
 from rules.words import Splitter
@@ -93,6 +94,7 @@ class RuleYaml:
     false_positives: tuple[str, ...] = key("what it is known to hit wrongly, in words", ())
     formerly: tuple[str, ...] = key("ids this rule had before", ())
     expect_drop: float | None = key("share of a sample that it may drop before check calls it a mistake (0.2 otherwise)", None)
+    evidence: tuple[Evidence, ...] = key("what ablations found: models trained with the rule against models without it", ())
     examples: ExamplesYaml = key("texts it must act on and must leave alone; each is a test", ExamplesYaml())
 
 

@@ -223,7 +223,7 @@ class RuleReader:
 def _plain_fields(shape: Any) -> dict[str, Any]:
     """The fields that need no further reading."""
     examples = shape.examples and Examples(shape.examples.drop, shape.examples.keep, shape.examples.change)
-    plain = {name: getattr(shape, name) for name in ("id", "why", "source", "action", "lines", "match", "with_", "ascii", "expect_drop", "formerly", "false_positives")}
+    plain = {name: getattr(shape, name) for name in ("id", "why", "source", "action", "lines", "match", "with_", "ascii", "expect_drop", "formerly", "false_positives", "evidence")}
     return plain | {"languages": codes(shape.languages or ()), "examples": examples}
 
 

@@ -1,6 +1,6 @@
 """What a rule and a pack are, as plain data. Reading them from YAML is in rules/pack.py, deciding in rules/engine.py.
 
-A pack's hash covers everything that can change a verdict or a text, and nothing else (not `why`, not examples), so a
+A pack's hash covers everything that can change a verdict or a text, and nothing else (not `why`, not examples, not evidence), so a
 better explanation never makes a corpus stale.
 """
 
@@ -11,6 +11,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from rules.evidence import Evidence
 from rules.places import KeyPath, Located
 from rules.word_lists import WordList
 from rules.words import Splitter
@@ -94,6 +95,7 @@ class Rule:
     false_positives: tuple[str, ...] = ()
     formerly: tuple[str, ...] = ()  # ids it had before
     expect_drop: float | None = None  # share of a sample that it may drop before `check` calls it a mistake
+    evidence: tuple[Evidence, ...] = ()  # what ablations found
     examples: Examples = Examples()
     except_languages: tuple[str, ...] = ()  # languages for which `by_language` says something else
     variant: bool = False  # a form of the rule before it, for the one language in `languages`
@@ -144,6 +146,12 @@ class Pack:
         """Hash of what decides how this pack changes texts; the same for packs that change none."""
         rules = [r.measured() for r in self.rules if r.acts_on_lines and r.lines]
         return _hash([self.languages, self.line_breaks, rules] if rules else [])
+
+    def rule_sha256(self, rule: Rule) -> str:
+        """Hash of everything that decides what `rule` of this pack drops or changes; its action is not part of it."""
+        forms = [[*form.measured(), conditions_text(form.drop_when)] for form in self.rules if form.id == rule.id]
+        lists = sorted((name, words.sha256) for name, words in self.lists.items())
+        return _hash([self.languages, self.words, self.line_breaks, lists, forms])
 
     def rule(self, name: str) -> Rule | None:
         """The rule with this id, or that once had it."""

@@ -118,7 +118,8 @@ def short_share(share: Share) -> str:
 def told(row: RuleRow) -> str:
     """What there was no room for in the table: why the rule exists, and what labels say in full."""
     recall = f"recall {row.score.recall}" if row.score.recall else "recall: label documents at random first"
-    return f"{row.rule}: {row.why}\nprecision {row.score.precision} · {recall}"
+    lines = [f"{row.rule}: {row.why}", f"precision {row.score.precision} · {recall}", *(f"trained with it: {found}" for found in row.evidence)]
+    return "\n".join(lines)
 
 
 def style_of(row: RuleRow) -> str:

@@ -131,7 +131,7 @@ def load_job(path: str | Path) -> LoadedJob:
         problems += found.problems
     problems += _nothing_given(located)
     data = located.data if isinstance(located.data, dict) else {}
-    packs = _packs(data.get("packs"), located, path.parent, problems)
+    packs = read_packs(data.get("packs"), located, path.parent, problems)
     if job is not None:
         problems += _file_problems(job, located, path.parent) + _evaluation_problems(job, located, path.parent) + _against_problems(job, located, path.parent) + _order_problems(job, located)
         problems += _worker_problems(job, located) + _memory_problems(job, located)
@@ -201,10 +201,11 @@ def _nothing_given(located: Located) -> list[Problem]:
     return [located.problem((k,), "R103", message.format(key=k)) for k in stages if k in data and data[k] is None]
 
 
-def _packs(uses: Any, located: Located, folder: Path, problems: list[Problem]) -> tuple[Pack, ...]:
+def read_packs(uses: Any, located: Located, folder: Path, problems: list[Problem], at: KeyPath = ("packs",)) -> tuple[Pack, ...]:
+    """The packs that the list at `at` names; mistakes are added to `problems`."""
     packs: list[Pack] = []
     for index, use in enumerate(uses if isinstance(uses, list) else []):
-        at = ("packs", index)
+        place = (*at, index)
         name = use.get("use") if isinstance(use, dict) else use
         if not isinstance(name, str):
             continue
@@ -212,7 +213,7 @@ def _packs(uses: Any, located: Located, folder: Path, problems: list[Problem]) -
             file = find_pack(name, folder)
             pack = load_pack(file)
         except ValueError as error:
-            problems.append(located.problem((*at, "use"), "R109", str(error)))
+            problems.append(located.problem((*place, "use"), "R109", str(error)))
             continue
         except Problems as found:
             problems += found.problems
@@ -220,8 +221,8 @@ def _packs(uses: Any, located: Located, folder: Path, problems: list[Problem]) -
         if not file.is_relative_to(SHIPPED):  # the examples of shipped packs are run by the tests of gristmill
             problems += example_problems(pack)
         if pack.name in {p.name for p in packs}:
-            problems.append(located.problem(at, "R105", f"two packs are called {pack.name!r}"))
-        packs.append(_with_actions(pack, use.get("set"), located, (*at, "set"), problems) if isinstance(use, dict) else pack)
+            problems.append(located.problem(place, "R105", f"two packs are called {pack.name!r}"))
+        packs.append(_with_actions(pack, use.get("set"), located, (*place, "set"), problems) if isinstance(use, dict) else pack)
     return tuple(packs)
 
 

@@ -24,6 +24,7 @@ from torch import Tensor
 from train.config import RampStage
 from train.handoff import HandoffError, PackedSplit
 from train.ramp import BatchPlan
+from train.row_order import RowKeys
 
 IGNORED = -100
 Row = tuple[np.ndarray, np.ndarray, np.ndarray]
@@ -150,6 +151,7 @@ class Loader:
     seed: int
     slots: int
     ramp: tuple[RampStage, ...] = ()
+    keys: RowKeys | None = None  # with them, the order of an epoch comes from what is in the rows
 
     def rows(self, step: int) -> np.ndarray:
         """The split's rows for `step`, the same whatever the number of devices."""
@@ -159,7 +161,7 @@ class Loader:
         epochs, within = np.divmod(places, len(self.split))
         rows = np.empty_like(places)
         for epoch in np.unique(epochs):
-            order = epoch_order(self.seed, int(epoch), len(self.split))
+            order = self.keys.order(self.seed, int(epoch)) if self.keys else epoch_order(self.seed, int(epoch), len(self.split))
             rows[epochs == epoch] = order[within[epochs == epoch]]
         return rows
 

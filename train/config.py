@@ -117,7 +117,8 @@ class TrainConfig:
     1e-4 where it is used. `batch_ramp` lists smaller batches for the first steps, each a multiple of the rows of a part.
     `parallel` says whether several devices each hold the whole model (replicate) or a share of it (shard); `auto` shards
     what would fill more than half of a GPU. `log_to` sends metrics to TensorBoard or W&B as well.
-    `start_from` is a model (a run, a checkpoint, a Llama folder) whose weights the first step begins with.
+    `row_order: by_content` draws the order of rows from what is in them, so that folders which share rows have these in
+    the same order (train/row_order.py). `start_from` is a model (a run, a checkpoint, a Llama folder) whose weights the first step begins with.
     """
 
     data: str
@@ -140,6 +141,7 @@ class TrainConfig:
     batch_ramp: tuple[RampStage, ...] = ()
     clip_norm: float = 1.0
     seed: int = 0
+    row_order: Literal["shuffled", "by_content"] = "shuffled"
     start_from: str | None = None
     eval_every: int = 500
     eval_rows: int = 64

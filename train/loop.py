@@ -30,6 +30,7 @@ from train.objective import Objective, parallel, place_model, shards
 from train.optimizer import Optimizer
 from train.part_gradients import PartGradients
 from train.proof import prove_isolation
+from train.row_order import row_keys
 from train.run import Listener, Run, State, Stopped
 from train.run_folder import METRICS, finished_summary, prepare_run
 from train.sizes import parameter_counts
@@ -130,7 +131,7 @@ def _open_data(config: TrainConfig, world: World) -> tuple[Loader, HeldOut]:
         raise TrainError(f"{config.data}: the train split is empty. Pack more documents.")
     part_rows = config.batch_rows // config.accumulation // world.size
     slots = boundary_slots(max(split.max_documents, held_out.max_documents), part_rows)
-    loader = Loader(split, config.batch_rows, config.accumulation, config.seed, slots, config.batch_ramp)
+    loader = Loader(split, config.batch_rows, config.accumulation, config.seed, slots, config.batch_ramp, row_keys(split, config.row_order))
     return loader, open_held_out(held_out, config.eval_rows, config.eval_by)
 
 

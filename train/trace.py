@@ -20,6 +20,7 @@ from train.batch import Loader, PackedBatch, boundary_slots, packed_batch
 from train.config import RampStage, TrainError
 from train.evaluate.pieces import Pieces
 from train.handoff import DOCUMENTS_NAME, PackedSplit, manifest_sha256, open_split
+from train.row_order import row_keys
 from train.run_folder import read_run
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def open_traced(run: Path, data: Path | None = None) -> TracedRun:
     if manifest_sha256(data) != record["packed_sha256"]:
         raise TrainError(f"{data}: is not the packed data that {run} trained on. Name that with --data.")
     ramp = tuple(RampStage(**stage) for stage in config.get("batch_ramp", ()))
-    loader = Loader(split, config["batch_rows"], config["accumulation"], config["seed"], slots=2, ramp=ramp)
+    loader = Loader(split, config["batch_rows"], config["accumulation"], config["seed"], slots=2, ramp=ramp, keys=row_keys(split, config.get("row_order", "shuffled")))
     return TracedRun(run, data, config["steps"], split, loader)
 
 

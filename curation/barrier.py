@@ -21,7 +21,7 @@ from curation.line_barrier import decide_lines
 from curation.manifest import Entry, key_of
 from curation.memory import check_memory, expected_documents, foretold_memory, partition_bytes
 from curation.near_clusters import NearPlan, joined_roots, near_edges, plan_near
-from curation.pass_plan import WORK, Pass, plan_passes
+from curation.pass_plan import WORK, Drops, Pass, plan_passes
 from curation.progress import Work
 from curation.run_state import RunState
 from curation.stages.near import s_curve, s_curve_line
@@ -47,14 +47,14 @@ def foretell(run: RunState, shards: Sequence[Shard]) -> None:
             run.progress.note(s_curve_line(run.job.settings.near))
 
 
-def decide(run: RunState, step: Pass, entries: dict[int, Entry]) -> tuple[str, dict[int, str]]:
-    """Decide after `step`: the decision's fingerprint, and each shard's file of drops (or all shards' repeated lines)."""
+def decide(run: RunState, step: Pass, entries: dict[int, Entry]) -> dict[int, Drops]:
+    """Decide after `step` about the shards of `entries`, in their order: what goes of each (or all shards' repeated lines)."""
     deciders = {("lines",): decide_lines, ("substrings",): decide_substrings}
     return deciders.get(step.barrier, _decide_documents)(run, step, entries)
 
 
-def _decide_documents(run: RunState, step: Pass, entries: dict[int, Entry]) -> tuple[str, dict[int, str]]:
-    keys_paths = {n: f"{WORK}/{step.name}/{n:05d}.keys.parquet" for n in sorted(entries)}
+def _decide_documents(run: RunState, step: Pass, entries: dict[int, Entry]) -> dict[int, Drops]:
+    keys_paths = {n: f"{WORK}/{step.name}/{n:05d}.keys.parquet" for n in entries}
     keys_files = {path: entries[n].outputs[path] for n, path in keys_paths.items() if path in entries[n].outputs}
     drops = {n: f"{WORK}/barrier{step.number}/{n:05d}.parquet" for n, path in keys_paths.items() if path in keys_files}
     work = _work(run, step, keys_files, list(drops))
@@ -64,7 +64,7 @@ def _decide_documents(run: RunState, step: Pass, entries: dict[int, Entry]) -> t
             run.known(task.unit, task.key)
     else:
         entry = run.add(run.manifest.record(_decided(run, work, list(drops.values()))))
-    return entry.fingerprint, drops
+    return {n: Drops(path, key_of(step.barrier, entry.outputs[path]["sha256"])) for n, path in drops.items()}
 
 
 @dataclass(frozen=True)

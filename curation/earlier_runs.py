@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from curation.duplicates import HASHES, DuplicatesError
 from curation.job import LoadedJob
-from curation.manifest import Manifest
+from curation.manifest import Entry, Manifest
 from curation.run_directory import read_run
 
 KEY_COLUMNS = {"exact": HASHES[0], "near": "signature"}
@@ -59,10 +59,16 @@ def _check_settings(folder: str, stage: str, theirs: dict[str, Any] | None, ours
             raise DuplicatesError(f"against: {folder} was run with {stage}: {name}: {theirs.get(name)}, this job says {mine[name]}; they must be the same")
 
 
+def _in_order(entries: list[Entry]) -> list[Entry]:
+    """The entries of all passes, each pass in the order of the run's input, which is not that of the shards' numbers."""
+    places = {e.unit.split("/")[1]: (e.input["file"], tuple(e.input["row_groups"] or ())) for e in entries if e.input}
+    return sorted(entries, key=lambda entry: places.get(entry.unit.split("/")[1], ("", ())))
+
+
 def _keys_of(folder: Path, number: int, barrier: tuple[str, ...]) -> list[EarlierKeys]:
     """The keys of the first pass that has all that the barrier compares."""
     manifest = Manifest(folder)
-    entries = [entry for unit in manifest.units() if unit.startswith("pass") and (entry := manifest.read(unit))]
+    entries = _in_order([entry for unit in manifest.units() if unit.startswith("pass") and (entry := manifest.read(unit))])
     decided = {path: out for unit in manifest.units() if unit.startswith("barrier") and (e := manifest.read(unit)) for path, out in e.outputs.items()}
     for step in sorted({entry.unit.split("/")[0] for entry in entries}):
         found = []

@@ -13,15 +13,15 @@ from curation.manifest import Entry, key_of
 from curation.memory import TASK_SHARE, partition_bytes
 from curation.near_clusters import save_array
 from curation.outcome import add_counts
-from curation.pass_plan import WORK, Pass
+from curation.pass_plan import WORK, Drops, Pass
 from curation.run_state import RunState, file_entry
 from curation.shard_output import LINE_COUNTS
 
 
-def decide_lines(run: RunState, step: Pass, entries: dict[int, Entry]) -> tuple[str, dict[int, str]]:
-    """Find repeated lines after `step`: the decision's fingerprint, and their file for each shard."""
+def decide_lines(run: RunState, step: Pass, entries: dict[int, Entry]) -> dict[int, Drops]:
+    """Find repeated lines after `step`: their file, for each shard the same."""
     name, output, settings = f"barrier{step.number}", run.job.output, run.job.settings.lines
-    paths = {n: f"{WORK}/{step.name}/{n:05d}.lines.arrow" for n in sorted(entries)}
+    paths = {n: f"{WORK}/{step.name}/{n:05d}.lines.arrow" for n in entries}
     files = {path: entries[n].outputs[path] for n, path in paths.items() if path in entries[n].outputs}
     path, configuration = f"{WORK}/{name}/repeated.npy", repr(settings)
     key = key_of(name, LINE_COUNTS, configuration, [entry["sha256"] for entry in files.values()])
@@ -38,7 +38,7 @@ def decide_lines(run: RunState, step: Pass, entries: dict[int, Entry]) -> tuple[
     else:
         for task in tasks:
             run.known(task.unit, task.key)
-    return key_of(entry.fingerprint, configuration), dict.fromkeys(entries, path)
+    return dict.fromkeys(entries, Drops(path, key_of(entry.fingerprint, configuration)))
 
 
 def _tasks(run: RunState, name: str, files: dict[str, dict], key: str) -> list[CountTask]:

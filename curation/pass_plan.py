@@ -57,6 +57,14 @@ def plan_passes(stages: tuple[str, ...]) -> list[Pass]:
 
 
 @dataclass(frozen=True)
+class Drops:
+    """What a barrier decided about the rows of one shard: the file, and a key of what is in it."""
+
+    path: str
+    key: str
+
+
+@dataclass(frozen=True)
 class ShardTask:
     """Everything a worker needs to do one pass over one shard."""
 

@@ -23,13 +23,14 @@ from curation.job import LoadedJob
 from curation.manifest import Entry, Manifest, key_of
 from curation.outcome import add_counts
 from curation.pass_keys import basis, input_identity, pass_key
-from curation.pass_plan import WORK, Pass, ShardTask, plan_passes
+from curation.pass_plan import WORK, Drops, Pass, ShardTask, plan_passes
 from curation.passes import run_shard
 from curation.progress import Progress, Work
 from curation.report import write_report
 from curation.run_directory import locked, open_run_directory, sweep
 from curation.run_log import LoggedProgress, RunLog
 from curation.run_state import RunState, file_entry
+from curation.shard_numbers import number_shards
 from curation.shards import file_sha256
 from curation.stages.decontaminate import items_line
 from curation.stages.pack import check_carried, fit_tokenizer, tokenise_shard, write_packed
@@ -60,7 +61,7 @@ def run_job(
         shown.started(job.sha256, workers=str(workers), files=len(files))
         run = RunState(job, workers, shown, Manifest(job.output), should_stop)
         try:
-            clean = _curate(run, plan_shards(files))
+            clean = _curate(run, number_shards(plan_shards(files), job.output))
             if job.settings.pack:
                 _pack(run, clean)
         finally:
@@ -79,22 +80,19 @@ def run_job(
 def _curate(run: RunState, shards: Sequence[Shard]) -> list[Entry]:
     """All passes; returns the entries of the last one, in the order of the shards."""
     entries: dict[int, Entry] = {}
-    drops: dict[int, str] = {}
-    barrier_key = ""
+    drops: dict[int, Drops] = {}
     if "decontaminate" in run.job.stages:
         run.progress.note(items_line(run.job.settings.decontaminate))
     foretell(run, shards)
     for step in plan_passes(run.job.stages):
-        tasks = [_task(run, step, shard, entries.get(shard.number), drops, barrier_key) for shard in shards]
+        tasks = [_task(run, step, shard, entries.get(shard.number), drops) for shard in shards]
         entries = _run_pass(run, step, [task for task in tasks if task is not None])
         if step.barrier:
-            barrier_key, drops = decide(run, step, entries)
-    return [entries[number] for number in sorted(entries)]
+            drops = decide(run, step, entries)
+    return list(entries.values())
 
 
-def _task(
-    run: RunState, step: Pass, shard: Shard, before: Entry | None, drops: dict[int, str], barrier_key: str
-) -> ShardTask | None:
+def _task(run: RunState, step: Pass, shard: Shard, before: Entry | None, drops: dict[int, Drops]) -> ShardTask | None:
     """The task of one shard, or None when the pass before handed nothing on."""
     if step.number == 0:
         source: tuple = (input_identity(shard),)
@@ -102,8 +100,9 @@ def _task(
     kept = _kept_path(before, step.number - 1)
     if before is None or kept is None:
         return None
-    source = (before.outputs[kept]["sha256"], barrier_key)
-    return ShardTask(run.job, step, shard, pass_key(run.job, step, source), kept, drops[shard.number], basis(run.job, step, source))
+    decided = drops[shard.number]
+    source = (before.outputs[kept]["sha256"], decided.key)
+    return ShardTask(run.job, step, shard, pass_key(run.job, step, source), kept, decided.path, basis(run.job, step, source))
 
 
 def _kept_path(entry: Entry | None, number: int) -> str | None:
@@ -114,7 +113,7 @@ def _kept_path(entry: Entry | None, number: int) -> str | None:
 
 
 def _run_pass(run: RunState, step: Pass, tasks: list[ShardTask]) -> dict[int, Entry]:
-    """Run the tasks that are not done; the largest shards start first."""
+    """Run the tasks that are not done, the largest shards first; returns the entries in the order of the tasks."""
     entries: dict[int, Entry] = {}
     waiting = []
     for task in tasks:
@@ -130,7 +129,7 @@ def _run_pass(run: RunState, step: Pass, tasks: list[ShardTask]) -> dict[int, En
         for entry in run.mapped(run_shard, waiting, bar):
             entries[numbers[entry.unit]] = run.add(entry)
             bar.advance(entry)
-    return entries
+    return {task.shard.number: entries[task.shard.number] for task in tasks}
 
 
 def _to_do(unit: str, entry: Entry | None) -> list[Work]:

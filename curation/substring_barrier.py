@@ -17,17 +17,17 @@ from curation.duplicates import DuplicatesError
 from curation.manifest import Entry, key_of
 from curation.memory import TASK_SHARE, partition_bytes
 from curation.near_clusters import JoinTask, run_join, save_array
-from curation.pass_plan import WORK, Pass
+from curation.pass_plan import WORK, Drops, Pass
 from curation.run_state import RunState, file_entry
 from curation.window_files import WindowBandTask, run_window_bands
 
 
-def decide_substrings(run: RunState, step: Pass, entries: dict[int, Entry]) -> tuple[str, dict[int, str]]:
-    """Find repeated windows after `step`: the decision's fingerprint, and each shard's file of them."""
+def decide_substrings(run: RunState, step: Pass, entries: dict[int, Entry]) -> dict[int, Drops]:
+    """Find repeated windows after `step`: each shard's file of them."""
     name, output, settings = f"barrier{step.number}", run.job.output, run.job.settings.substrings
-    paths = {n: f"{WORK}/{step.name}/{n:05d}.windows" for n in sorted(entries)}
+    paths = {n: f"{WORK}/{step.name}/{n:05d}.windows" for n in entries}
     files = {path: entries[n].outputs[path] for n, path in paths.items() if path in entries[n].outputs}
-    repeated = {n: f"{WORK}/{name}/repeated-{n:05d}.npy" for n in sorted(entries)}
+    repeated = {n: f"{WORK}/{name}/repeated-{n:05d}.npy" for n in entries}
     key = key_of(name, "substrings", settings.words, [entry["sha256"] for entry in files.values()], list(repeated))
     bands, joins = _tasks(run, name, files, key)
     entry = run.known(name, key)
@@ -45,7 +45,7 @@ def decide_substrings(run: RunState, step: Pass, entries: dict[int, Entry]) -> t
     else:
         for task in [*bands, *joins]:
             run.known(task.unit, task.key)
-    return key_of(entry.fingerprint, settings.words), repeated
+    return {n: Drops(path, key_of("substrings", entry.outputs[path]["sha256"], settings.words)) for n, path in repeated.items() if path in entry.outputs}
 
 
 def _tasks(run: RunState, name: str, files: dict[str, dict[str, Any]], key: str) -> tuple[list[WindowBandTask], list[JoinTask]]:

@@ -21,6 +21,7 @@ from curation.manifest import Entry, Manifest
 from curation.pass_plan import WORK
 from curation.report import REPORT_JSON, plain_funnel, total_line
 from curation.run_directory import DATA_FOLDERS, read_run
+from curation.shard_numbers import NUMBERS_FILE, read_numbers
 from curation.shards import file_sha256
 from train.handoff import MANIFEST_NAME, HandoffError
 from train.verify_packed import verify as verify_packed
@@ -58,6 +59,7 @@ def verify(output: Path) -> Verified:
             found.bytes += expected["bytes"]
             found.problems += file_problems(output, path, expected)
     found.problems += _unlisted(output, entries)
+    found.problems += _number_problems(output, entries)
     found.problems += _book_problems(run, entries)
     found.problems += _report_problems(output, run, entries, found)
     found.problems += _packed_problems(output, entries)
@@ -103,6 +105,17 @@ def _unlisted(output: Path, entries: Sequence[Entry]) -> list[str]:
     there = (p for folder in folders for p in sorted((output / folder).rglob("*")) if p.is_file())
     names = (str(path.relative_to(output)) for path in there)
     return [f"{name}: not listed in the manifest; gristmill did not write it" for name in names if name not in listed]
+
+
+def _number_problems(output: Path, entries: Sequence[Entry]) -> list[str]:
+    """Every shard that was read must have its number, or the next run reads it again under another one."""
+    numbers = read_numbers(output)
+    names = {f"pass0/{number:05d}": name for name, number in numbers.items()}
+    for entry in (entry for entry in entries if entry.input):
+        groups = entry.input["row_groups"]
+        if names.get(entry.unit) != (entry.input["file"], None if groups is None else tuple(groups)):
+            return [f"{NUMBERS_FILE}: damaged, or missing: it does not say that {entry.input['file']} is {entry.unit}; `gristmill run` writes it again"]
+    return []
 
 
 def _book_problems(run: dict[str, Any], entries: Sequence[Entry]) -> Iterator[str]:

@@ -134,7 +134,7 @@ def load_job(path: str | Path) -> LoadedJob:
     packs = read_packs(data.get("packs"), located, path.parent, problems)
     if job is not None:
         problems += _file_problems(job, located, path.parent) + _evaluation_problems(job, located, path.parent) + _against_problems(job, located, path.parent) + _order_problems(job, located)
-        problems += _worker_problems(job, located) + _memory_problems(job, located)
+        problems += _worker_problems(job, located) + _memory_problems(job, located) + _rehydrate_problems(job, located)
     if problems:
         raise Problems(problems)
     assert job is not None
@@ -269,6 +269,21 @@ def _memory_problems(job: Job, located: Located) -> list[Problem]:
     except SettingError as error:
         return [located.problem(("memory",), "R103", str(error))]
     return []
+
+
+def _rehydrate_problems(job: Job, located: Located) -> list[Problem]:
+    """Removal rates by cluster size need rules that remove, and sizes that are known by then."""
+    if job.pack is None or job.pack.rehydrate != "removal_rates":
+        return []
+    stages, message = _enabled(job), ""
+    if "rules" not in stages:
+        message = "removal_rates are those of rules: name packs, or choose fineweb2 or a table"
+    elif late := [stage for stage in stages[stages.index("rules") :] if stage in ("exact", "near")]:
+        before = [stage for stage in job.order if stage not in ("rules", *late)]
+        place = max((before.index(stage) + 1 for stage in ("language", "decontaminate", "exact", "near") if stage in before), default=0)
+        order = ", ".join([*before[:place], *late, "rules", *before[place:]])
+        message = f"removal_rates are by cluster size, which must be known when rules remove: {' and '.join(late)} must come before rules; write order: [{order}]"
+    return [located.problem(("pack", "rehydrate"), "R103", message)] if message else []
 
 
 def _is_on(job: Job, stage: str) -> bool:

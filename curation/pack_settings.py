@@ -49,8 +49,9 @@ class PackSettings:
     languages as `train_weights` says. `encoder`: `fast`, or `reference` for `tokenizers` itself: the same ids, some twenty
     times slower. `window`: pieces planned together. `held_out`: the fraction of documents never trained on, chosen by
     their ids. `columns` of the documents are carried along to documents.parquet. `mixture`, `rehydrate` (copies by cluster
-    size: `fineweb2` or a table; the largest size up to that of the cluster counts) and `token_budget` say how often a
-    training document is packed, at most `most_epochs` times for the sake of a weight.
+    size: `fineweb2`, a table, of which the largest size up to that of the cluster counts, or `removal_rates`: up to
+    `most_copies` by how rarely rules removed documents of that size, from at least `rate_documents` of them) and
+    `token_budget` say how often a training document is packed, at most `most_epochs` times for the sake of a weight.
     """
 
     tokenizer: str | Path | None = None
@@ -66,7 +67,9 @@ class PackSettings:
     rows_per_file: int = 32_768
     columns: tuple[str, ...] = ()
     mixture: MixtureSettings | None = None
-    rehydrate: Literal["fineweb2"] | dict[int, float] | None = None
+    rehydrate: Literal["fineweb2", "removal_rates"] | dict[int, float] | None = None
+    most_copies: float = 10.0
+    rate_documents: int = 1000
     token_budget: int | None = None
     most_epochs: float = 4.0
 
@@ -92,7 +95,9 @@ class PackSettings:
 
     @property
     def copies_by_size(self) -> Mapping[int, float]:
-        """Copies by cluster size; empty where nothing is rehydrated."""
+        """Copies by cluster size; empty where nothing is rehydrated. ValueError where they are not known yet."""
+        if self.rehydrate == "removal_rates":
+            raise ValueError("the removal rates of this run are not known yet: give pack the table that rehydration.py makes of them")
         return FINEWEB2 if self.rehydrate == "fineweb2" else self.rehydrate or {}
 
     @property
@@ -103,7 +108,7 @@ class PackSettings:
     def _check_least(self) -> None:
         least = {
             "vocab_size": BYTE_VALUES + len(SPECIALS), "train_bytes": 1, "sequence_length": SHORTEST_SEQUENCE,
-            "window": 1, "rows_per_file": 1, "seed": 0, "most_epochs": 1,
+            "window": 1, "rows_per_file": 1, "seed": 0, "most_epochs": 1, "most_copies": 1, "rate_documents": 1,
         }  # fmt: skip
         for key, value in least.items():
             if getattr(self, key) < value:

@@ -243,4 +243,25 @@ def _near_section(near: dict[str, Any]) -> list[str]:
 def _packed_section(report: dict[str, Any]) -> list[str]:
     statistics = report["packed"].get("statistics", {})
     rows = [[name.replace("_", " "), f"{v:.5g}" if isinstance(v, float) else v] for name, v in statistics.items() if v != "" and not isinstance(v, (dict, list))]
-    return ["## Packed", "", *_table(["statistic", "value"], rows), ""] if rows else []
+    return (["## Packed", "", *_table(["statistic", "value"], rows), ""] if rows else []) + _copies_section(statistics.get("rehydration", {}))
+
+
+def _copies_section(said: dict[str, Any]) -> list[str]:
+    """How often documents were packed by the size of their cluster, and why."""
+    if not said:
+        return []
+    names = [("documents", "came to the rules"), ("removed", "removed by them"), ("removal_rate", "removal rate")]
+    known = [(key, title) for key, title in names if said["sizes"] and key in said["sizes"][0]]
+    rows = [[_size_range(row), *(f"{row[k]:.4f}" if k == "removal_rate" else row[k] for k, _ in known), f"{row['copies']:.4g}"] for row in said["sizes"]]
+    lines = ["## Copies by cluster size", "", *_table(["cluster size", *(title for _, title in known), "copies"], rows), ""]
+    if "removal_rate" in said:
+        lines += [
+            f"Of {said['documents']:,} documents rules removed {said['removed']:,}: a rate of {said['removal_rate']:.4f}. Sizes of that rate or a higher one"
+            f" are packed once, that of the lowest {said['most_copies']:g} times, those between in proportion. Sizes of fewer than {said['rate_documents']:,}"
+            " documents are taken together with others.", "",
+        ]  # fmt: skip
+    return lines
+
+
+def _size_range(row: dict[str, Any]) -> str:
+    return f"{row['from']}" if row["to"] == row["from"] else f"{row['from']} to {row['to']}" if row["to"] else f"from {row['from']}"

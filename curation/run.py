@@ -26,6 +26,7 @@ from curation.pass_keys import basis, input_identity, pass_key
 from curation.pass_plan import WORK, Drops, Pass, ShardTask, plan_passes
 from curation.passes import run_shard
 from curation.progress import Progress, Work
+from curation.rehydration_unit import rehydrated
 from curation.report import write_report
 from curation.run_directory import locked, open_run_directory, sweep
 from curation.run_log import LoggedProgress, RunLog
@@ -175,6 +176,7 @@ def _pack(run: RunState, clean: list[Entry]) -> None:
     assert settings is not None
     clean_files = {path: out["sha256"] for entry in clean for path, out in entry.outputs.items() if path.startswith("clean/")}
     check_carried([run.job.output / path for path in clean_files], settings)
+    settings, said = rehydrated(run, settings)
     tokenizer = _tokenizer(run, settings, clean_files)
     tokenizer_sha = tokenizer.outputs[f"{WORK}/tokenizer.json"]["sha256"]
     tasks = [_token_task(run, settings, path, sha, tokenizer_sha) for path, sha in clean_files.items()]
@@ -184,7 +186,7 @@ def _pack(run: RunState, clean: list[Entry]) -> None:
         for entry in run.mapped(run_tokens, waiting, bar):
             entries[entry.unit] = run.add(entry)
             bar.advance(entry)
-    _packed(run, settings, [entries[task.unit] for task in tasks])
+    _packed(run, settings, said, [entries[task.unit] for task in tasks])
 
 
 def _tokenizer(run: RunState, settings: Any, clean_files: dict[str, str]) -> Entry:
@@ -213,14 +215,14 @@ def _token_done(run: RunState, task: TokenTask, entries: dict[str, Entry]) -> bo
     return entry is not None
 
 
-def _packed(run: RunState, settings: Any, tokens: list[Entry]) -> None:
+def _packed(run: RunState, settings: Any, said: dict[str, Any], tokens: list[Entry]) -> None:
     output = run.job.output
-    key = key_of("packed", [entry.fingerprint for entry in tokens], repr(settings), run.job.sha256)
+    key = key_of("packed", [entry.fingerprint for entry in tokens], repr(settings), said, run.job.sha256)
     entry = run.known("packed", key)
     with run.progress.stage("pack", _to_do("packed", entry), int(entry is not None)) as bar:
         if entry is None:
             files = [output / path for e in tokens for path in e.outputs]
-            statistics = write_packed(files, output / f"{WORK}/tokenizer.json", settings, run.job.sha256, output / "packed")
+            statistics = write_packed(files, output / f"{WORK}/tokenizer.json", settings, run.job.sha256, output / "packed", said)
             paths = sorted(str(p.relative_to(output)) for p in (output / "packed").iterdir() if not p.name.startswith("."))
             counts: dict[str, Any] = {}
             for e in tokens:

@@ -11,7 +11,7 @@ documents, their order and the settings: not on shards, workers or interruptions
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -174,9 +174,9 @@ def _piece_batch(documents: pa.Table, prepared: PreparedTokenizer, settings: Pac
 
 
 def write_packed(
-    token_files: Sequence[Path], tokenizer_file: Path, settings: PackSettings, job_sha256: str, folder: Path
+    token_files: Sequence[Path], tokenizer_file: Path, settings: PackSettings, job_sha256: str, folder: Path, said: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
-    """Plan, shuffle and write packed/ into `folder`; returns the statistics of the manifest.
+    """Plan, shuffle and write packed/ into `folder`; returns the statistics of the manifest, with what else is `said` in it.
 
     A packed folder that is there loses its manifest first, and the new manifest comes last, so that a folder with a
     manifest is always whole. Raises TokenFileError for a shard that was tokenised for something else.
@@ -198,7 +198,7 @@ def write_packed(
         entries[split] = write_split(folder, split, [file.tokens for file in files], pieces.placed, refs, row_of_piece, rows, layout)
     with whole_file(folder / TOKENIZER_NAME) as temporary:
         temporary.write_bytes(Path(tokenizer_file).read_bytes())
-    statistics = packing_statistics(plans, settings.sequence_length) | mixed
+    statistics = packing_statistics(plans, settings.sequence_length) | mixed | dict(said or {})
     statistics |= {"encoder": encoder.kind, "encoder_slow_because": encoder.slow_because}
     write_manifest(folder, Manifest(
         tokenizer_sha256=info.sha256, vocab_size=info.vocab_size, sequence_length=settings.sequence_length,

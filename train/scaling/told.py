@@ -1,0 +1,55 @@
+"""Plans and results as lines of text for the terminal. Texts from files pass through `visible` where they are printed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def plan_lines(record: dict[str, Any], out: str) -> list[str]:
+    """The grid as a table, then what it costs and what it could detect; `record` is plan.json."""
+    runs, facts = record["runs"], record["facts"]
+    head = f"{'run':<34}{'params':>9}{'layers':>7}{'dim':>6}{'tokens':>9}{'epochs':>7}{'steps':>7}{'batch':>9}{'rate':>9}{'FLOPs':>9}{'hours':>8}"
+    lines = [head]
+    for run in runs:
+        planned = run["run"]
+        hours = planned["flops"] / record["device_flops"] / 3600
+        batch = planned["batch_rows"] * facts["tokens_per_row"]
+        lines.append(
+            f"{run['name']:<34}{short(planned['params']):>9}{planned['model']['layers']:>7}{planned['model']['dim']:>6}{short(planned['tokens']):>9}"
+            f"{planned['tokens'] / facts['train_tokens']:>7.2f}{planned['steps']:>7,}{short(batch):>9}{planned['learning_rate']:>9.2g}"
+            f"{planned['flops']:>9.2g}{hours_text(hours):>8}"
+        )
+    seeds = record["grid"]["seeds"]
+    lines += [
+        f"{len(runs)} runs, {record['flops']:.3g} FLOPs, {hours_text(record['device_hours'])} hours of one device at {record['device_flops']:.3g} FLOP/s",
+        f"smallest difference between two arms: {record['smallest_difference_frac']:.2%} of the loss with {seeds} "
+        f"seed{'s' if seeds > 1 else ''} each (seeds differ by {record['seed_deviation']:.2%}; 80 % chance to see it at 5 %)",
+        "params counts the weights that tokens are multiplied with: blocks and head, no embedding",
+        *(f"warning: {text}" for text in record["warnings"]),
+        f"train them: gristmill scale run {out}",
+    ]
+    return lines
+
+
+def result_lines(rows: list[dict[str, Any]], of: int) -> list[str]:
+    """The finished runs as a table."""
+    lines = [f"{'run':<34}{'params':>9}{'tokens':>9}{'FLOPs':>9}{'nats/token':>12}{'bits/byte':>11}"]
+    lines += [
+        f"{row['run']:<34}{short(row['params']):>9}{short(row['tokens']):>9}{row['flops']:>9.2g}{row['loss']:>12.4f}"
+        + (f"{row['bits_per_byte']:>11.4f}" if row["bits_per_byte"] is not None else f"{'-':>11}")
+        for row in rows
+    ]
+    return [*lines, f"{len(rows)} of {of} runs finished"]
+
+
+def short(value: float) -> str:
+    """Three figures with a letter: 1.21M, 16.1T."""
+    for unit in ("", "k", "M", "G", "T", "P"):
+        if abs(value) < 999.5 or unit == "P":
+            return f"{value:.3g}{unit}"
+        value /= 1000
+    raise AssertionError
+
+
+def hours_text(hours: float) -> str:
+    return f"{hours:.3g}" if hours < 999.5 else f"{hours:,.0f}"

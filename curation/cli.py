@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import json
 import sys
@@ -34,6 +35,8 @@ def user_errors(command: Callable[..., None]) -> Callable[..., None]:
             if not _is_user_error(error):
                 raise
             click.echo(visible(f"error: {error}"), err=True)
+            if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+                click.echo("there is no room to write; what is finished is saved: make room, then give the same command again", err=True)
             sys.exit(CANNOT_RUN)
 
     return wrapped

@@ -1,8 +1,9 @@
 """Map a function over tasks: in this process, or on Ray.
 
-Tasks are handed out in the order given (the caller puts the largest first), at most two per worker in flight, and
-results come back as they finish. Nothing the tasks write depends on who ran them or when. Ray holds paths and counts,
-never documents: what tasks hand on lies in files, so that its object store cannot grow.
+Tasks are handed out in the order given (the caller puts the largest first), at most two per worker and so many bytes in
+flight, and results come back as they finish. Nothing the tasks write depends on who ran them or when. Ray holds paths and
+counts, never documents: what tasks hand on lies in files, so that its object store cannot grow. Where a stop is asked for,
+nothing more is handed out, and what is in flight is finished.
 """
 
 from __future__ import annotations
@@ -10,12 +11,13 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from curation.ray_start import RaySettings, WorkerError, started_ray
 
 TICK_SECONDS = 1.0
+TRIES = 3  # of one task, where its worker dies
 
 Workers = Literal["auto", "inline"] | int
 
@@ -26,10 +28,13 @@ def _nothing(*_: Any) -> None:
 
 @dataclass(frozen=True)
 class Watch:
-    """Who is told that a task was handed out, and that about a second went by while tasks run."""
+    """Who is told that a task was handed out, and that about a second went by while tasks run; and who is asked how many
+    bytes a task reads, and whether to stop."""
 
     begin: Callable[[Any], None] = _nothing
     tick: Callable[[], None] = _nothing
+    size: Callable[[Any], int] = lambda _: 0
+    stopping: Callable[[], bool] = lambda: False
 
 
 def worker_count(workers: Workers) -> int:
@@ -50,6 +55,8 @@ def map_tasks(
     elsewhere = ray.cluster() is not None and workers != "inline"
     if not elsewhere and (count == 0 or (workers == "auto" and len(tasks) < 2)):
         for task in tasks:
+            if watch.stopping():
+                return
             watch.begin(task)
             yield function(task)
     elif tasks:
@@ -59,28 +66,46 @@ def map_tasks(
 def _map_on_ray(function: Callable[[Any], Any], tasks: Sequence[Any], count: int, settings: RaySettings, watch: Watch) -> Iterator[Any]:
     """`count` 0: as many as the cluster has room for."""
     ray, count = started_ray(count, settings)
-    options: dict[str, Any] = {"max_retries": 2, "num_cpus": settings.cpus_per_task}
+    options: dict[str, Any] = {"max_retries": TRIES - 1, "num_cpus": settings.cpus_per_task}
     if settings.memory_per_task_mb is not None:
         options["memory"] = settings.memory_per_task_mb << 20
     remote = ray.remote(**options)(function)
-    waiting, running = list(reversed(tasks)), []
+    flight = Flight(count, settings.in_flight_mb and settings.in_flight_mb << 20)
+    waiting = list(reversed(tasks))
     try:
-        while waiting or running:
-            while waiting and len(running) < 2 * count:
+        while flight.sizes or (waiting and not watch.stopping()):
+            while waiting and not watch.stopping() and flight.has_room(watch.size(waiting[-1])):
                 task = waiting.pop()
                 watch.begin(task)
-                running.append(remote.remote(task))
-            finished, running = ray.wait(running, num_returns=1, timeout=TICK_SECONDS)
+                flight.sizes[remote.remote(task)] = watch.size(task)
+            finished, _ = ray.wait(list(flight.sizes), num_returns=1, timeout=TICK_SECONDS)
             watch.tick()
             for result in finished:
+                del flight.sizes[result]
                 yield ray.get(result)
     except ray.exceptions.RayTaskError as error:
         raise error.cause if isinstance(error.cause, Exception) else error from None
     except (ray.exceptions.WorkerCrashedError, ray.exceptions.OutOfMemoryError) as error:
-        raise WorkerError(f"a worker died three times on the same shard: {error}") from error
+        raise WorkerError(f"a worker died {TRIES} times on the same shard; what is finished is saved: {error}") from error
+    except ray.exceptions.RayError as error:
+        raise WorkerError(f"Ray failed; what is finished is saved, and the same command goes on ({error})") from error
     finally:
-        for task in running:
+        for task in flight.sizes:
             ray.cancel(task, force=True)
+
+
+@dataclass
+class Flight:
+    """The tasks in flight, with the bytes that each reads: two a worker, while they are not more than `most_bytes`."""
+
+    workers: int
+    most_bytes: int | None = None
+    sizes: dict[Any, int] = field(default_factory=dict)
+
+    def has_room(self, size: int) -> bool:
+        """May one more task of `size` bytes be handed out? One alone always may."""
+        fits = self.most_bytes is None or sum(self.sizes.values()) + size <= self.most_bytes
+        return not self.sizes or (len(self.sizes) < 2 * self.workers and fits)
 
 
 def stop_workers() -> None:

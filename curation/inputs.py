@@ -25,6 +25,7 @@ import pyarrow.parquet as pq
 from fsspec.implementations.local import LocalFileSystem
 
 from curation.formats import SUPPORTED, format_of_bytes, format_of_name
+from curation.patient_file import system_failed
 from curation.streams import open_binary
 
 SHARD_BYTES = 64 << 20
@@ -154,7 +155,7 @@ def _input_file(match: _Found, name: str) -> InputFile | None:
         _log.warning("left out %s: it is in no known format", match.url)
         return None
     size = info.get("size")
-    return InputFile(match.url, name, -1 if size is None else int(size), _modified(info), found)
+    return InputFile(match.url, name, -1 if size is None else int(size), modified_of(info), found)
 
 
 def _sniffed(match: _Found) -> str | None:
@@ -162,7 +163,8 @@ def _sniffed(match: _Found) -> str | None:
         return format_of_bytes(file.read(_HEAD_BYTES))
 
 
-def _modified(info: dict[str, Any]) -> str | float:
+def modified_of(info: dict[str, Any]) -> str | float:
+    """When a file was changed, or which version of it this is: whatever its file system knows."""
     for key in ("mtime", "LastModified", "last_modified", "updated", "ETag", "created"):
         if info.get(key) is not None:
             value = info[key]
@@ -214,7 +216,9 @@ def _parts(file: InputFile, shard_bytes: int) -> list[_Part]:
     try:
         with open_binary(file.path) as raw:
             return _row_group_parts(pq.read_metadata(raw), shard_bytes)
-    except (pa.ArrowException, OSError):
+    except (pa.ArrowException, OSError) as error:
+        if system_failed(error):
+            raise
         return [(None, 0, None)]  # reading it will quarantine the file
 
 

@@ -31,6 +31,7 @@ from curation.stages.decontaminate import decontaminate
 from curation.stages.language import filter_language
 from curation.stages.lines import line_judge, remove_lines
 from curation.stages.substrings import cut_substrings
+from curation.unchanged import unchanged
 
 
 def run_shard(task: ShardTask) -> Entry:
@@ -72,6 +73,11 @@ def _source(task: ShardTask, output: ShardOutput) -> Iterator[pa.Table]:
 
 
 def _read(task: ShardTask, output: ShardOutput) -> Iterator[pa.Table]:
+    with unchanged(task.shard.file):
+        yield from _batches(task, output)
+
+
+def _batches(task: ShardTask, output: ShardOutput) -> Iterator[pa.Table]:
     for batch in read_shard(task.shard, task.job.read_settings):
         output.write("quarantine", batch.quarantined)
         documents = batch.documents

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import sys
 import threading
@@ -21,6 +22,7 @@ from rules.places import SettingError
 STALL_SECONDS = 25.0  # after which a start-up is said to stall
 OBJECT_STORE_BYTES = 200 << 20  # paths and counts go through it, no documents
 _LEAST_FREE = 1 << 30
+_CLUSTERS = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"  # whatever the system, in spite of its name
 
 
 class WorkerError(ValueError):
@@ -32,18 +34,22 @@ class RaySettings:
     """Where the workers are and what each task is given.
 
     `address`: `auto` or HOST:PORT of a cluster that runs (else RAY_ADDRESS, else a Ray of our own on this machine).
-    `cpus_per_task` and `memory_per_task_mb` are what Ray sets aside for each shard that is worked on.
+    `cpus_per_task` and `memory_per_task_mb` are what Ray sets aside for each shard that is worked on. `in_flight_mb`: the most
+    megabytes of input in shards that are handed out (none: two shards a worker, whatever their size).
     """
 
     address: str | None = None
     cpus_per_task: float = 1.0
     memory_per_task_mb: int | None = None
+    in_flight_mb: int | None = None
 
     def __post_init__(self) -> None:
         if self.cpus_per_task <= 0:
             raise SettingError("cpus_per_task", f"cpus_per_task must be more than 0, got {self.cpus_per_task}")
-        if self.memory_per_task_mb is not None and self.memory_per_task_mb < 1:
-            raise SettingError("memory_per_task_mb", f"memory_per_task_mb must be at least 1, got {self.memory_per_task_mb}")
+        for name in ("memory_per_task_mb", "in_flight_mb"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise SettingError(name, f"{name} must be at least 1, got {value}")
 
     def cluster(self) -> str | None:
         """The address of the cluster to join; None for a Ray of our own."""
@@ -62,15 +68,41 @@ def started_ray(count: int, settings: RaySettings) -> tuple[Any, int]:
         raise WorkerError("\n".join(["there is no Ray cluster to join", *diagnosis(address)]))
     if address and _has_token():
         os.environ.setdefault("RAY_AUTH_MODE", "token")  # Ray itself looks for the token too late when it joins by address
+    if not address:
+        _keep_to_this_machine()
     import ray
 
     if not ray.is_initialized():
-        with told_when_it_stalls(address):
+        with told_when_it_stalls(address), _own_handlers():
             try:
                 ray.init(logging_level="ERROR", log_to_driver=False, configure_logging=True, **_options(address, count, settings))
             except (ConnectionError, RuntimeError, ValueError, OSError) as error:
                 raise WorkerError(f"Ray cannot be started: {error}\n" + "\n".join(diagnosis(address))) from error
-    return ray, count or _room(ray.cluster_resources(), settings)
+    room = _room(ray.cluster_resources(), settings)
+    return ray, min(count, room) if count else room
+
+
+def _keep_to_this_machine() -> None:
+    """Let a Ray of our own listen on 127.0.0.1 alone: told that, it takes the machine's address all the same, unless it is
+    to start no cluster. It looks at the environment when it is imported."""
+    os.environ[_CLUSTERS] = "0"
+    constants = sys.modules.get("ray._private.ray_constants")
+    if constants is not None:
+        constants.ENABLE_RAY_CLUSTER = False
+
+
+@contextmanager
+def _own_handlers() -> Iterator[None]:
+    """Ray takes the handlers of signals; they ask for a stop, as they did before."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
 
 
 def _has_token() -> bool:
@@ -84,7 +116,11 @@ def _options(address: str | None, count: int, settings: RaySettings) -> dict[str
         return {"address": address}
     cpus = max(1, round(count * settings.cpus_per_task))
     # "local": never a cluster that happens to run here, or that ran here and left its address behind
-    return {"address": "local", "num_cpus": cpus, "include_dashboard": False, "_node_ip_address": "127.0.0.1", "object_store_memory": OBJECT_STORE_BYTES}
+    # without spilling: the object store has its fixed size in memory, and nothing of it ever goes to disk
+    return {
+        "address": "local", "num_cpus": cpus, "include_dashboard": False, "_node_ip_address": "127.0.0.1",
+        "object_store_memory": OBJECT_STORE_BYTES, "_system_config": {"automatic_object_spilling_enabled": False},
+    }  # fmt: skip
 
 
 def _room(resources: dict[str, float], settings: RaySettings) -> int:

@@ -7,6 +7,7 @@ file, so a torn last line after a crash harms nothing.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Iterator, Sequence
@@ -49,7 +50,8 @@ class LoggedProgress(Progress):
         try:
             if error is not None and self.log.path.parent.is_dir():
                 event = "run_interrupted" if isinstance(error, KeyboardInterrupt) else "run_failed"
-                self.log.write(event, error=f"{type(error).__name__}: {error}")
+                with contextlib.suppress(OSError):  # no room for this line either: the error itself is what to tell
+                    self.log.write(event, error=f"{type(error).__name__}: {error}")
         finally:
             self.shown.__exit__(kind, error, trace)
 

@@ -40,13 +40,12 @@ class RunState:
 
     def mapped(self, function: Callable[[Any], Entry], tasks: list[Any], bar: StageBar) -> Iterator[Entry]:
         """Entries of the tasks as they are finished, until a stop is asked for. `bar` is told what is handed out."""
-        watch = Watch(lambda task: bar.begin(task.unit), bar.tick)
+        watch = Watch(lambda task: bar.begin(task.unit), bar.tick, lambda task: bar.sizes.get(task.unit, 0), self.should_stop)
         if tasks and worker_count(self.workers) and len(tasks) > 1:
             warm_kernels(self.job)
-        for entry in map_tasks(function, tasks, self.workers, self.job.settings.ray, watch):
-            yield entry
-            if self.should_stop():
-                raise KeyboardInterrupt
+        yield from map_tasks(function, tasks, self.workers, self.job.settings.ray, watch)
+        if self.should_stop():
+            raise KeyboardInterrupt
 
     def finished(self, title: str, function: Callable[[Any], Entry], tasks: list[Any]) -> list[Entry]:
         """The entries of all tasks, in their order; those that are not done are done now. A task has `unit` and `key`."""

@@ -6,6 +6,7 @@ row group by row group, so that memory holds one batch. The same rows in the sam
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -122,9 +123,12 @@ class ShardWriter:
         return entry
 
     def abandon(self) -> None:
+        """Leave nothing behind; where there is no room, even closing fails."""
         if self._writer is not None:
-            self._writer.close()
-            self._temporary.unlink(missing_ok=True)
+            with contextlib.suppress(OSError, pa.ArrowException):
+                self._writer.close()
+            for path in (self._temporary, self._temporary.with_name(self._temporary.name + ".old")):
+                path.unlink(missing_ok=True)
 
 
 def joined_schema(first: pa.Schema, second: pa.Schema) -> pa.Schema:

@@ -20,6 +20,7 @@ from typing import BinaryIO
 import fsspec
 
 from curation.compression import MAGIC_BYTES, STEP_BYTES, Codec, Decoder, codec_of
+from curation.patient_file import PatientFile
 
 FEED_BYTES = 64 << 10  # compressed bytes handed to a decoder at a time
 SEARCH_BYTES = 1 << 20
@@ -27,10 +28,10 @@ PROOF_BYTES = 64 << 10  # compressed bytes of a candidate member that must decom
 
 
 def open_binary(path: str) -> BinaryIO:
-    """Open a local path or an fsspec URL for reading."""
+    """Open a local path or an fsspec URL for reading; errors that may pass are waited for (patient_file.py)."""
     if "://" in path:
-        return fsspec.open(path, "rb").open()
-    return open(path, "rb")
+        return PatientFile(lambda: fsspec.open(path, "rb").open(), path)
+    return PatientFile(lambda: open(path, "rb"), path)
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from curation.batches import Batch, Losses, ReadSettings, Unreadable
 from curation.columns import ColumnPlan, cut, documents_of, is_string, plan_columns
 from curation.document import DOCUMENT
 from curation.inputs import Shard
+from curation.patient_file import system_failed
 from curation.streams import open_binary
 
 MAX_ROWS = 8192  # of a batch: a dictionary may hold one long text for a million rows
@@ -31,6 +32,7 @@ def read_parquet(shard: Shard, settings: ReadSettings, batch_bytes: int) -> Iter
         file = pq.ParquetFile(_source(shard.file.path), page_checksum_verification=True)
         schema = file.schema_arrow
     except _DAMAGE as error:
+        _raise_if_the_system_failed(error)
         losses.quarantine(shard.first_record, -1, "parquet", str(error))
         yield losses.batch(DOCUMENT.empty_table())
         return
@@ -66,6 +68,7 @@ def _read_row_group(
             table = pa.Table.from_batches([batch])
             documents = documents_of(table, plan, range(first + done, first + done + len(table)), settings, losses)
         except _DAMAGE as error:
+            _raise_if_the_system_failed(error)
             for row in range(done, min(footer.num_rows, done + MAX_LOST_ROWS)):
                 losses.quarantine(first + row, -1, "parquet", f"row group {group}: {error}")
             break
@@ -89,6 +92,7 @@ def read_arrow(shard: Shard, settings: ReadSettings, batch_bytes: int) -> Iterat
                 yield from _read_rows(table, number, plan, settings, losses, batch_bytes)
                 number += len(table)
     except _DAMAGE as error:
+        _raise_if_the_system_failed(error)
         losses.quarantine(number, -1, "arrow", f"after {number:,} records: {error}")
     yield losses.batch(plan.schema.empty_table() if plan else DOCUMENT.empty_table())
 
@@ -117,6 +121,12 @@ def _record_batches(source: pa.NativeFile) -> tuple[pa.Schema, Iterator[pa.Recor
         return reader.schema, (reader.get_batch(index) for index in range(reader.num_record_batches))
     stream = ipc.open_stream(source)
     return stream.schema, iter(stream)
+
+
+def _raise_if_the_system_failed(error: Exception) -> None:
+    """What is damaged stays damaged and is quarantined; what could not be read now is read when the run goes on."""
+    if system_failed(error):
+        raise error
 
 
 def _source(path: str) -> pa.NativeFile:

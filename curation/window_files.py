@@ -10,6 +10,7 @@ eighth of the memory allowed; the barrier holds 40 bytes a repeated window.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,7 +49,8 @@ class WindowWriter:
         return entry
 
     def abandon(self) -> None:
-        self._file.close()
+        with contextlib.suppress(OSError):  # no room for what is still to be flushed
+            self._file.close()
         self._temporary.unlink(missing_ok=True)
 
 

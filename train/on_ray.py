@@ -34,6 +34,8 @@ def train_on_ray(
 
     `address` is a running cluster's, or None for this machine. Raises what train.loop raises.
     """
+    if not address and not os.environ.get("RAY_ADDRESS"):
+        os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # so that a Ray of our own listens on 127.0.0.1 alone, on any system
     ray, queue_class = _import_ray()
     settings = {} if address else {"include_dashboard": False}
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}

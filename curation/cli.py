@@ -166,9 +166,12 @@ def _packs_and_input(path: Path) -> tuple[list[Any], tuple[str, ...], Path]:
 @click.command()
 @click.argument("job_file", metavar="JOB", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.option("--workers", metavar="inline|auto|N", help="Worker processes; overrides the job.")
-@click.option("--json", "as_json", is_flag=True, help="Print the report as one JSON object.")
+@click.option("--dry-run", is_flag=True, help="Print stages, shards, memory, disk and what is done already; write nothing.")
+@click.option("--fresh", is_flag=True, help="Delete what earlier runs wrote into the output first; asks before.")
+@click.option("--yes", is_flag=True, help="With --fresh: do not ask.")
+@click.option("--json", "as_json", is_flag=True, help="Print the report (or the plan) as one JSON object.")
 @user_errors
-def run(job_file: Path, workers: str | None, as_json: bool) -> None:
+def run(job_file: Path, workers: str | None, dry_run: bool, fresh: bool, yes: bool, as_json: bool) -> None:
     """Run JOB, or go on where it stopped. What is done already is not done again."""
     from curation.interrupts import stop_requests
     from curation.job import load_job
@@ -176,7 +179,14 @@ def run(job_file: Path, workers: str | None, as_json: bool) -> None:
     from curation.run import run_job
 
     count = _workers(workers)
+    if yes and not fresh or fresh and dry_run:
+        raise click.UsageError("--yes goes with --fresh" if yes and not fresh else "--fresh deletes and --dry-run writes nothing: name one of them")
     job = load_job(job_file)
+    if dry_run:
+        _print_plan(job, count, as_json)
+        return
+    if fresh:
+        _delete_earlier(job.output, yes)
     try:
         with stop_requests(lambda message: click.echo(message, err=True)) as should_stop:
             result = run_job(job, count, default_progress(), should_stop)
@@ -185,6 +195,44 @@ def run(job_file: Path, workers: str | None, as_json: bool) -> None:
         sys.exit(INTERRUPTED)
     _print_run(result, job.output, as_json)
     sys.exit(QUARANTINED if result.report["quarantined"] else CLEAN)
+
+
+def _print_plan(job: Any, workers: Any, as_json: bool) -> None:
+    from curation.plan import plan_run
+    from rules.visible import visible
+
+    plan = plan_run(job, workers)
+    if as_json:
+        _print_json(plan.as_dict())
+    else:
+        for line in plan.lines():
+            click.echo(visible(line))
+
+
+def _delete_earlier(output: Path, yes: bool) -> None:
+    """Delete what earlier runs wrote, after a question that names it."""
+    from curation.run_directory import RunDirectoryError, check_place, delete_run, held
+    from curation.run_lock import locked
+    from rules.visible import shown_path
+
+    check_place(output)
+    if not output.exists():
+        return
+    with locked(output):
+        files = held(output)
+        what = f"{len(files):,} files ({sum(path.stat().st_size for path in files) / 1e6:,.1f} MB) of earlier runs in {shown_path(output)}"
+        if files and not yes and not _confirmed(f"delete {what}?"):
+            raise RunDirectoryError("nothing was deleted; say yes to the question, or give --yes; without --fresh, the run goes on after what is done")
+        delete_run(output)
+
+
+def _confirmed(question: str) -> bool:
+    """No, where there is nobody to ask."""
+    try:
+        return click.confirm(question, err=True)
+    except click.Abort:
+        click.echo(err=True)
+        return False
 
 
 def _workers(text: str | None) -> Any:

@@ -28,7 +28,8 @@ from curation.passes import run_shard
 from curation.progress import Progress, Work
 from curation.rehydration_unit import rehydrated
 from curation.report import write_report
-from curation.run_directory import locked, open_run_directory, sweep
+from curation.run_directory import check_place, open_run_directory, sweep
+from curation.run_lock import locked
 from curation.run_log import LoggedProgress, RunLog
 from curation.run_state import RunState, file_entry
 from curation.shard_numbers import number_shards
@@ -57,14 +58,17 @@ def run_job(
     `should_stop` is asked after every unit; where it says yes, KeyboardInterrupt is raised and the rest is left undone."""
     workers = job.settings.workers if workers is None else workers
     files = list_inputs(job.inputs, job.folder)
-    with locked(job.output), LoggedProgress(progress or Progress(), RunLog(job.output)) as shown:
+    check_place(job.output)
+    with locked(job.output) as left, LoggedProgress(progress or Progress(), RunLog(job.output)) as shown:
         open_run_directory(job, files)
+        if left is not None:
+            shown.note(f"the last run here ({left}) ended without giving its lock back; going on after what it finished")
         shown.started(job.sha256, workers=str(workers), files=len(files))
         run = RunState(job, workers, shown, Manifest(job.output), should_stop)
         try:
-            clean = _curate(run, number_shards(plan_shards(files), job.output))
+            clean = curate(run, number_shards(plan_shards(files), job.output))
             if job.settings.pack:
-                _pack(run, clean)
+                pack(run, clean)
         finally:
             stop_workers()
         live = list(run.live.values())
@@ -78,7 +82,7 @@ def run_job(
 # --- passes and barriers -----------------------------------------------------------------------------
 
 
-def _curate(run: RunState, shards: Sequence[Shard]) -> list[Entry]:
+def curate(run: RunState, shards: Sequence[Shard]) -> list[Entry]:
     """All passes; returns the entries of the last one, in the order of the shards."""
     entries: dict[int, Entry] = {}
     drops: dict[int, Drops] = {}
@@ -86,14 +90,14 @@ def _curate(run: RunState, shards: Sequence[Shard]) -> list[Entry]:
         run.progress.note(items_line(run.job.settings.decontaminate))
     foretell(run, shards)
     for step in plan_passes(run.job.stages):
-        tasks = [_task(run, step, shard, entries.get(shard.number), drops) for shard in shards]
+        tasks = [shard_task(run, step, shard, entries.get(shard.number), drops) for shard in shards]
         entries = _run_pass(run, step, [task for task in tasks if task is not None])
         if step.barrier:
             drops = decide(run, step, entries)
     return list(entries.values())
 
 
-def _task(run: RunState, step: Pass, shard: Shard, before: Entry | None, drops: dict[int, Drops]) -> ShardTask | None:
+def shard_task(run: RunState, step: Pass, shard: Shard, before: Entry | None, drops: dict[int, Drops]) -> ShardTask | None:
     """The task of one shard, or None when the pass before handed nothing on."""
     if step.number == 0:
         source: tuple = (input_identity(shard),)
@@ -120,7 +124,7 @@ def _run_pass(run: RunState, step: Pass, tasks: list[ShardTask]) -> dict[int, En
     for task in tasks:
         entry = run.known(task.unit, task.key)
         if entry is None:
-            waiting.append(replace(task, previous=_decidable(run, task)))
+            waiting.append(replace(task, previous=decidable(run, task)))
         else:
             entries[task.shard.number] = entry
     waiting.sort(key=lambda task: (-task.shard.size_bytes, task.shard.number))
@@ -138,7 +142,7 @@ def _to_do(unit: str, entry: Entry | None) -> list[Work]:
     return [] if entry else [Work(unit, unit)]
 
 
-def _decidable(run: RunState, task: ShardTask) -> Entry | None:
+def decidable(run: RunState, task: ShardTask) -> Entry | None:
     """An earlier result of this unit from the same documents, which only needs to be decided again."""
     entry = run.manifest.read(task.unit)
     if entry is None or not task.basis or entry.basis.get("source") != task.basis["source"]:
@@ -170,7 +174,7 @@ def run_tokens(task: TokenTask) -> Entry:
     return Manifest(task.output).record(Entry(task.unit, task.key, {task.path: file_entry(task.output, task.path)}, {"tokens": counts}))
 
 
-def _pack(run: RunState, clean: list[Entry]) -> None:
+def pack(run: RunState, clean: list[Entry]) -> None:
     """Tokenizer, tokens, packed/."""
     settings = run.job.settings.pack
     assert settings is not None

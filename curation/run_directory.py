@@ -1,21 +1,19 @@
-"""The run directory: who may write to it, what it says about itself, and which files belong to it."""
+"""The run directory: what it says about itself, and which files belong to it."""
 
 from __future__ import annotations
 
-import fcntl
 import importlib.metadata
 import json
-import os
 import platform
-import time
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from curation.inputs import InputFile
 from curation.job import LoadedJob
 from curation.manifest import Entry
+from curation.run_log import LOG_FILE
+from curation.shard_numbers import NUMBERS_FILE
 from curation.shards import TEMPORARY, write_json
 from rules.evidence import told
 
@@ -28,33 +26,20 @@ class RunDirectoryError(ValueError):
     """The output cannot be used: what is wrong, and what to do."""
 
 
-@contextmanager
-def locked(output: Path) -> Iterator[None]:
-    """One run at a time in a directory. The lock goes with the process that holds it, however that ends."""
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-        file = open(output / ".lock", "a+", encoding="utf-8")
-    except OSError as error:
-        raise RunDirectoryError(f"cannot write to output {str(output)!r}: {error.strerror}") from None
-    with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.seek(0)
-            raise RunDirectoryError(f"{output} is in use by another run ({file.read().strip()}); wait for it, or stop it first") from None
-        file.truncate(0)
-        file.write(f"process {os.getpid()} on {platform.node()} since {time.strftime('%Y-%m-%d %H:%M:%S')}")
-        file.flush()
-        yield
+def check_place(output: Path) -> None:
+    """Raises RunDirectoryError where `output` is a folder that holds something else, or no folder."""
+    if output.exists() and not output.is_dir():
+        raise RunDirectoryError(f"output {str(output)!r} is a file; name a folder")
+    strangers = sorted(p.name for p in output.iterdir() if not p.name.startswith(".")) if output.exists() else []
+    if strangers and not (output / RUN_FILE).exists():
+        message = f"output {str(output)!r} is not empty and not a run directory (it holds {', '.join(strangers[:3])}); name another folder"
+        raise RunDirectoryError(message)
 
 
 def open_run_directory(job: LoadedJob, files: Sequence[InputFile]) -> None:
     """Write run.json before the first shard; refuse a folder that holds something else."""
     output = job.output
-    strangers = [p.name for p in output.iterdir() if not p.name.startswith(".")]
-    if strangers and not (output / RUN_FILE).exists():
-        message = f"output {str(output)!r} is not empty and not a run directory (it holds {', '.join(sorted(strangers)[:3])}); name another folder"
-        raise RunDirectoryError(message)
+    check_place(output)
     for stale in output.rglob(f".*{TEMPORARY}*"):
         stale.unlink(missing_ok=True)
     write_json(output / RUN_FILE, describe(job, files))
@@ -85,6 +70,23 @@ def read_run(path: Path) -> dict[str, Any]:
         raise RunDirectoryError(f"{str(path)!r} is not a run directory (it has no {RUN_FILE}); make one with `gristmill run JOB`") from None
     except json.JSONDecodeError as error:
         raise RunDirectoryError(f"{path / RUN_FILE} is damaged: {error}") from None
+
+
+def held(output: Path) -> list[Path]:
+    """Every file that runs wrote into `output`, but for run.json; what else lies there is not theirs."""
+    folders = [p for folder in (*DATA_FOLDERS, "report") for p in sorted((output / folder).rglob("*")) if p.is_file()]
+    return [*folders, *filter(Path.exists, [output / LOG_FILE, output / NUMBERS_FILE])]
+
+
+def delete_run(output: Path) -> None:
+    """Delete what runs wrote into `output`. run.json stays until a run writes its own: so it is a run directory all the while."""
+    for path in held(output):
+        path.unlink(missing_ok=True)
+    for folder in (*DATA_FOLDERS, "report"):
+        for path in sorted((output / folder).rglob("*"), reverse=True):
+            path.rmdir()
+        if (output / folder).exists():
+            (output / folder).rmdir()
 
 
 def sweep(output: Path, entries: Iterable[Entry]) -> list[str]:

@@ -26,13 +26,19 @@ Identity = tuple[str, tuple[int, ...] | None]  # the name of the file, and which
 def number_shards(shards: Sequence[Shard], output: Path) -> list[Shard]:
     """`shards` in their order, under the numbers that they have in the run directory `output`, or get there now."""
     known = read_numbers(output)
+    numbered = with_numbers(shards, known)
+    rows = [{"number": number, "file": file, "row_groups": groups} for (file, groups), number in known.items()]
+    write_json(output / NUMBERS_FILE, {"schema_version": 1, "shards": sorted(rows, key=lambda row: row["number"])})
+    return numbered
+
+
+def with_numbers(shards: Sequence[Shard], known: dict[Identity, int]) -> list[Shard]:
+    """`shards` under their numbers in `known`, to which those that are new are added."""
     following, numbered = max(known.values(), default=-1) + 1, []
     for shard in shards:
         number = known.setdefault((shard.file.name, shard.row_groups), following)
         following += number == following
         numbered.append(replace(shard, number=number))
-    rows = [{"number": number, "file": file, "row_groups": groups} for (file, groups), number in known.items()]
-    write_json(output / NUMBERS_FILE, {"schema_version": 1, "shards": sorted(rows, key=lambda row: row["number"])})
     return numbered
 
 

@@ -20,7 +20,8 @@ from curation.books import BooksError, check_books, funnel, summed
 from curation.job import load_job
 from curation.manifest import Manifest
 from curation.run import run_job
-from curation.run_directory import RunDirectoryError, locked
+from curation.run_directory import RunDirectoryError
+from curation.run_lock import locked
 from rules.places import Problems
 
 ROOT = Path(__file__).parents[1]
@@ -206,7 +207,7 @@ def test_a_folder_with_something_else_in_it_is_refused(corpus, tmp_path):
 
 def test_two_runs_at_once_are_refused(corpus, tmp_path):
     job = load_job(write_job(tmp_path / "job.yaml", corpus))
-    code = f"from curation.run_directory import locked; from pathlib import Path\nwith locked(Path({str(job.output)!r})): print('held', flush=True); input()"
+    code = f"from curation.run_lock import locked; from pathlib import Path\nwith locked(Path({str(job.output)!r})): print('held', flush=True); input()"
     holder = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert holder.stdout.readline() == "held\n"
     with pytest.raises(RunDirectoryError, match=f"process {holder.pid}"):

@@ -9,14 +9,18 @@ such place with all others as they ship, and off. Thresholds are values that doc
     space  all documents; words between white space on both sides
     spacy  documents that are English or of unknown language; the peer as it ships
 
-With `space` words sentences are those of tests/definitions.py on both sides, with `spacy` words those of spaCy. Prints every configuration, writes each difference that no named exception explains, and exits 1 if there is one.
+With `space` words sentences are those of tests/definitions.py on both sides, with `spacy` words those of spaCy. Prints
+every configuration, writes each difference that no named exception explains, and exits 1 if there is one. The peer's
+verdicts, which take half an hour, are kept beside the peer: the next run over the same documents asks only gristmill.
 """
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
+import hashlib
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -40,6 +44,7 @@ from rules.signals import measure  # noqa: E402
 from rules.words import Splitter  # noqa: E402
 
 PEER = ROOT / "tests" / "oracle" / "peer.py"
+PEER_CODE = (PEER, PEER.with_name("checks.py"), ROOT / "tests" / "definitions.py")
 PEER_WORDS = {"space": "space", "spacy": "shipped"}
 QUANTILES = (0.25, 0.5, 0.75)
 
@@ -160,17 +165,29 @@ def compare(table: pa.Table, words: str, arguments: argparse.Namespace) -> int:
 
 
 def run_peer(texts: pa.Array, wanted: list[Configuration], words: str, arguments: argparse.Namespace) -> dict[str, list]:
+    """The peer's verdicts: those kept of the same texts, configurations and code, or new ones."""
     python = arguments.peer / "bin" / "python"
     if not python.exists():
         sys.exit(f"no {python}: make oracle makes it")
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        parquet.write_table(pa.table({"text": texts}), folder / "texts.parquet")
-        (folder / "configurations.json").write_text(json.dumps([dataclasses.asdict(c) for c in wanted]))
-        files = [str(folder / file) for file in ("texts.parquet", "configurations.json", "verdicts.parquet")]
-        subprocess.run([python, PEER, *files, "--words", PEER_WORDS[words], "--processes", str(arguments.processes)], check=True)
-        table = parquet.read_table(folder / "verdicts.parquet")
+    with tempfile.TemporaryDirectory(dir=arguments.peer) as name:
+        inputs = [Path(name) / file for file in ("texts.parquet", "configurations.json")]
+        parquet.write_table(pa.table({"text": texts}), inputs[0])
+        inputs[1].write_text(json.dumps([dataclasses.asdict(c) for c in wanted]))
+        kept = arguments.peer / f"verdicts-{words}-{_key(*inputs, *PEER_CODE)}.parquet"
+        if not kept.exists():
+            made = Path(name) / kept.name
+            subprocess.run([python, PEER, *inputs, made, "--words", PEER_WORDS[words], "--processes", str(arguments.processes)], check=True)
+            os.replace(made, kept)
+    table = parquet.read_table(kept)
     return {name: table[name].to_pylist() for name in table.column_names}
+
+
+def _key(*files: Path) -> str:
+    """Of what the files hold."""
+    whole = hashlib.sha256()
+    for file in files:
+        whole.update(hashlib.sha256(file.read_bytes()).digest())
+    return whole.hexdigest()[:16]
 
 
 def show(configuration: Configuration, words: str, texts: list[str], theirs: dict[str, list], found: dict[str, list]) -> int:

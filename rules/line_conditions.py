@@ -7,10 +7,12 @@ such a condition is matched against every line, or against the last bytes of eve
 from __future__ import annotations
 
 import functools
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from rules.first_words import first_words
-from rules.pattern_literals import Strings, chances, edge_chances, fewest, found_in, required, window
+from rules.pattern_literals import Strings, byte_chance, chances, edge_chances, fewest, found_in, required, window
 from rules.pattern_syntax import Chars, Edge, Either, Node, NotUnderstood, Repeat, Sequence, parse
 
 LINE_BYTES = 50  # of a usual line, for choosing between conditions
@@ -18,6 +20,9 @@ FEW_LINES = 0.05  # a share of lines small enough to look for nothing better
 MOST_LINES = 1.0  # about; a condition that more lines meet is not worth looking for
 WIDEST_TAIL = 64
 SHORTEST_RUN = 16
+MOST_DIVIDED = 64  # alternatives that are looked at one by one
+WORTH_DIVIDING = 4.0  # how many times fewer lines that should find
+MOST_OF_A_RUN = 16  # parts that are looked at together
 
 
 @dataclass(frozen=True)
@@ -38,7 +43,7 @@ class Plan:
 @functools.cache
 def plan(pattern: str) -> Plan:
     """The conditions for `pattern`, which RE2 must accept."""
-    chosen = [_cheapest(option) for option in alternatives(pattern)]
+    chosen = [condition for option in alternatives(pattern) for condition in _conditions(option)]
     known = [one for one in chosen if one is not None]
     if not chosen or len(known) < len(chosen) or sum(share for share, _ in known) > MOST_LINES:
         return Plan(every_line=True, tail_bytes=tail_bytes(pattern), least_bytes=least_bytes(pattern))
@@ -49,12 +54,30 @@ def plan(pattern: str) -> Plan:
 
 def _long_run(parts: tuple[Node, ...]) -> list[tuple[float, Plan]]:
     """The condition that a line has many bytes of a kind in a row, which takes a look at one byte in so many."""
+    runs = [run for first in range(len(parts)) for run in _runs(parts[first : first + MOST_OF_A_RUN]) if run[1] >= SHORTEST_RUN]
+    if not runs:
+        return []
+    codes, size = min(runs, key=lambda run: (run[1] * math.log(min(sum(map(byte_chance, run[0])), 0.99)), -run[1]))
+    return [(FEW_LINES, Plan(run=codes, run_bytes=size))]
+
+
+def _runs(parts: tuple[Node, ...]) -> Iterator[tuple[frozenset[int], int]]:
+    """The ASCII characters of which the first part makes a row, the first two and so on, and the fewest of them."""
+    codes, size = frozenset[int](), 0
     for part in parts:
-        if isinstance(part, Repeat) and isinstance(part.part, Chars) and part.least >= SHORTEST_RUN:
-            codes = {code for first, last in part.part.ranges for code in range(first, min(last, 128) + 1)}
-            if codes and max(codes) < 128:
-                return [(FEW_LINES, Plan(run=frozenset(codes), run_bytes=part.least))]
-    return []
+        one = part if isinstance(part, Repeat) else Repeat(part, 1, 1)
+        own = _ascii_codes(one.part)
+        if own is None:
+            return
+        codes, size = codes | own, size + one.least
+        yield codes, size
+
+
+def _ascii_codes(part: Node) -> frozenset[int] | None:
+    """The characters of a class; None if there are others than ASCII."""
+    if not isinstance(part, Chars) or not part.ranges or part.ranges[-1][1] >= 128:
+        return None
+    return frozenset(code for first, last in part.ranges for code in range(first, last + 1))
 
 
 @functools.lru_cache(10_000)
@@ -74,6 +97,23 @@ def _options(tree: Node) -> list[Node]:
 def _flat(tree: Node) -> tuple[Node, ...]:
     """The parts of a sequence, those of sequences in it among them."""
     return tuple(one for part in tree.parts for one in _flat(part)) if isinstance(tree, Sequence) else (tree,)
+
+
+def _conditions(parts: tuple[Node, ...]) -> list[tuple[float, Plan] | None]:
+    """The condition that fewest lines meet, and about what share of them (None if there is none); or one for each
+    alternative within a pattern that begins a line, if they add up to much less."""
+    whole, divided = _cheapest(parts), _divided(parts)
+    each = [_cheapest(one) for one in divided] if whole is None or not whole[1].heads else []
+    shares = [one[0] for one in each if one is not None]
+    return list(each) if each and len(shares) == len(each) and (whole is None or sum(shares) * WORTH_DIVIDING < whole[0]) else [whole]
+
+
+def _divided(parts: tuple[Node, ...]) -> list[tuple[Node, ...]]:
+    """A sequence that begins a line, once for each of the first alternatives in it; none if there are too many."""
+    at = next((place for place, part in enumerate(parts) if isinstance(part, Either)), None)
+    if at is None or parts[0] != Edge("begin") or len(parts[at].options) > MOST_DIVIDED:
+        return []
+    return [(*parts[:at], *_flat(option), *parts[at + 1 :]) for option in parts[at].options]
 
 
 def _cheapest(parts: tuple[Node, ...]) -> tuple[float, Plan] | None:

@@ -50,7 +50,7 @@ class LineFilter:
 
         Without `new_strings`, strings are not looked for but at the ends of lines."""
         pairs = [self._in_lines(data, starts, ends)] + ([self._anywhere(data, starts, ends)] if new_strings else [])
-        found = _by_pattern(np.concatenate(pairs, axis=1), len(starts))
+        found = _by_pattern(np.concatenate(pairs, axis=1), len(self.plans))
         for size, run in self._runs if new_strings else []:
             having = np.flatnonzero(have_run(data, starts, ends, _byte_table(run), size))
             for i in [i for i, one in enumerate(self.plans) if (one.run_bytes, one.run) == (size, run) and len(having)]:
@@ -84,15 +84,18 @@ def line_filter(patterns: tuple[str, ...]) -> LineFilter:
     return LineFilter(patterns)
 
 
-def _by_pattern(pairs: np.ndarray, lines: int) -> dict[int, np.ndarray]:
+def _by_pattern(pairs: np.ndarray, patterns: int) -> dict[int, np.ndarray]:
     """Pattern -> its lines, each once, ascending."""
-    if not pairs.shape[1]:
-        return {}
-    keys = np.sort(pairs[0] * lines + pairs[1])
-    keys = keys[np.concatenate([[True], keys[1:] != keys[:-1]])]
-    patterns = keys // lines
-    bounds = np.concatenate([[0], np.flatnonzero(np.diff(patterns)) + 1, [len(keys)]])
-    return {int(patterns[a]): keys[a:b] - patterns[a] * lines for a, b in zip(bounds[:-1], bounds[1:])}
+    bounds, lines = sorted_by_pattern(pairs, patterns)
+    found = {}
+    for i in np.flatnonzero(np.diff(bounds)).tolist():
+        own = lines[bounds[i] : bounds[i + 1]]
+        found[i] = own if (own[1:] > own[:-1]).all() else _each_once(np.sort(own))
+    return found
+
+
+def _each_once(ascending: np.ndarray) -> np.ndarray:
+    return ascending[np.concatenate([[True], ascending[1:] != ascending[:-1]])]
 
 
 def _byte_table(wanted: frozenset[int]) -> np.ndarray:
@@ -103,6 +106,21 @@ def _byte_table(wanted: frozenset[int]) -> np.ndarray:
 
 
 # ---- kernels
+
+
+@kernel
+def sorted_by_pattern(pairs, patterns):
+    """Where the lines of each pattern begin (int64 [patterns + 1]), and the lines of all, as ordered as the pairs were."""
+    bounds, lines = np.zeros(patterns + 1, np.int64), np.empty(pairs.shape[1], np.int64)
+    for k in range(pairs.shape[1]):
+        bounds[pairs[0, k] + 1] += 1
+    bounds = np.cumsum(bounds)
+    at = bounds.copy()
+    for k in range(pairs.shape[1]):
+        pattern = pairs[0, k]
+        lines[at[pattern]] = pairs[1, k]
+        at[pattern] += 1
+    return bounds, lines
 
 
 @kernel

@@ -138,6 +138,9 @@ def back(text: bytes, length: int) -> bytes:
     return text[-length:]
 
 
+NOTHING = Found(EMPTY, EMPTY, EMPTY, None)
+
+
 # ---- trees
 
 
@@ -147,12 +150,32 @@ def found_in(tree: Node) -> Found:
     if isinstance(tree, Chars):
         return _of_chars(tree.ranges)
     if isinstance(tree, Sequence):
-        return functools.reduce(_followed, map(found_in, tree.parts), Found(EMPTY, EMPTY, EMPTY, None))
+        return _of_sequence(tree.parts)
     if isinstance(tree, Either):
         return _of_options([found_in(option) for option in tree.options])
     if isinstance(tree, Repeat):
         return _of_repeat(tree)
-    return Found(EMPTY, EMPTY, EMPTY, None)  # an edge
+    return NOTHING  # an edge
+
+
+def _of_sequence(parts: tuple[Node, ...]) -> Found:
+    """What stands in parts one after the other; if some may be missing, also what is known with and without each."""
+    forward = functools.reduce(_followed, map(found_in, parts), NOTHING)
+    if not any(map(_may_be_missing, parts)):
+        return forward
+    backward = NOTHING
+    for part in reversed(parts):
+        if _may_be_missing(part):
+            there = _followed(_of_repeat(Repeat(part.part, 1, part.most)), backward)
+            backward = _of_options([backward, there])
+        else:
+            backward = _followed(found_in(part), backward)
+    starts, ends = (rarest(*both) or EMPTY for both in ((forward.starts, backward.starts), (forward.ends, backward.ends)))
+    return Found(forward.exact, starts, ends, rarest(forward.within, backward.within))
+
+
+def _may_be_missing(part: Node) -> bool:
+    return isinstance(part, Repeat) and part.least == 0
 
 
 def required(found: Found) -> Strings | None:

@@ -51,6 +51,9 @@ def candidates(patterns: list[str], lines: pa.Array) -> list[np.ndarray]:
 @example(("^", ["", "a"]))
 @example(("$", ["", "a"]))
 @example(("^(?:©|x)y", ["©y", "xy", " ©y"]))
+@example(("^ *(?:a|\\}b|cd*e|)f", ["af", " }bf", "cef", "cddef", "f", "bf"]))
+@example(("[0-9]{9}a?[a-f]{9,}$", ["123456789abcdefabcd", "123456789" + "f" * 9, "é" + "1" * 9 + "b" * 12]))
+@example(("x(?:ab*)*y?z", ["xz", "xyz", "xaz", "xabbabz", "xabyz"]))
 def test_no_match_is_missed(case):
     pattern, texts = case
     lines = pa.array(texts, pa.large_string())
@@ -121,6 +124,9 @@ def test_the_scan_finds_what_the_plans_say(cases):
     ("\\{", Plan(strings=frozenset({b"{"}))),
     ("^[\\s]+|[\\s]+$", Plan(first=frozenset({b"\t", b"\n", b"\f", b"\r", b" "}), last=frozenset({b"\t", b"\n", b"\f", b"\r", b" "}))),
     ("[!-~]{200}", Plan(run=frozenset(range(33, 127)), run_bytes=200)),
+    (r"^[0-9a-f]{20,}[0-9][0-9a-f]{30,}=?$", Plan(run=frozenset(b"0123456789abcdef"), run_bytes=51)),
+    (r"\[\d*\]|\[edit\]", Plan(strings=frozenset([b"[edit]", b"[]", *(b"[%d" % digit for digit in range(10))]))),
+    (r"^\s*(?:let [$_]|\}\);|go)", Plan(heads=frozenset({b"let $", b"let _", b"go"}), strings=frozenset({b"});"}))),
     ("(?i)me@home", Plan(strings=frozenset({b"me@home"}))),
     (r"[^.?!]$|\.\.\.$|^$", Plan(every_line=True, tail_bytes=5)),
     ("(?:[0-9]{1,3}\\.){3}[0-9]{1,3}", Plan(strings=frozenset(b"%d.%d" % (a, b) for a in range(10) for b in range(10)))),

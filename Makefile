@@ -26,6 +26,7 @@ bench: $(STAMP)
 	$(BIN)/python benchmarks/line_patterns.py
 	$(BIN)/python -m benchmarks.minhash $(BENCH)
 	$(BIN)/python -m benchmarks.duplicates $(BENCH)
+	$(BIN)/python -m benchmarks.duplicates --signatures 1 5 20
 	$(BIN)/python -m benchmarks.encode $(BENCH)
 	$(BIN)/python -m benchmarks.packing $(BENCH)
 	$(BIN)/python -m benchmarks.train

@@ -1,22 +1,27 @@
 """Duplicates beside datatrove and datasketch: signatures, clusters, end to end, precision and recall, millions of signatures.
 
-    python -m benchmarks.duplicates TEXTS.parquet ... [--signatures 1 5 20] [--documents 300] [--oracle]
+    python -m benchmarks.duplicates --signatures 1 5 20
+    python -m benchmarks.duplicates TEXTS.parquet ... [--documents 300] [--oracle]
 
 Ratios are of processor time, both sides in one run and one process. datatrove and datasketch get the first --documents
-documents, and so do we beside them. --signatures: millions of synthetic signatures (14 bands of 8) that become clusters
-through partitions on disk, with the most memory this process held. --oracle: clusters of all documents by datatrove's own
-code (a space splitter), compared with ours; some minutes.
+documents, and so do we beside them. --signatures: a table of millions of synthetic signatures (14 bands of 8) that become
+clusters through partitions on disk, each row by a process of its own, which tells the most memory it held. Shards and
+partitions go to a thread a core, as a run gives them to workers. --oracle: clusters of all documents by datatrove's own code
+(a space splitter), compared with ours; some minutes.
 """
 
 from __future__ import annotations
 
 import argparse
 import itertools
+import multiprocessing
+import os
 import resource
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -42,13 +47,17 @@ HASHES, SHARD = 112, 250_000
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("files", nargs="+", help="Parquet files with a column text")
+    parser.add_argument("files", nargs="*", help="Parquet files with a column text")
     parser.add_argument("--documents", type=int, default=300, help="how many documents datatrove and datasketch get")
-    parser.add_argument("--signatures", type=float, nargs="*", default=[1], help="millions of synthetic signatures")
+    parser.add_argument("--signatures", type=float, nargs="*", default=[], help="millions of synthetic signatures")
     parser.add_argument("--oracle", action="store_true", help="compare the clusters of all documents with datatrove's")
     arguments = parser.parse_args()
-    for millions in arguments.signatures:  # first: the peak memory is that of the process
-        show_clusters(int(millions * 1e6))
+    if not arguments.files and not arguments.signatures:
+        parser.error("name Parquet files, or --signatures 1 5 20")
+    if arguments.signatures:
+        show_clusters([int(millions * 1e6) for millions in arguments.signatures])
+    if not arguments.files:
+        return
     columns = [parquet.read_table(path, columns=["text"])["text"] for path in arguments.files]
     texts = large_strings(pa.chunked_array([chunk for column in columns for chunk in column.chunks]))
     show_signatures(texts, arguments.documents)
@@ -170,41 +179,68 @@ def synthetic_shards(count: int, seed: int = 0) -> Iterator[np.ndarray]:
     rng = np.random.default_rng(seed)
     for first in range(0, count, SHARD):
         size = min(SHARD, count - first)
-        found, copies = rng.integers(0, 2**64, (size, HASHES), np.uint64), size // 5
-        for row in range(size - copies, size):
-            found[row] = np.where(rng.random(HASHES) < 0.85, found[rng.integers(0, size - copies)], found[row])
+        copies = size // 5
+        found = rng.integers(0, 2**64, (size, HASHES), np.uint64)
+        originals = found[rng.integers(0, size - copies, copies)]
+        np.copyto(found[size - copies :], originals, where=rng.random((copies, HASHES), np.float32) < 0.85)
         yield found
 
 
-def show_clusters(count: int, memory_bytes: int = 4 << 30) -> None:
+def show_clusters(counts: list[int]) -> None:
+    """A table, in Markdown, of what clusters of so many signatures cost; n log n where the last column stays as it is."""
+    head = ["signatures", "on the clock", "processor", "of it band keys", "join", "most memory", "clusters", "partitions", "processor ns / (n log2 n)"]
+    print("| " + " | ".join(head) + " |\n" + "|---:" * len(head) + "|", flush=True)
+    for count in counts:
+        with multiprocessing.get_context("spawn").Pool(1) as process:
+            row = process.apply(measure_clusters, (count,))
+        print("| " + " | ".join(row) + " |", flush=True)
+
+
+def measure_clusters(count: int, memory_bytes: int = 4 << 30) -> list[str]:
     """Signatures to clusters: band keys, partitions on disk, edges, union-find. Making the signatures is not counted."""
-    star_edges(np.zeros(2, np.uint64), np.zeros(2, np.uint32))
     bits, parents = partition_bits(14 * count, memory_bytes // 8), np.arange(count)
-    seconds, files, first_rows = {"bands": 0.0, "join": 0.0, "wall": 0.0}, [], []
-    with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder:
-        warm = band_keys(np.zeros((2, HASHES), np.uint64), 14, 8)
-        write_band_file(Path(folder) / "warm", warm, bits)
-        for found in synthetic_shards(count):
-            start, wall = time.process_time(), time.perf_counter()
-            files.append(Path(folder) / f"{len(files)}.bands")
-            first_rows.append(SHARD * len(first_rows))
-            write_band_file(files[-1], band_keys(found, 14, 8), bits)
-            seconds["bands"] += time.process_time() - start
-            seconds["wall"] += time.perf_counter() - wall
-        start, wall = time.process_time(), time.perf_counter()
-        for partition in range(1 << bits):
-            join_edges(parents, star_edges(*read_partition(files, first_rows, bits, partition), bits))
-        point_at_roots(parents)
-        seconds["join"] = time.process_time() - start
-        seconds["wall"] += time.perf_counter() - wall
-    clusters = int((parents == np.arange(count)).sum())
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
-    total = seconds["bands"] + seconds["join"]
-    print(
-        f"{count / 1e6:g} M signatures: {total:.2f} s ({seconds['bands']:.2f} band keys, {seconds['join']:.2f} join; {seconds['wall']:.2f} on the clock),"
-        f" {total / count * 1e9 / np.log2(count):.0f} ns / (n log2 n), {1 << bits} partitions, {clusters:,} clusters, peak {peak:.2f} GB",
-        flush=True,
-    )
+    threads = os.cpu_count() or 1
+    with tempfile.TemporaryDirectory(dir=Path.cwd()) as name, ThreadPoolExecutor(threads) as pool:
+        folder, files, shards = Path(name), [], synthetic_shards(count)
+        _warm_up(folder / "warm", bits)
+        banding, joining = Stopwatch(), Stopwatch()
+        while some := list(itertools.islice(shards, threads)):
+            paths = [folder / f"{len(files) + place}.bands" for place in range(len(some))]
+            files += paths
+            with banding:
+                list(pool.map(lambda path, found: write_band_file(path, band_keys(found, 14, 8), bits), paths, some))
+        first_rows = [SHARD * place for place in range(len(files))]
+        with joining:
+            for edges in pool.map(lambda partition: star_edges(*read_partition(files, first_rows, bits, partition), bits), range(1 << bits)):
+                join_edges(parents, edges)
+            point_at_roots(parents)
+    seconds, peak = banding.processor + joining.processor, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    return [
+        f"{count / 1e6:g} M", f"{banding.wall + joining.wall:.2f} s", f"{seconds:.2f} s", f"{banding.processor:.2f} s", f"{joining.processor:.2f} s",
+        f"{peak:.2f} GB", f"{int((parents == np.arange(count)).sum()):,}", f"{1 << bits}", f"{seconds / count * 1e9 / np.log2(count):.0f}",
+    ]  # fmt: skip
+
+
+def _warm_up(path: Path, bits: int) -> None:
+    """Load every kernel."""
+    write_band_file(path, band_keys(np.zeros((2, HASHES), np.uint64), 14, 8), bits)
+    parents = np.arange(2)
+    join_edges(parents, star_edges(*read_partition([path], [0], bits, 0), bits))
+    point_at_roots(parents)
+
+
+class Stopwatch:
+    """Seconds on the clock, and of all threads of this process, spent within `with`."""
+
+    def __init__(self) -> None:
+        self.wall = self.processor = 0.0
+
+    def __enter__(self) -> None:
+        self._start = time.perf_counter(), time.process_time()
+
+    def __exit__(self, *_: object) -> None:
+        self.wall += time.perf_counter() - self._start[0]
+        self.processor += time.process_time() - self._start[1]
 
 
 if __name__ == "__main__":

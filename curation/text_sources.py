@@ -17,10 +17,14 @@ from curation.stages.language import LanguageSettings, identify, with_language
 COLUMNS = ["id", "text", "lang"]
 
 
+def source_patterns(sources: Sequence[str]) -> list[str]:
+    """What to read for `sources`: of a run directory its clean/."""
+    return [str(Path(source) / "clean") if (Path(source) / "run.json").is_file() else source for source in sources]
+
+
 def read_documents(sources: Sequence[str]) -> Iterator[pa.Table]:
     """Batches of documents (id, text, lang). Raises InputError where there is nothing to read."""
-    patterns = [str(Path(source) / "clean") if (Path(source) / "run.json").is_file() else source for source in sources]
-    for shard in plan_shards(list_inputs(patterns, Path())):
+    for shard in plan_shards(list_inputs(source_patterns(sources), Path())):
         for batch in read_shard(shard, ReadSettings()):
             documents = batch.documents
             if len(documents) and documents["lang"].null_count == len(documents):

@@ -10,6 +10,7 @@ import pyarrow as pa
 from rules.counts import MEANINGS
 from rules.line_signals import LINE_SIGNALS
 from rules.pack import load_pack, shipped_packs
+from rules.pack_files import FILE_SIGNALS, spelled
 from rules.places import did_you_mean
 from rules.rule import ENGINE_SIGNALS
 from rules.signals import SIGNALS, measure
@@ -19,6 +20,7 @@ from rules.words import Splitter
 
 OTHERS = {
     "of a pack's word lists": {f"{name}(LIST)": text for name, (text, _) in LIST_SIGNALS.items()},
+    "of a pack's files": {spelled(kind, "NAME"): f"{signal.meaning} ({signal.unit}); `{signal.section}`" for kind, signal in FILE_SIGNALS.items()},
     "of what a pack's line rules did": ENGINE_SIGNALS,
     "of a line (in `when`)": LINE_SIGNALS,
 }
@@ -44,7 +46,7 @@ def list_lines() -> list[str]:
 def explain(name: str) -> dict[str, Any]:
     """One signal with its example and where it is used. Raises ValueError for a name that is none."""
     for others in OTHERS.values():
-        meaning = others.get(name) or others.get(f"{name}(LIST)")
+        meaning = next((others[form] for form in (name, f"{name}(LIST)", f"{name}(NAME)", f"{name}.NAME") if form in others), None)
         if meaning:
             return {"name": name, "meaning": meaning, "used_by": list(_uses(name))}
     if name not in SIGNALS:

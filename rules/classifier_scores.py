@@ -123,17 +123,21 @@ def word_scratch(size):
 
 @kernel
 def hash_lower(data, i, end, classes, lower, spans, buffer, word_keys, hashes):
-    """Fill `word_keys` and `hashes` with those of the words of data[i:end] in lower case: how many there are."""
+    """Fill `word_keys` and `hashes` with those of the words of data[i:end] in lower case: how many there are.
+
+    NULs, which only begin a word, are left out: fastText reads them as white space."""
     data, classes, lower, spans, buffer = unowned(data), unowned(classes), unowned(lower), unowned(spans), unowned(buffer)
     word_keys, hashes, found = unowned(word_keys), unowned(hashes), 0
     while i < end:
         filled, i = take_spans(data, i, end, classes, True, spans)
         for k in range(filled):
             start, stop = span(spans, k)
-            size = lower_word(data, start, stop, lower, buffer)
-            word_keys[np.uint64(found + k)] = bytes_hash(buffer, 0, size)
-            hashes[np.uint64(found + k)] = fnv_hash(buffer, 0, size)
-        found += filled
+            while start < stop and data[start] == 0:
+                start += 1
+            if start < stop:
+                size = lower_word(data, start, stop, lower, buffer)
+                word_keys[np.uint64(found)], hashes[np.uint64(found)] = bytes_hash(buffer, 0, size), fnv_hash(buffer, 0, size)
+                found += 1
     return found
 
 

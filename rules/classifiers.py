@@ -25,14 +25,14 @@ BATCH_TEXTS = 1024
 
 def classify(texts: pa.Array | pa.ChunkedArray, file: PackFile) -> np.ndarray:
     """The probability of the classifier's label for each text, float64 [docs]; NaN in a text without words."""
-    table = _table(file)
+    table = open_classifier(file)
     if table is not None:
         return classifier_scores(texts, table, file.words == "unicode")
     return _by_fasttext(spaced_words(texts) if file.words == "unicode" else large_strings(texts), file)
 
 
 @functools.lru_cache(maxsize=8)
-def _table(file: PackFile) -> ScoreTable | None:
+def open_classifier(file: PackFile) -> ScoreTable | None:
     """The model as the kernel reads it; None where it cannot. ValueError for a label that the model does not have."""
     check_unchanged(file)
     model = read_model(file.path)

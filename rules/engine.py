@@ -23,6 +23,7 @@ import pyarrow.compute as pc
 from rules.buffers import large_strings, string_buffers
 from rules.deciding import Decision, column_of, decide, language_codes, scope_of
 from rules.lines import EDIT_ROWS, apply_line_rules
+from rules.pack_files import FILE_SIGNALS, PackFile, file_key, measure_file
 from rules.rule import ENGINE_SIGNALS, Pack, Rule
 from rules.shared_signals import SharedSignals
 from rules.urls import url_matches
@@ -143,6 +144,7 @@ class _Measuring:
     edits: list[pa.Table] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
     shared: dict[str, SharedSignals] = field(default_factory=dict)  # splitter -> signals
+    by_file: dict[tuple[PackFile, bytes], Columns] = field(default_factory=dict)  # and scope -> signals of the texts as they are
 
     def measured(self) -> Measured:
         """Let all packs act."""
@@ -200,6 +202,7 @@ class _Measuring:
         self.columns |= {column: result.matches[number].astype(np.float64) for number, column in patterns.items()}
         if result.texts is not self.texts:
             self.texts = result.texts
+            self.by_file.clear()
             for signals in self.shared.values():
                 signals.forget(result.edits["row"].to_numpy(), len(self.texts))
         if len(result.edits):
@@ -225,22 +228,32 @@ class _Measuring:
         pack = self.packs[position]
         call = parse_call(name)
         if call:
-            return self.list_signal(pack, name, *call)
+            return self.scoped_signal(pack, name, *call)
         signals = self.shared.setdefault(pack.words, SharedSignals())
         if not signals.has(name):
             signals.measure(self.texts, [name, *self.wanted(position)], pack.words)
         return signals.values[name]
 
-    def list_signal(self, pack: Pack, name: str, kind: str, words: str) -> np.ndarray:
-        """A signal of a word list, measured only where a rule may ask for it (lists are often for one language); else NaN."""
+    def scoped_signal(self, pack: Pack, name: str, kind: str, source: str) -> np.ndarray:
+        """A signal of a word list or a file, measured only where a rule may ask for it (they are often for one language); else NaN."""
         scope = np.zeros(len(self.texts), bool)
         for rule in rules_with(pack, name):
             scope |= scope_of(pack, rule, self.langs, len(self.texts))
         values = np.full(len(self.texts), np.nan)
         if scope.any():
             texts = self.texts if scope.all() else self.texts.filter(pa.array(scope))
-            values[scope] = list_signal(kind, texts, pack.lists[words], pack.words)
+            if kind in FILE_SIGNALS:
+                values[scope] = self.file_signals(pack.files[file_key(kind, source)], texts, scope)[kind]
+            else:
+                values[scope] = list_signal(kind, texts, pack.lists[source], pack.words)
         return values
+
+    def file_signals(self, file: PackFile, texts: pa.LargeStringArray, scope: np.ndarray) -> Columns:
+        """All signals of a file, which cost as much as one."""
+        key = (file, scope.tobytes())
+        if key not in self.by_file:
+            self.by_file[key] = measure_file(file, texts)
+        return self.by_file[key]
 
     def wanted(self, position: int) -> list[str]:
         """Names of the signals that this and the next packs need of the same texts, with the same words."""

@@ -13,6 +13,7 @@ from typing import Any
 
 from rules.deciding import column_of
 from rules.engine import WORDS, rules_with, signals_of
+from rules.pack_files import FILE_SIGNALS, file_key
 from rules.rule import ENGINE_SIGNALS, Pack
 from rules.word_lists import parse_call
 
@@ -23,7 +24,7 @@ def column_identities(packs: Sequence[Pack]) -> dict[str, str]:
     chain = ""
     for pack in packs:
         acting = [rule for rule in pack.rules if rule.acts_on_lines]
-        lines = [pack.languages, pack.line_breaks, [rule.measured() for rule in acting]]
+        lines = [pack.languages, pack.line_breaks, *(pack.files_sha256 if any(r.when for r in acting) else ()), [rule.measured() for rule in acting]]
         before, chain = chain, _chained(chain, pack)
         for rule in pack.rules:
             if rule.action != "off" and (rule.url is not None or (rule.acts_on_lines and not rule.lines)):
@@ -31,7 +32,9 @@ def column_identities(packs: Sequence[Pack]) -> dict[str, str]:
         for name in signals_of(pack):
             call = parse_call(name)
             words: list[Any] = [pack.words]
-            if call:
+            if call and call[0] in FILE_SIGNALS:
+                words = [pack.files[file_key(*call)].sha256, pack.languages, [[r.languages, r.except_languages] for r in rules_with(pack, name)]]
+            elif call:
                 words += [pack.lists[call[1]].sha256, pack.languages, [[r.languages, r.except_languages] for r in rules_with(pack, name)]]
             found[f"{pack.name}.{name}"] = _hash("signal", name, chain, *([pack.name] if name in ENGINE_SIGNALS else words))
     return found

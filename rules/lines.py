@@ -22,11 +22,13 @@ from rules.line_edits import characters_of, edit_table, edited_documents, joined
 from rules.line_filter import LineFilter, line_filter
 from rules.line_signals import split_lines
 from rules.line_state import ORIGINAL, Lines
+from rules.pack_files import file_key, measure_file
 from rules.pattern_automaton import Automaton, may_match
 from rules.rule import Pack, Rule
 from rules.tail_verdicts import MOST_BYTES, UNKNOWN, look_up_tails, note_tails, tail_table
 from rules.thresholds import conditions_hold
 from rules.trimming import trimmed_class, trimmed_spans
+from rules.word_lists import parse_call
 
 ANY_LINE = Plan(every_line=True)
 MUCH_TEXT = 1 << 20  # bytes of a batch; in less, RE2 has little to look at
@@ -82,7 +84,7 @@ def apply_line_rules(pack: Pack, texts: pa.LargeStringArray, in_scope: dict[int,
         if not rule.acts_on_lines:
             continue
         began = time.perf_counter()
-        hit = _matching(lines, candidates, rule, in_scope[number])
+        hit = _matching(lines, candidates, pack, rule, in_scope[number])
         if rule.lines is None:
             matches[number] = np.bincount(lines.document[hit], minlength=len(texts))
         elif rule.lines == "drop":
@@ -98,7 +100,7 @@ def _open_lines(texts: pa.LargeStringArray, pack: Pack) -> Lines:
     starts, ends, first_line = split_lines(texts, pack.line_breaks)
     document = np.repeat(np.arange(len(texts)), np.diff(first_line))
     alive, version = np.ones(len(starts), bool), np.full(len(starts), ORIGINAL)
-    names = dict.fromkeys(condition.signal for rule in pack.rules for condition in rule.when)
+    names = dict.fromkeys(condition.signal for rule in pack.rules for condition in rule.when if not parse_call(condition.signal))
     return Lines(kernel_texts(texts)[1], starts, ends, first_line, document, alive, version, tuple(names))
 
 
@@ -109,7 +111,7 @@ def _find_candidates(lines: Lines, pack: Pack) -> _Candidates:
     return _Candidates(finder, {pattern: i for i, pattern in enumerate(patterns)}, found)
 
 
-def _matching(lines: Lines, candidates: _Candidates, rule: Rule, scope: np.ndarray) -> np.ndarray:
+def _matching(lines: Lines, candidates: _Candidates, pack: Pack, rule: Rule, scope: np.ndarray) -> np.ndarray:
     """Numbers of the living lines that meet the rule, of documents in scope (bool [n]); ascending."""
     plan = candidates.plan(rule.match) if rule.match else ANY_LINE
     numbers = candidates.of(rule.match) if rule.match else None
@@ -124,16 +126,24 @@ def _matching(lines: Lines, candidates: _Candidates, rule: Rule, scope: np.ndarr
         numbers = _narrowed(lines, candidates.automaton(rule.match), numbers)
     if rule.match and len(numbers) and _cut_class(rule) is None:
         numbers = numbers[_matching_tails(lines, rule.match, numbers, plan.tail_bytes) if plan.tail_bytes else _match(lines.texts(numbers), rule.match)]
-    return _meeting(lines, rule, numbers) if rule.when and len(numbers) else numbers
+    return _meeting(lines, pack, rule, numbers) if rule.when and len(numbers) else numbers
 
 
-def _meeting(lines: Lines, rule: Rule, numbers: np.ndarray) -> np.ndarray:
-    """Those of `numbers` that meet the conditions on line signals."""
-    least, most = least_bytes(rule.when), most_words(rule.when)
+def _meeting(lines: Lines, pack: Pack, rule: Rule, numbers: np.ndarray) -> np.ndarray:
+    """Those of `numbers` that meet the conditions on line signals; signals of files, which cost most, are measured last."""
+    counted = tuple(one for one in rule.when if not parse_call(one.signal))
+    least, most = least_bytes(counted), most_words(counted)
     if least:
         numbers = not_shorter(lines.starts, lines.ends, lines.version, numbers, least)
-    values = {"line_words": lines.first_words(numbers, most)} if most else lines.signals([one.signal for one in rule.when], numbers)
-    return numbers[conditions_hold(rule.when, values)]
+    if counted:
+        values = {"line_words": lines.first_words(numbers, most)} if most else lines.signals([one.signal for one in counted], numbers)
+        numbers = numbers[conditions_hold(counted, values)]
+    for one in rule.when:
+        call = parse_call(one.signal)
+        if call and len(numbers):
+            values = measure_file(pack.files[file_key(*call)], lines.texts(numbers))
+            numbers = numbers[conditions_hold((one,), {one.signal: values[call[0]]})]
+    return numbers
 
 
 def _narrowed(lines: Lines, states: Automaton | None, numbers: np.ndarray) -> np.ndarray:

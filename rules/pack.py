@@ -15,6 +15,7 @@ from typing import Any
 
 from rules.languages import normalise
 from rules.list_counts import LONGEST
+from rules.pack_files import PackFile, read_files
 from rules.pack_yaml import ListYaml, PackYaml
 from rules.patterns import ascii_only
 from rules.places import KEY, Located, Problem, Problems, build, did_you_mean, load
@@ -60,7 +61,7 @@ def load_pack(pack: str | Path, draft: bool = False) -> Pack:
         raise Problems(problems)
     source = read.settings["source"]
     rules = tuple(form if form.source else replace(form, source=source) for rule in read.rules.values() for form in rule.forms())
-    return Pack(rules=rules, located=read.located, lists=read.lists, **read.settings)
+    return Pack(rules=rules, located=read.located, lists=read.lists, files=read.files, **read.settings)
 
 
 @dataclass
@@ -70,6 +71,7 @@ class _PackDraft:
     located: Located
     settings: dict[str, Any]  # of Pack: name, about, source, languages, words, line_breaks
     lists: dict[str, WordList]
+    files: dict[str, PackFile]
     rules: dict[str, Draft]
 
 
@@ -86,13 +88,14 @@ def _read(path: Path, above: tuple[Path, ...], problems: list[Problem], without_
     parents = _parents(data, located, path, above, problems)
     reader = RuleReader(located, {}, problems, path.parent, without_why)
     lists = {name: words for parent in parents for name, words in parent.lists.items()} | _lists(data.get("lists"), reader)
-    reader.lists = lists
+    files = {name: file for parent in parents for name, file in parent.files.items()} | read_files(data, reader)
+    reader.lists, reader.files = lists, files
     rules = _rules(data, parents, reader)
     if shape is None:
         return None
     own = {"name": shape.pack, "about": shape.about, "source": shape.source, "languages": codes(shape.languages)}
     own |= {"words": shape.words, "line_breaks": shape.line_breaks}
-    return _PackDraft(located, own | _inherited(data, parents, located, problems), lists, rules)
+    return _PackDraft(located, own | _inherited(data, parents, located, problems), lists, files, rules)
 
 
 def _shape(located: Located, problems: list[Problem]) -> Any:

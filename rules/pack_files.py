@@ -129,14 +129,14 @@ def read_files(data: dict, reader: RuleReader) -> dict[str, PackFile]:
                 continue  # the pack's own shape check says so
             at = (*at, "file") if isinstance(value, dict) else at
             try:
-                found[f"{section}.{name}"] = _open(section, str(name), reader.folder / settings["file"], settings)
+                found[f"{section}.{name}"] = open_file(section, str(name), reader.folder / settings["file"], settings)
             except (OSError, ValueError) as error:
                 reason = f"cannot read {settings['file']!r}: {error.strerror}" if isinstance(error, OSError) else str(error)
                 reader.fail(at, "R103", reason)
     return found
 
 
-def _open(section: str, name: str, path: Path, settings: dict[str, Any]) -> PackFile:
+def open_file(section: str, name: str, path: Path, settings: dict[str, Any]) -> PackFile:
     """One file, looked at as far as costs little. Raises OSError and ValueError."""
     path = path.resolve()
     if section == "classifiers":
@@ -156,7 +156,7 @@ def _open_classifier(name: str, path: Path, settings: dict[str, Any]) -> PackFil
         if not label:
             raise ValueError(f"which label of {path.name} is the score of? Say {name}: {{file: ..., label: ...}}")
         label = label if label.startswith("__label__") else f"__label__{label}"
-        return PackFile("classifiers", name, path, file_sha256(path), str(settings.get("words", "space")), label)
+        return _checked(PackFile("classifiers", name, path, file_sha256(path), str(settings.get("words", "space")), label))
     try:
         manifest = json.loads((path / CLASSIFIER_MANIFEST).read_text(encoding="utf-8"))
         model, sha256, label, words = path / manifest["model"], manifest["model_sha256"], manifest["label"], manifest["words"]
@@ -164,4 +164,12 @@ def _open_classifier(name: str, path: Path, settings: dict[str, Any]) -> PackFil
         raise ValueError(f"{path / CLASSIFIER_MANIFEST} is no manifest of a classifier: {error}") from error
     if file_sha256(model) != sha256:
         raise ValueError(f"{model} is not the model that {CLASSIFIER_MANIFEST} is about: train it again")
-    return PackFile("classifiers", name, model, sha256, words, label)
+    return _checked(PackFile("classifiers", name, model, sha256, words, label))
+
+
+def _checked(file: PackFile) -> PackFile:
+    """The file of a classifier; ValueError where it is no model, or has no such label."""
+    from rules.classifiers import open_classifier
+
+    open_classifier(file)
+    return file

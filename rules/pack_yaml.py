@@ -51,6 +51,23 @@ class ListYaml:
 
 
 @dataclass(frozen=True)
+class ClassifierYaml:
+    """A classifier with settings of its own."""
+
+    file: str = key("a folder of `gristmill classifier train`, or a model file of fastText, relative to the pack")
+    label: str | None = key("of a model file: the label whose probability is the score", None)
+    words: Literal["space", "unicode"] = key("of a model file: words between white space, or unicode ones in lower case", "space")
+
+
+@dataclass(frozen=True)
+class LanguageModelYaml:
+    """An n-gram model with settings of its own."""
+
+    file: str = key("a model file of KenLM, ARPA or binary, relative to the pack")
+    words: Literal["unicode", "space"] = key("what the model was made of: unicode words in lower case, or what is between white space", "unicode")
+
+
+@dataclass(frozen=True)
 class UrlYaml:
     """Which URLs a rule is about; every key that is given must hold."""
 
@@ -111,6 +128,9 @@ class PackYaml:
     words: Splitter = key("what a word is: between white space; letters apart from punctuation; or spaCy's tokens", "unicode")
     line_breaks: Literal["newline", "unicode"] = key("what ends a line: line feeds, or all breaks that Unicode knows", "newline")
     lists: dict[str, str | list[str] | ListYaml] = key("word lists, for signals such as listed_words(name)", dict)
+    profiles: dict[str, str] = key("files of `gristmill profile build`, for signals such as unigram_kl(name)", dict)
+    classifiers: dict[str, str | ClassifierYaml] = key("folders of `gristmill classifier train`, or models of fastText, for the signal classifier.name", dict)
+    language_models: dict[str, str | LanguageModelYaml] = key("models of KenLM, for the signal perplexity(name)", dict)
 
     def __post_init__(self) -> None:
         message = missing_package(self.words)

@@ -14,6 +14,7 @@ from typing import Any
 
 from rules.languages import normalise
 from rules.line_signals import LINE_SIGNALS
+from rules.pack_files import FILE_SIGNALS, PackFile, file_key, spelled
 from rules.pack_yaml import PartialRuleYaml, RuleYaml
 from rules.patterns import check_pattern, check_url_pattern
 from rules.places import KEY, KeyPath, Located, Problem, Problems, build, did_you_mean
@@ -54,13 +55,14 @@ class Draft:
 
 @dataclass
 class RuleReader:
-    """Reads the rules of one file; `lists` are the word lists that its signals may name."""
+    """Reads the rules of one file; `lists` and `files` are those that its signals may name."""
 
     located: Located
     lists: Mapping[str, WordList]
     problems: list[Problem]
     folder: Path = field(default_factory=Path)
     draft: bool = False  # a rule may still lack its `why`
+    files: Mapping[str, PackFile] = field(default_factory=dict)
 
     def fail(self, at: KeyPath, code: str, message: str) -> None:
         self.problems.append(self.located.problem(at, code, message))
@@ -151,15 +153,27 @@ class RuleReader:
         return tuple(found)
 
     def _check_signal(self, signal: str, key: str, known: Mapping[str, Any], at: KeyPath) -> None:
-        call = parse_call(signal) if key == "drop_when" else None
+        call = parse_call(signal)
+        lists = LIST_SIGNALS if key == "drop_when" else {}
         if call is None:
             if signal not in known:
-                hint = f", which takes a list: {signal}(name)" if signal in LIST_SIGNALS else did_you_mean(signal, known)
+                hint = f", which takes a list: {signal}(name)" if signal in lists else did_you_mean(signal, known)
+                hint = f", which needs a file of the pack: {spelled(signal, 'name')}" if signal in FILE_SIGNALS else hint
                 self.fail(at, "R102", f"unknown signal {signal!r}{hint}")
-        elif call[0] not in LIST_SIGNALS:
-            self.fail(at, "R102", f"unknown signal {call[0]!r}{did_you_mean(call[0], LIST_SIGNALS)}")
+        elif call[0] in FILE_SIGNALS:
+            self._check_file(*call, at)
+        elif call[0] not in lists:
+            self.fail(at, "R102", f"unknown signal {call[0]!r}{did_you_mean(call[0], [*lists, *FILE_SIGNALS])}")
         elif call[1] not in self.lists:
             self.fail(at, "R102", f"the pack has no list {call[1]!r}{did_you_mean(call[1], self.lists)}")
+
+    def _check_file(self, kind: str, name: str, at: KeyPath) -> None:
+        section = FILE_SIGNALS[kind].section
+        if file_key(kind, name) not in self.files:
+            known = [key.partition(".")[2] for key in self.files if key.startswith(f"{section}.")]
+            named = isinstance(self.located.data.get(section), dict) and name in self.located.data[section]  # then it has been reported
+            if not named:
+                self.fail(at, "R102", f"the pack has no {section[:-1].replace('_', ' ')} {name!r}{did_you_mean(name, known)}; give its file: {section}: {{{name}: PATH}}")
 
     def _comparison(self, text: Any, at: KeyPath) -> Comparison | None:
         """None, and a problem, unless `text` is a comparison."""

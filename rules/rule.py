@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from rules.evidence import Evidence
+from rules.pack_files import PackFile
 from rules.places import KeyPath, Located
 from rules.word_lists import WordList
 from rules.words import Splitter
@@ -133,25 +134,31 @@ class Pack:
     words: Splitter = "unicode"
     line_breaks: Literal["newline", "unicode"] = "newline"
     lists: dict[str, WordList] = field(default_factory=dict)
+    files: dict[str, PackFile] = field(default_factory=dict)  # by section.name (rules/pack_files.py)
     located: Located | None = field(default=None, compare=False, repr=False)
 
     @property
     def sha256(self) -> str:
         """Hash of everything that can change a verdict or a text."""
         rules = [[*r.measured(), r.action, conditions_text(r.drop_when)] for r in self.rules if r.action != "off"]
-        return _hash([self.name, self.languages, self.words, self.line_breaks, sorted((n, w.sha256) for n, w in self.lists.items()), rules])
+        return _hash([self.name, self.languages, self.words, self.line_breaks, sorted((n, w.sha256) for n, w in self.lists.items()), *self.files_sha256, rules])
 
     @property
     def lines_sha256(self) -> str:
         """Hash of what decides how this pack changes texts; the same for packs that change none."""
         rules = [r.measured() for r in self.rules if r.acts_on_lines and r.lines]
-        return _hash([self.languages, self.line_breaks, rules] if rules else [])
+        return _hash([self.languages, self.line_breaks, *(self.files_sha256 if any(r.when for r in self.rules) else ()), rules] if rules else [])
+
+    @property
+    def files_sha256(self) -> list[list[str]]:
+        """Names and hashes of the files that signals measure with."""
+        return sorted([name, file.sha256] for name, file in self.files.items())
 
     def rule_sha256(self, rule: Rule) -> str:
         """Hash of everything that decides what `rule` of this pack drops or changes; its action is not part of it."""
         forms = [[*form.measured(), conditions_text(form.drop_when)] for form in self.rules if form.id == rule.id]
         lists = sorted((name, words.sha256) for name, words in self.lists.items())
-        return _hash([self.languages, self.words, self.line_breaks, lists, forms])
+        return _hash([self.languages, self.words, self.line_breaks, lists, *self.files_sha256, forms])
 
     def rule(self, name: str) -> Rule | None:
         """The rule with this id, or that once had it."""

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from rules.line_signals import LINE_SIGNALS
+from rules.pack_files import FILE_SIGNALS
 from rules.pack_yaml import PackYaml, RuleYaml
 from rules.places import yaml_key
 from rules.rule import ENGINE_SIGNALS
@@ -83,6 +84,6 @@ def pack_schema() -> Schema:
 def _name_signals(properties: dict[str, Schema], key: str, signals: Mapping[str, str]) -> None:
     comparison = properties[key]["additionalProperties"]
     properties[key]["properties"] = {name: {"description": meaning, **comparison} for name, meaning in sorted(signals.items())}
-    if key == "drop_when":
-        properties[key]["patternProperties"] = {rf"^({'|'.join(LIST_SIGNALS)})\(.+\)$": comparison}
+    called = [name for name in (*(LIST_SIGNALS if key == "drop_when" else ()), *FILE_SIGNALS) if name != "classifier"]
+    properties[key]["patternProperties"] = {rf"^(({'|'.join(called)})\(.+\)|classifier\..+)$": comparison}
     properties[key]["additionalProperties"] = False

@@ -31,7 +31,7 @@ LIST_SIGNALS = {
     "listed_distinct_words": ("how many different entries of the pack's list occur", "entries"),
     "listed_char_frac": ("characters that the entries of the pack's list are written in, white space at the text's ends aside / characters", "fraction"),
 }
-_CALL = re.compile(r"([a-z0-9_]+)\(([^()]*)\)")
+_CALL = re.compile(r"([a-z0-9_]+)\(([^()]*)\)|(classifier)\.([a-z0-9_]+)")
 
 
 @dataclass(frozen=True)
@@ -66,9 +66,9 @@ def _table(words: WordList, splitter: Splitter) -> tuple[np.ndarray, ...]:
 
 
 def parse_call(signal: str) -> tuple[str, str] | None:
-    """`listed_words(bad)` as ("listed_words", "bad"); None for a name without brackets."""
+    """`listed_words(bad)` as ("listed_words", "bad"), `classifier.good` as ("classifier", "good"); None for a plain name."""
     parts = _CALL.fullmatch(signal)
-    return (parts[1], parts[2].strip()) if parts else None
+    return (parts[1] or parts[3], (parts[2] or parts[4] or "").strip()) if parts else None
 
 
 def list_signal(kind: str, texts: pa.LargeStringArray, words: WordList, splitter: Splitter = "unicode") -> np.ndarray:

@@ -41,6 +41,20 @@ def divergence(text: str, profile: Profile) -> float:
     return fraction(total, all_words)
 
 
+def logprob(text: str, profile: Profile) -> float:
+    """The mean of log q over the words."""
+    words = [word.lower().replace("ς", "σ") for word in split_words(text, "unicode")]
+    known = dict(zip(profile.words, profile.counts))
+    left_out, different = profile.all_words - sum(profile.counts), profile.different_words - len(profile.words)
+    return fraction(sum(math.log(known.get(word, (left_out + 1) / (different + 1)) / (profile.all_words + 1)) for word in words), len(words))
+
+
+def outliers(text: str, profile: Profile) -> float:
+    """The share of words that the profile does not have."""
+    words = [word.lower().replace("ς", "σ") for word in split_words(text, "unicode")]
+    return fraction(sum(word not in set(profile.words) for word in words), len(words))
+
+
 def signals(text: str, words: str, english: Profile) -> dict[str, float]:
     split = split_words(text, words)
     return {

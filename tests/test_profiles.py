@@ -14,7 +14,19 @@ from hostile_texts import any_texts
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rules.profiles import SHIPPED, Profile, make_profile, measure_divergence, read_profile, write_profile
+from rules.profiles import (
+    PROFILE_SIGNALS,
+    SHIPPED,
+    Profile,
+    WordTally,
+    make_profile,
+    measure_divergence,
+    measure_profile,
+    profile_about,
+    read_profile,
+    write_parquet,
+    write_profile,
+)
 
 TEXTS = ["The cat sat on the mat.", "The dog sat, too.", "ΟΔΟΣ οδος"]
 
@@ -41,9 +53,11 @@ def test_known_divergence():
 @given(st.lists(any_texts, min_size=1, max_size=5), any_texts, st.integers(1, 40))
 def test_equal_the_definition(corpus, text, size):
     profile = make_profile([*corpus, "one word"], size)
-    found = measure_divergence(pa.array([text, *corpus], pa.large_string()), profile)
-    wanted = [llama3_definitions.divergence(text, profile) for text in (text, *corpus)]
-    np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-6)
+    found = measure_profile(pa.array([text, *corpus], pa.large_string()), profile.table())
+    definitions = {"unigram_kl": llama3_definitions.divergence, "unigram_logprob": llama3_definitions.logprob, "outlier_token_frac": llama3_definitions.outliers}
+    for name, definition in definitions.items():
+        wanted = [definition(text, profile) for text in (text, *corpus)]
+        np.testing.assert_allclose(found[name], wanted, rtol=0, atol=1e-6, err_msg=name)
 
 
 def test_many_words_in_one_text():
@@ -59,6 +73,30 @@ def test_written_and_read_again(tmp_path_factory, texts, size):
     profile = make_profile([*texts, "# a"], size)
     write_profile(profile, path, ["made of texts", "and a second line"])
     assert read_profile(path) == profile
+    write_parquet(profile, path.with_suffix(".parquet"), {"texts": len(texts)})
+    assert read_profile(path.with_suffix(".parquet")) == profile
+    assert profile_about(path.with_suffix(".parquet"))["texts"] == len(texts)
+
+
+def test_every_signal_is_measured():
+    assert list(measure_profile(pa.array(["a"]), make_profile(["a"], 1).table())) == ["unigram_kl", "unigram_logprob", "outlier_token_frac"] == list(PROFILE_SIGNALS)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.lists(any_texts, max_size=3), min_size=1, max_size=4))
+def test_words_of_many_batches_are_counted_together(batches):
+    tally = WordTally()
+    for texts in batches:
+        tally.add(pa.array(texts, pa.large_string()))
+    tally.add(pa.array(["one word"]))
+    assert tally.profile(50) == make_profile([*(text for texts in batches for text in texts), "one word"], 50)
+
+
+def test_no_profile(tmp_path):
+    path = tmp_path / "p.parquet"
+    path.write_bytes(b"PAR1 nothing")
+    with pytest.raises(ValueError, match="is no profile: make one with `gristmill profile build`"):
+        read_profile(path)
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from curation.ray_start import RaySettings
 from curation.readers import ReadSettings
 from curation.stages.decontaminate import DecontaminateSettings
 from curation.stages.exact import ExactSettings
-from curation.stages.language import VENDORED, LanguageSettings
+from curation.stages.language import LanguageSettings, is_named
 from curation.stages.lines import LinesSettings
 from curation.stages.near import NearSettings
 from curation.stages.pack import PackSettings
@@ -154,7 +154,7 @@ def _resolved(job: Job, folder: Path) -> Job:
         job = dataclasses.replace(job, decontaminate=dataclasses.replace(job.decontaminate, files=files))
     if job.lines is not None and job.lines.allow_file is not None:
         job = dataclasses.replace(job, lines=dataclasses.replace(job.lines, allow_file=(folder / job.lines.allow_file).resolve()))
-    if job.language is not None and job.language.model not in VENDORED:
+    if job.language is not None and not is_named(job.language.model):
         model = str((folder / job.language.model).resolve())
         job = dataclasses.replace(job, language=dataclasses.replace(job.language, model=model))
     return job
@@ -188,7 +188,7 @@ def _file_problems(job: Job, located: Located, folder: Path) -> list[Problem]:
         named.append((("pack", "tokenizer"), job.pack.tokenizer))
     if job.lines is not None:
         named.append((("lines", "allow_file"), job.lines.allow_file))
-    if job.language is not None and job.language.model not in VENDORED:
+    if job.language is not None and not is_named(job.language.model):
         named.append((("language", "model"), job.language.model))
     return [located.problem(at, "R103", f"no file {str(folder / name)!r}") for at, name in named if name and not (folder / name).is_file()]
 

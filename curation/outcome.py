@@ -48,15 +48,16 @@ def removed_table(
 
 
 def single_hits(
-    rules: list[str], signal: str, values: np.ndarray, comparison: str | None = None, threshold: float | None = None
+    rules: list[str], signal: str, values: np.ndarray, comparison: str | None = None, threshold: float | np.ndarray | None = None
 ) -> pa.ListArray:
     """One hit per document (rules[i], values[i]), for stages that have one reason at a time.
 
     Without a threshold the value is told, but did not decide (a duplicate's similarity, the score of another language)."""
     count = len(rules)
+    thresholds = threshold if isinstance(threshold, np.ndarray) else [threshold] * count
     columns = [
         pa.array(rules, pa.string()), pa.array(["drop"] * count, pa.string()), pa.array([signal] * count, pa.string()),
-        pa.array(values, pa.float64()), pa.array([comparison] * count, pa.string()), pa.array([threshold] * count, pa.float64()),
+        pa.array(values, pa.float64()), pa.array([comparison] * count, pa.string()), pa.array(thresholds, pa.float64()),
     ]  # fmt: skip
     return pa.ListArray.from_arrays(pa.array(range(count + 1), pa.int32()), pa.StructArray.from_arrays(columns, [f.name for f in HIT]))
 

@@ -11,6 +11,7 @@ from curation.inputs import InputFile, Shard
 from curation.job import LoadedJob
 from curation.manifest import key_of
 from curation.pass_plan import Pass
+from curation.stages.language import model_identity
 
 
 def pass_key(job: LoadedJob, step: Pass, source: tuple) -> str:
@@ -36,7 +37,7 @@ def pass_settings(job: LoadedJob, step: Pass) -> dict[str, Any]:
     if step.number == 0:
         settings["read"] = repr(job.read_settings)
     if "language" in step.stages:
-        settings["language"] = repr(job.settings.language)
+        settings["language"] = [repr(job.settings.language), model_identity(job.settings.language.model)]
     if "decontaminate" in step.stages:
         chosen = job.settings.decontaminate
         names = tuple(evaluation_files(chosen.files))

@@ -8,13 +8,15 @@ STANDARD_MEMBERS), so that labels of fastText (`no`), GlotLID (`nob_Latn`) and B
 keeps its own code: `yue`, `arz`, `ckb` and `nn` are not Chinese, Arabic, Kurdish and Norwegian to a language identifier.
 Codes that ISO replaced are followed (`iw` he); Serbo-Croatian, which ISO split but identifiers still name, is `hbs`.
 
-Codes and names are those of the iso639-lang package, indexed once in 0.1 s; after that a look-up in a dictionary.
+Codes and names are those of the iso639-lang package, indexed once in 0.1 s; after that a look-up in a dictionary. What a
+language is called in English is CLDR's name of it, from Babel. Its scripts are in rules/scripts.py.
 """
 
 from __future__ import annotations
 
 import functools
 import re
+from dataclasses import dataclass
 
 from iso639 import Lang, iter_langs
 from iso639.exceptions import DeprecatedLanguageValue, InvalidLanguageValue
@@ -65,6 +67,41 @@ def normalise(language: str) -> str:
     raise ValueError(f"unknown language {language!r}{did_you_mean(name, known)}; use an ISO 639 code such as en or eng")
 
 
+@dataclass(frozen=True)
+class LanguageNames:
+    """What one language is called."""
+
+    code: str  # ours: what `lang` holds
+    iso_639_1: str  # two letters; empty where there are none
+    iso_639_3: str  # three letters; of a macro-language its own (zho); empty for a group of languages
+    name: str  # in English
+    macro: str  # our code of the macro-language it is a member of; empty where it is of none
+
+
+@functools.cache
+def language_names(language: str) -> LanguageNames:
+    """All names of a language from any of them. ValueError as of `normalise`."""
+    code = normalise(language)
+    try:
+        entry = Lang(code)
+    except (InvalidLanguageValue, DeprecatedLanguageValue):  # `eml`, which ISO took back and identifiers still name
+        return LanguageNames(code, "", code if len(code) == 3 else "", _english(code) or code, "")
+    whole = entry.macro()
+    macro = _code_of(whole) if whole is not None else ""
+    return LanguageNames(code, entry.pt1, entry.pt3, _english(code) or _without_brackets(entry.name), macro if macro != code else "")
+
+
+def _english(code: str) -> str | None:
+    """CLDR's English name of a language, if it has one."""
+    from babel import Locale
+
+    return Locale("en").languages.get(code)
+
+
+def _without_brackets(name: str) -> str:
+    return re.sub(r"\s*\(.*?\)", "", name)
+
+
 def _code_of(language: Lang) -> str:
     """The code of an entry of ISO 639."""
     if language.pt3 in STANDARD_MEMBERS:
@@ -89,7 +126,7 @@ def _names() -> dict[str, str]:
     names: dict[str, str] = {}
     for language in sorted(iter_langs(), key=lambda language: (not language.pt1, language.pt3)):
         for name in (language.name, *language.other_names()):
-            for spelling in (name, re.sub(r"\s*\(.*?\)", "", name)):
+            for spelling in (name, _without_brackets(name)):
                 names.setdefault(spelling.casefold(), _code_of(language))
     return names
 

@@ -7,13 +7,18 @@ import pyarrow.parquet as parquet
 import pytest
 
 from curation.document import DOCUMENT
+from curation.language_id.judging import judge
+from curation.language_id.models import model_path
+from curation.stages import language as stage
 from curation.stages.language import (
     VENDORED,
     LanguageSettings,
+    check_scripts,
     filter_language,
     identify,
     keeps,
     label_code,
+    least_scores,
     load_model,
 )
 from rules.languages import normalise
@@ -46,12 +51,12 @@ def test_labels_and_scores_of_the_sample_are_those_of_fasttext(shared_data):
     for text, label, score in zip(column.to_pylist(), labels.to_pylist(), scores, strict=True):
         (theirs,), (probability,) = model.predict(text.replace("\n", " "))
         assert label == {"als": "gsw"}.get(theirs[9:]) or label == normalise(theirs)
-        assert score == np.float32(min(probability, 1.0))
+        assert score == pytest.approx(min(probability, 1.0), abs=1e-4)
     assert len(set(labels.to_pylist())) > 10
 
 
 def test_every_label_of_the_model_has_a_code():
-    codes = {label[9:]: label_code(label, "lid.176") for label in load_model("lid.176").get_labels()}
+    codes = {label[9:]: label_code(label, "lid.176") for label in load_model("lid.176").labels}
     assert len(codes) == 176
     assert {label: code for label, code in codes.items() if label != code} == {"als": "gsw", "bh": "bih", "sh": "hbs"}
     assert label_code("__label__zxx_Zzzz", "glot.bin") == "zxx"
@@ -135,6 +140,75 @@ def test_the_stage_removes_for_a_low_score_alone():
     assert (hit["signal"], hit["value"], hit["comparison"], hit["threshold"]) == ("lang_score", 0.0, "<", 0.5)
 
 
+def test_least_scores_of_single_languages():
+    how = LanguageSettings(min_score=0.5, min_scores={"German": 0.9, "fra_Latn": 0.1})
+    labels = pa.array(["en", "de", "fr", None])
+    assert least_scores(labels, how).tolist() == [np.float32(least) for least in (0.5, 0.9, 0.1, 0.5)]
+    assert keeps(labels, np.full(4, 0.4, np.float32), how).tolist() == [False, False, True, False]
+    outcome = filter_language(batch([SENTENCES["en"], SENTENCES["de"]], [None, None]), LanguageSettings(min_scores={"de": 1.0}))
+    (removed,) = outcome.removed.to_pylist()
+    assert (removed["lang"], removed["reason"], removed["hits"][0]["threshold"]) == ("de", "language/min_score", 1.0)
+
+
+def test_the_best_labels_are_kept():
+    outcome = filter_language(batch([SENTENCES["de"], "", "1234"], [None] * 3), LanguageSettings(top_k=3))
+    german, nothing, numbers = outcome.kept.to_pylist()
+    assert nothing["lang_top"] == [] and len(german["lang_top"]) == len(numbers["lang_top"]) == 3
+    assert german["lang_top"][0] == {"lang": "de", "score": german["lang_score"]}
+    scores = [label["score"] for label in numbers["lang_top"]]
+    assert scores == sorted(scores, reverse=True)
+
+
+def test_a_script_that_is_not_of_the_language_is_flagged_or_removed():
+    """fastText takes Russian in Latin letters for something else, so the label is set as a wrong model would."""
+    texts = [SENTENCES["ru"], SENTENCES["ja"], "Komitet opublikuet svoy otchyot", "12345"]
+    judged = judge(pa.array(texts))._replace(languages=pa.array(["ru", "ja", "ru", "ru"]))
+    scripts, fractions, mismatch = check_scripts(pa.array(texts), judged)
+    assert scripts.to_pylist() == ["Cyrl", "Hani", "Latn", None]
+    assert fractions[:3].tolist() == [1.0, 1.0, 0.0] and np.isnan(fractions[3])
+    assert mismatch.tolist() == [False, False, True, False]
+    named = judged._replace(scripts=pa.array(["Latn", None, "Latn", None]))  # as `rus_Latn` says
+    assert check_scripts(pa.array(texts), named)[2].tolist() == [True, False, False, False]
+    kept = filter_language(batch(texts[:2], [None] * 2), LanguageSettings(script="tag")).kept
+    assert kept["lang_script"].to_pylist() == ["Cyrl", "Hani"] and kept["script_mismatch"].to_pylist() == [False, False]
+
+
+def test_a_document_whose_script_mismatches_is_removed(monkeypatch):
+    wrong = judge(pa.array(["x y z"]))._replace(languages=pa.array(["ru"]))
+    monkeypatch.setattr(stage, "_judged", lambda texts, settings: wrong)
+    outcome = filter_language(batch(["x y z"], [None]), LanguageSettings(script="drop"))
+    (removed,) = outcome.removed.to_pylist()
+    assert removed["reason"] == "language/script" and removed["hits"][0]["value"] == 0.0
+    assert outcome.counts["script_mismatch"] == {"ru": 1}
+
+
+def test_lines_in_other_languages_are_told_and_removed_for():
+    mixed = "\n".join([SENTENCES["de"], "", SENTENCES["ko"], SENTENCES["de"]])
+    settings = LanguageSettings(lines=True, min_line_frac=0.6)
+    outcome = filter_language(batch([SENTENCES["fr"], mixed, "", "\n"], [None] * 4), settings)
+    sizes = {code: len(SENTENCES[code].encode()) for code in ("de", "ko", "fr")}
+    rows = {row["id"]: row for table in (outcome.kept, outcome.removed) for row in table.to_pylist()}
+    assert rows["d0"]["line_langs"] == [{"lang": "fr", "lines": 1, "bytes": sizes["fr"]}] and rows["d0"]["lang_line_frac"] == 1.0
+    both = {"de": {"lang": "de", "lines": 2, "bytes": 2 * sizes["de"]}, "ko": {"lang": "ko", "lines": 1, "bytes": sizes["ko"]}}
+    assert rows["d1"]["line_langs"] == [both["de"], both["ko"]]
+    share = (2 * sizes["de"] if rows["d1"]["lang"] == "de" else sizes["ko"]) / (2 * sizes["de"] + sizes["ko"])
+    assert rows["d1"]["lang_line_frac"] == pytest.approx(share)
+    assert {row["id"] for row in outcome.removed.to_pylist()} == ({"d1"} if share < 0.6 else set())
+    assert rows["d2"]["line_langs"] == [] and np.isnan(rows["d2"]["lang_line_frac"])
+
+
+def test_a_model_by_url_is_fetched_once(tmp_path, monkeypatch):
+    monkeypatch.setenv("GRISTMILL_CACHE", str(tmp_path / "cache"))
+    url = VENDORED["lid.176"].as_uri().replace("file://", "local://")
+    path = model_path(url)
+    assert path.read_bytes() == VENDORED["lid.176"].read_bytes() and path.is_relative_to(tmp_path / "cache")
+    before = path.stat().st_mtime_ns
+    assert model_path(url) == path and path.stat().st_mtime_ns == before and len(list(path.parent.iterdir())) == 1
+    with pytest.raises(FileNotFoundError, match="cannot fetch the language model .*give its path"):
+        model_path("local:///nowhere/model.bin")
+    assert len(list(path.parent.iterdir())) == 1
+
+
 def test_the_stage_leaves_an_input_column_of_its_name_and_takes_an_empty_batch():
     documents = batch([SENTENCES["en"]], [None]).append_column("input_lang", pa.array([["list", "of"]]))
     outcome = filter_language(documents, LanguageSettings())
@@ -150,6 +224,9 @@ def test_settings_that_make_no_sense(tmp_path):
         LanguageSettings(keep="en")
     with pytest.raises(FileNotFoundError, match="lid.176"):
         identify(pa.array(["x"]), LanguageSettings(model="lid.177"))
+    for wrong in ({"top_k": 0}, {"windows": -1}, {"window_bytes": 3}, {"min_scores": {"de": 2.0}}, {"min_scores": {"germn": 0.5}}, {"min_line_frac": 0.5}):
+        with pytest.raises(SettingError):
+            LanguageSettings(**wrong)
     job = tmp_path / "job.yaml"
     job.write_text("min_score: 0.5\nkeep: [en, germn]\n")
     with pytest.raises(Problems, match=r"job\.yaml:2:\d+.*unknown language 'germn', did you mean 'german'"):

@@ -1,0 +1,1 @@
+"""fastText's language identification over Arrow buffers, each distinct word computed once."""

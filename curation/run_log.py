@@ -48,7 +48,7 @@ class LoggedProgress(Progress):
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
         try:
-            if error is not None and self.log.path.parent.is_dir():
+            if error is not None and self.log.path.exists():  # where no run has begun a log would make the folder a stranger's
                 event = "run_interrupted" if isinstance(error, KeyboardInterrupt) else "run_failed"
                 with contextlib.suppress(OSError):  # no room for this line either: the error itself is what to tell
                     self.log.write(event, error=f"{type(error).__name__}: {error}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -71,17 +72,63 @@ def test_stopped_after_any_unit_and_resumed_gives_the_same_bytes(finished, tmp_p
     assert data_files(tmp_path / "out") == data_files(finished)
 
 
-@pytest.mark.parametrize("units", [6, 14])
-def test_killed_in_a_barrier_and_resumed_gives_the_same_bytes(finished, tmp_path, units):
+KILLED_BEFORE = """\
+import os, signal, sys
+from curation.job import load_job
+from curation.manifest import Manifest
+from curation.run import run_job
+record = Manifest.record
+def killed(self, entry):
+    if entry.unit.startswith(sys.argv[2]):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return record(self, entry)
+Manifest.record = killed
+run_job(load_job(sys.argv[1]))
+"""
+PHASES = (
+    "pass0/00001", "barrier0/bands/00001", "barrier0/join/00001", "barrier0/shingles/00001", "barrier0", "pass1/00001",
+    "barrier1/wbands/00001", "barrier1/wjoin/00001", "barrier1", "pass2/00001", "barrier2/count/01", "barrier2", "pass3/00001",
+)  # fmt: skip
+
+
+def test_killed_in_each_phase_and_resumed_gives_the_same_bytes(finished, tmp_path):
+    """One run is killed thirteen times, each time when the files of a unit are written and the unit is not yet recorded."""
+    job, output = write_job(tmp_path), tmp_path / "out"
+    for phase in PHASES:
+        process = subprocess.run([sys.executable, "-c", KILLED_BEFORE, str(job), phase], cwd=ROOT, capture_output=True)
+        assert process.returncode == -signal.SIGKILL, (phase, process.stderr[-500:])
+        assert Manifest(output).read(phase) is None and data_files(output) != data_files(finished)
+    run_job(load_job(job))
+    assert data_files(output) == data_files(finished) and not list(output.rglob("*.tmp*"))
+
+
+def test_killed_at_any_moment_and_resumed_gives_the_same_bytes(finished, tmp_path):
     job = write_job(tmp_path)
     process = subprocess.Popen([sys.executable, "-c", RUN, str(job)], cwd=ROOT)
     deadline = time.monotonic() + 120
-    while process.poll() is None and len(Manifest(tmp_path / "out").units()) < units and time.monotonic() < deadline:
+    while process.poll() is None and len(Manifest(tmp_path / "out").units()) < 14 and time.monotonic() < deadline:
         time.sleep(0.002)
     process.send_signal(signal.SIGKILL)
     process.wait()
     run_job(load_job(job))
     assert data_files(tmp_path / "out") == data_files(finished) and not list((tmp_path / "out").rglob("*.tmp*"))
+
+
+@pytest.mark.parametrize("share", [0.3, 0.7, 0.95])
+def test_files_that_may_not_grow_stop_the_run_and_it_goes_on_where_they_may(finished, tmp_path, share):
+    """What a full disk or a quota does, without a file system of its own: writing fails in the middle of a file."""
+    job, output = load_job(write_job(tmp_path)), tmp_path / "out"
+    sizes = sorted(path.stat().st_size for path in (finished / ".work").rglob("*") if path.is_file())
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (sizes[int(share * (len(sizes) - 1))], limits[1]))
+    try:
+        with pytest.raises(OSError) as error:
+            run_job(job)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert error.value.errno == errno.EFBIG and not list(output.rglob("*.tmp*"))
+    run_job(job)
+    assert data_files(output) == data_files(finished)
 
 
 @pytest.mark.parametrize("share", [0.25, 0.5, 0.75])

@@ -46,6 +46,7 @@ def _is_user_error(error: Exception) -> bool:
     """Errors of our own that are made to be read, and errors of the file system."""
     from curation.duplicates import DuplicatesError
     from curation.evaluation_items import EvaluationError
+    from curation.fasttext_training import TrainingError
     from curation.inputs import InputError
     from curation.language_sample import WeightsError
     from curation.ray_start import WorkerError
@@ -53,7 +54,7 @@ def _is_user_error(error: Exception) -> bool:
     from curation.token_files import TokenFileError
     from curation.tokenizer import TokenizerError
 
-    ours = (DuplicatesError, EvaluationError, InputError, RunDirectoryError, TokenizerError, TokenFileError, WeightsError, WorkerError)
+    ours = (DuplicatesError, EvaluationError, InputError, RunDirectoryError, TokenizerError, TokenFileError, TrainingError, WeightsError, WorkerError)
     return isinstance(error, (*ours, OSError))
 
 

@@ -22,6 +22,8 @@ from curation.streams import open_binary
 from curation.text_sources import read_documents, source_patterns
 from rules.languages import normalise
 
+STEP_BYTES = 1 << 20
+
 
 @dataclass
 class ReferenceSample:
@@ -74,6 +76,9 @@ def source_hashes(texts: Sequence[str]) -> list[dict[str, Any]]:
     """Name, size and SHA-256 of every file that `texts` stand for."""
     found = []
     for file in list_inputs(source_patterns(texts), Path()):
+        digest = hashlib.sha256()
         with open_binary(file.path) as raw:
-            found.append({"name": file.name, "bytes": file.size_bytes, "sha256": hashlib.file_digest(raw, "sha256").hexdigest()})
+            while piece := raw.read(STEP_BYTES):
+                digest.update(piece)
+        found.append({"name": file.name, "bytes": file.size_bytes, "sha256": digest.hexdigest()})
     return found

@@ -125,7 +125,7 @@ class PackYaml:
     source: str = key("paper, page or definition", "")
     extends: tuple[str, ...] = key("packs whose rules this pack starts from: shipped ones by name, your own by path", ())
     languages: tuple[str, ...] = key("only documents in these languages (ISO 639 codes)", ())
-    words: Splitter = key("what a word is: between white space; letters apart from punctuation; or spaCy's tokens", "unicode")
+    words: Splitter = key("what a word is: between white space; letters apart from punctuation; spaCy's tokens; or Chinese, Japanese or Thai by a dictionary", "unicode")
     line_breaks: Literal["newline", "unicode"] = key("what ends a line: line feeds, or all breaks that Unicode knows", "newline")
     lists: dict[str, str | list[str] | ListYaml] = key("word lists, for signals such as listed_words(name)", dict)
     profiles: dict[str, str] = key("files of `gristmill profile build`, for signals such as unigram_kl(name)", dict)

@@ -20,7 +20,7 @@ class Rewriting(NamedTuple):
     """Where a splitter is, and what it needs."""
 
     function: str  # module:name of a function from texts to rewritten texts
-    package: str  # that must be installed
+    packages: tuple[str, ...]  # that must be installed
     extra: str  # of gristmill, which brings it
 
 
@@ -31,16 +31,22 @@ class OwnCount(NamedTuple):
     function: str  # module:name of a function from texts to int64 [texts]
 
 
-REWRITING = {"spacy": Rewriting("rules.spacy_words:spacy_tokens", "spacy", "spacy")}
+REWRITING = {
+    "spacy": Rewriting("rules.spacy_words:spacy_tokens", ("spacy",), "spacy"),
+    "jieba": Rewriting("rules.dictionary_words:chinese_words", ("jieba",), "zh"),
+    "fugashi": Rewriting("rules.dictionary_words:japanese_words", ("fugashi", "unidic_lite"), "ja"),
+    "pythainlp": Rewriting("rules.dictionary_words:thai_words", ("pythainlp",), "th"),
+}
 OWN_COUNTS = {"spacy_sentences": OwnCount("sentences of the lines, as spaCy's sentencizer divides each", "rules.spacy_sentences:spacy_sentences")}
 
 
 def missing_package(words: str) -> str | None:
     """What to install before `words` can split, or None."""
     needed = REWRITING.get(words)
-    if needed is None or importlib.util.find_spec(needed.package) is not None:
+    missing = [package for package in needed.packages if importlib.util.find_spec(package) is None] if needed else []
+    if not missing:
         return None
-    return f"words: {words} needs {needed.package}, which is not installed: pip install 'gristmill[{needed.extra}]'"
+    return f"words: {words} needs {' and '.join(missing)}, which is not installed: pip install 'gristmill[{needed.extra}]'"
 
 
 def rewritten(texts: pa.Array | pa.ChunkedArray, words: str) -> pa.Array | pa.ChunkedArray:

@@ -1,10 +1,11 @@
-"""Words of a text, straight from Arrow's UTF-8 bytes, in two definitions; others rewrite the text for the first.
+"""Words of a text, straight from Arrow's UTF-8 bytes, in two definitions; other splitters rewrite the text for the first.
 
     space    what Python's str.split() gives: runs of characters that are not white space
     unicode  a run of letters and digits; each CJK letter by itself; of everything else visible, a run of one and the
              same character ("...", "--", "!"). A combining mark or joiner belongs to the word before it, and begins
              one after white space. So "don't" is three words, "e-mail..." four, "漢字kana" three.
     spacy    the tokens of spaCy's English tokenizer (rules/rewriting.py)
+    jieba, fugashi, pythainlp  as `unicode`, but Chinese, Japanese or Thai by a dictionary (rules/dictionary_words.py)
 
 Where words start and end is found 64 bytes at a time (word_edges.py). Words are spans of bytes, so nothing is copied; a
 call of `take_spans` takes as many words as start in CHUNK_BYTES, which bounds memory whatever the text.
@@ -23,7 +24,7 @@ from rules.masks import BLOCK, block_at, lowest_one, ones_in, without_lowest
 from rules.rewriting import rewritten
 from rules.word_edges import no_word, word_edges
 
-Splitter = Literal["space", "unicode", "spacy"]
+Splitter = Literal["space", "unicode", "spacy", "jieba", "fugashi", "pythainlp"]
 
 CHUNK_BYTES = 4096
 SPAN_ROOM = CHUNK_BYTES + BLOCK

@@ -93,3 +93,79 @@ def test_commands_name_what_is_left(trained, packed, tmp_path):
 def test_mistakes_exit_2_with_words(packed, arguments, words):
     result = call(*[packed if argument == "PACKED" else argument for argument in arguments])
     assert result.exit_code == 2 and words in result.stderr and result.stdout == "" and "Traceback" not in result.stderr
+
+
+def write_isoflops(path: Path, extra: str = "") -> Path:
+    """A CSV of other people's runs, with names of their own."""
+    from test_scaling_isoflop import planted
+
+    runs, _ = planted(0.001)
+    lines = [f"{n},{d},{c},{loss},a{extra}" for n, d, c, loss in zip(runs.params, runs.tokens, runs.budget, runs.loss)]
+    path.write_text("\n".join(["n,tokens,budget,c4_loss,set" + extra, *lines, "1e8,2e9,1.2e18,,b" + extra]) + "\n")
+    return path
+
+
+NAMES = ["--column", "params=n", "--column", "loss=c4_loss", "--resamples", "50"]
+
+
+def test_other_peoples_runs_give_both_laws_and_the_gap(tmp_path):
+    path = write_isoflops(tmp_path / "runs.csv")
+    first = call("isoflop", path, *NAMES, "--target", "1e23", "--out", tmp_path / "laws", "--plot")
+    assert first.exit_code == 0, first.output
+    assert "D*(C) = " in first.stdout and "at 1e+23 FLOPs: " in first.stdout and "│" in first.stdout and "\x1b" not in first.stdout
+    assert "1 rows lack a value and are left out" in first.stderr
+    second = call("parametric", path, *NAMES, "--target", "1e23", "--out", tmp_path / "laws")
+    assert second.exit_code == 0 and "exponent of tokens" in second.stdout
+    report = json.loads((tmp_path / "laws/report.json").read_text())
+    assert report["isoflop"]["tokens"]["exponent"]["value"] == pytest.approx(0.5, abs=0.02)
+    gap = report["parametric"]["beside_isoflop"]["tokens"]
+    assert gap["ratio"] == pytest.approx(gap["parametric"] / gap["isoflop"]) and gap["ratio"] == pytest.approx(1, abs=0.3)
+    for name in ("isoflop", "parametric"):
+        assert (tmp_path / f"laws/{name}.png").read_bytes().startswith(b"\x89PNG")
+    again = call("isoflop", path, *NAMES, "--target", "1e23", "--out", tmp_path / "again", "--json")
+    assert json.loads(again.stdout)["isoflop"] == report["isoflop"]
+    assert (tmp_path / "again/isoflop.png").read_bytes() == (tmp_path / "laws/isoflop.png").read_bytes()
+
+
+def test_a_grids_own_results_are_read(trained):
+    result = call("parametric", trained[0], "--resamples", "20", "--no-plot", "--target", "1e12")
+    assert result.exit_code == 0, result.output
+    assert "6 runs, mean error" in result.stdout and "at 1e+12 FLOPs: " in result.stdout
+    assert result.stdout.endswith(f"report: {trained[0] / 'laws/report.json'}\n")
+
+
+def test_a_ladder_predicts_what_is_held_back(tmp_path):
+    from test_scaling_ladder import made_up
+
+    points = made_up(0.001)
+    rows = [f"ta$k,{run},{n},{d},{nll},{accuracy},{'eval' if n > 1e9 else 'train'}" for run, n, d, nll, accuracy in
+            zip(points.run, points.params, points.tokens, points.nll, points.accuracy)]  # fmt: skip
+    path = tmp_path / "points.csv"
+    path.write_text("\n".join(["task,run,params,tokens,nll,accuracy,mode", *rows]) + "\n")
+    result = call("ladder", path, "--compare", "mode=eval", "--target", "big=1e10,2e11", "--out", tmp_path, "--resamples", "20", "--plot")
+    assert result.exit_code == 0, result.output
+    assert "ta$k" in result.stdout and "run-9" in result.stdout and "big" in result.stdout
+    report = json.loads((tmp_path / "report.json").read_text())["ladder"]["tasks"]["ta$k"]
+    assert abs(report["targets"]["run-9"]["error"]) < 0.05 and report["targets"]["big"]["accuracy"]["value"] > 0.3
+    assert (tmp_path / "ladder.png").stat().st_size > 10_000
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["isoflop", "runs.csv", "--column", "loss"], "'loss': expected NAME=VALUE"),
+        (["isoflop", "none.csv"], "none.csv: No such file"),
+        (["isoflop", "runs.csv"], "has no column 'params'"),
+        (["isoflop", "runs.csv", *NAMES, "--where", "set=b"], "no row has params, tokens and loss"),
+        (["parametric", "runs.csv", *NAMES, "--by", "sett"], "did you mean 'set'"),
+        (["parametric", "runs.csv", *NAMES, "--scores", "set"], "go with --by"),
+        (["ladder", "runs.csv", "--target", "7e9,x"], "'x' is no number above 0"),
+        (["isoflop", "grid"], "Train the grid first: gristmill scale run"),
+    ],
+)
+def test_mistakes_about_runs_exit_2_with_words(tmp_path, monkeypatch, arguments, words):
+    write_isoflops(tmp_path / "runs.csv")
+    (tmp_path / "grid").mkdir()
+    monkeypatch.chdir(tmp_path)
+    result = call(*arguments)
+    assert result.exit_code == 2 and words in result.stderr and "Traceback" not in result.stderr, result.output

@@ -67,4 +67,7 @@ def test_budgets_with_too_few_sizes_are_refused_or_told():
     runs, _ = planted(0.0)
     with pytest.raises(ValueError, match="two budgets with three sizes"):
         fit_isoflop(runs.chosen(np.arange(9)))
+    downwards = Runs(runs.params, runs.tokens, -runs.loss, runs.flops, runs.budget)
+    with pytest.raises(ValueError, match="only 0 of 7 curves over tokens have a minimum"):
+        fit_isoflop(downwards, 10)
     assert fit_isoflop(runs.chosen(np.arange(16)), 10).warnings == ("1 budgets with fewer than three sizes are left out",)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from train.cli import INTERRUPTED, SPIN_COUNT, exit_codes, json_line, stop_requests
+from train.scale_laws_cli import isoflop, ladder, parametric
 
 if TYPE_CHECKING:
     from train.scaling.grid_runs import Member
@@ -29,6 +30,10 @@ def scale() -> None:
     gristmill scale run grid
     gristmill scale isoflop grid --target 1e21
     """
+
+
+for law in (isoflop, parametric, ladder):
+    scale.add_command(law)
 
 
 @scale.command("plan")

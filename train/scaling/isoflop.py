@@ -60,7 +60,7 @@ class IsoFlop:
 
 
 def fit_isoflop(runs: Runs, resamples: int = 1000, seed: int = 0) -> IsoFlop:
-    """Raises ValueError for fewer than two budgets with three sizes each."""
+    """Raises ValueError for fewer than two budgets with three sizes and a minimum each."""
     budgets, places = _groups(runs)
     found = [_minima(name, getattr(runs, name), runs.loss, budgets, places, resamples, seed) for name in ("tokens", "params")]
     return IsoFlop(found[0], found[1], tuple(_warnings(runs, found[0], len(places))))
@@ -92,7 +92,13 @@ def _minima(
         again = (values + drawn[:, first : first + len(values)]) @ solver.T
         minima[:, column] = _vertices(again, centre)
         first += len(values)
-    law = fit_power_law(budgets, np.array([curve.minimum for curve in curves]))
+    bottoms = np.array([curve.minimum for curve in curves])
+    if np.isfinite(bottoms).sum() < 2:
+        raise ValueError(
+            f"only {np.isfinite(bottoms).sum()} of {len(budgets)} curves over {name} have a minimum: the losses are too noisy, or all sizes "
+            f"lie far to one side of it. Add sizes, or larger budgets"
+        )
+    law = fit_power_law(budgets, bottoms)
     return Minima(name, budgets, curves, law, fit_power_law(budgets, minima), len(residuals) - TERMS * len(places))
 
 

@@ -46,7 +46,7 @@ class Law:
 
     def best_tokens(self, flops: float, per_param_token: float = 6.0) -> float:
         """D that minimises the loss where flops = per_param_token * N * D."""
-        return (flops / per_param_token) ** (self.alpha / (self.alpha + self.beta)) / self._balance()
+        return (flops / per_param_token) ** (self.alpha / (self.alpha + self.beta)) * self._balance(-1)
 
     def params_law(self, per_param_token: float = 6.0) -> PowerLaw:
         """N*(C)."""
@@ -56,11 +56,13 @@ class Law:
     def tokens_law(self, per_param_token: float = 6.0) -> PowerLaw:
         """D*(C)."""
         exponent = self.alpha / (self.alpha + self.beta)
-        return PowerLaw(per_param_token**-exponent / self._balance(), exponent)
+        return PowerLaw(per_param_token**-exponent * self._balance(-1), exponent)
 
-    def _balance(self) -> float:
-        """G of appendix D.3."""
-        return (self.alpha * self.A / (self.beta * self.B)) ** (1 / (self.alpha + self.beta))
+    def _balance(self, power: int = 1) -> float:
+        """G ** power, G of appendix D.3; no (finite) number where one size does not matter."""
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            ratio = np.asarray(self.alpha * self.A) / np.asarray(self.beta * self.B)
+            return ratio ** (power / np.asarray(self.alpha + self.beta))
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,8 @@ from typing import Any
 
 import click
 
+from curation.run_argument import RUN_FOLDER
+
 CLEAN, FINDINGS, CANNOT_RUN, QUARANTINED, INTERRUPTED = 0, 1, 2, 3, 130
 
 
@@ -49,12 +51,13 @@ def _is_user_error(error: Exception) -> bool:
     from curation.fasttext_training import TrainingError
     from curation.inputs import InputError
     from curation.language_sample import WeightsError
+    from curation.object_store import StoreError
     from curation.ray_start import WorkerError
     from curation.run_directory import RunDirectoryError
     from curation.token_files import TokenFileError
     from curation.tokenizer import TokenizerError
 
-    ours = (DuplicatesError, EvaluationError, InputError, RunDirectoryError, TokenizerError, TokenFileError, TrainingError, WeightsError, WorkerError)
+    ours = (DuplicatesError, EvaluationError, InputError, RunDirectoryError, StoreError, TokenizerError, TokenFileError, TrainingError, WeightsError, WorkerError)
     return isinstance(error, (*ours, OSError))
 
 
@@ -187,7 +190,9 @@ def run(job_file: Path, workers: str | None, dry_run: bool, fresh: bool, yes: bo
         _print_plan(job, count, as_json)
         return
     if fresh:
-        _delete_earlier(job.output, yes)
+        from curation.fresh import delete_earlier
+
+        delete_earlier(job, yes)
     try:
         with stop_requests(lambda message: click.echo(message, err=True)) as should_stop:
             result = run_job(job, count, default_progress(), should_stop)
@@ -208,32 +213,6 @@ def _print_plan(job: Any, workers: Any, as_json: bool) -> None:
     else:
         for line in plan.lines():
             click.echo(visible(line))
-
-
-def _delete_earlier(output: Path, yes: bool) -> None:
-    """Delete what earlier runs wrote, after a question that names it."""
-    from curation.run_directory import RunDirectoryError, check_place, delete_run, held
-    from curation.run_lock import locked
-    from rules.visible import shown_path
-
-    check_place(output)
-    if not output.exists():
-        return
-    with locked(output):
-        files = held(output)
-        what = f"{len(files):,} files ({sum(path.stat().st_size for path in files) / 1e6:,.1f} MB) of earlier runs in {shown_path(output)}"
-        if files and not yes and not _confirmed(f"delete {what}?"):
-            raise RunDirectoryError("nothing was deleted; say yes to the question, or give --yes; without --fresh, the run goes on after what is done")
-        delete_run(output)
-
-
-def _confirmed(question: str) -> bool:
-    """No, where there is nobody to ask."""
-    try:
-        return click.confirm(question, err=True)
-    except click.Abort:
-        click.echo(err=True)
-        return False
 
 
 def _workers(text: str | None) -> Any:
@@ -263,7 +242,7 @@ def _print_run(result: Any, output: Path, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("output", metavar="OUT", type=click.Path(path_type=Path))
+@click.argument("output", metavar="OUT", type=RUN_FOLDER)
 @click.argument("document_id", metavar="ID")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object, with the whole text.")
 @user_errors
@@ -282,7 +261,7 @@ def why(output: Path, document_id: str, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("output", metavar="OUT", type=click.Path(path_type=Path))
+@click.argument("output", metavar="OUT", type=RUN_FOLDER)
 @click.option("--json", "as_json", is_flag=True, help="Print report.json instead of report.md.")
 @user_errors
 def report(output: Path, as_json: bool) -> None:
@@ -297,18 +276,18 @@ def report(output: Path, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("output", metavar="OUT", type=click.Path(path_type=Path))
+@click.argument("output", metavar="OUT")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @user_errors
-def verify(output: Path, as_json: bool) -> None:
-    """Check the finished run in OUT from its files alone.
+def verify(output: str, as_json: bool) -> None:
+    """Check the finished run in OUT (a folder, or a URL in object storage) from its files alone.
 
     Every file against its checksum and rows in the manifest, every file on disk against the list, documents against the
     books, packed/ as a trainer reads it. Exit 1 when anything is missing, truncated, altered or unlisted."""
     from curation.verify import verify as verified
     from rules.visible import visible
 
-    found = verified(output)
+    found = verified(output if "://" in output else Path(output))
     if as_json:
         _print_json(found.as_dict())
     else:

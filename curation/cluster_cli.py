@@ -8,12 +8,13 @@ from typing import Any
 import click
 
 from curation.cli import _print_json, user_errors
+from curation.run_argument import RUN_FOLDER
 
 COLOURS: dict[str, dict[str, Any]] = {"gone": {"fg": "red"}, "new": {"fg": "green"}, "head": {"bold": True}, "same": {}}
 
 
 @click.command()
-@click.argument("output", metavar="OUT", type=click.Path(path_type=Path))
+@click.argument("output", metavar="OUT", type=RUN_FOLDER)
 @click.argument("document_id", metavar="[ID]", required=False)
 @click.option("--query", metavar="FILE", type=click.File("rb"), help="Find near duplicates of the text in FILE (- for standard input) instead.")
 @click.option("--threshold", type=click.FloatRange(0, 1), help="With --query: also documents of this estimated similarity or more that meet on no band.")

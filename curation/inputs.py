@@ -25,6 +25,7 @@ import pyarrow.parquet as pq
 from fsspec.implementations.local import LocalFileSystem
 
 from curation.formats import SUPPORTED, format_of_bytes, format_of_name
+from curation.object_store import StoreError, open_system
 from curation.patient_file import system_failed
 from curation.streams import open_binary
 
@@ -94,7 +95,7 @@ def list_inputs(patterns: Sequence[str], folder: Path) -> list[InputFile]:
     """
     found: dict[str, _Found] = {}
     for pattern in patterns:
-        matches = list(_expand(pattern, folder))
+        matches = _matches(pattern, folder)
         if not matches:
             raise InputError(
                 f"input {pattern!r} matches no file (looked in {str(folder)!r}); check the path, or the pattern"
@@ -109,6 +110,18 @@ def list_inputs(patterns: Sequence[str], folder: Path) -> list[InputFile]:
     if not known:
         raise InputError(f"no file in {', '.join(map(repr, patterns))} is in a known format; known are {SUPPORTED}")
     return known
+
+
+def _matches(pattern: str, folder: Path) -> list[_Found]:
+    """The files of one pattern. Raises InputError where object storage cannot be listed, whatever its library raises."""
+    try:
+        return list(_expand(pattern, folder))
+    except (StoreError, InputError):
+        raise
+    except Exception as error:
+        if "://" not in pattern:
+            raise
+        raise InputError(f"input {pattern!r} cannot be listed: {type(error).__name__}: {error}; check the address, and the credentials of the environment") from None
 
 
 def _expand(pattern: str, folder: Path) -> Iterator[_Found]:
@@ -130,8 +143,7 @@ def _expand(pattern: str, folder: Path) -> Iterator[_Found]:
 
 def _resolve(pattern: str, folder: Path) -> tuple[fsspec.AbstractFileSystem, str]:
     if "://" in pattern:
-        system, path = fsspec.core.url_to_fs(pattern)
-        return system, path
+        return open_system(pattern)
     return LocalFileSystem(), os.path.abspath(folder / Path(pattern).expanduser())
 
 

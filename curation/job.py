@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 from curation.evaluation_items import EvaluationError, evaluation_files
 from curation.memory import allowed_bytes
+from curation.object_store import is_url, workspace_of
 from curation.ray_start import RaySettings
 from curation.readers import ReadSettings
 from curation.stages.decontaminate import DecontaminateSettings
@@ -69,6 +70,7 @@ class Job:
     pack: PackSettings | None = None  # absent: no tokenizer and no packed/
     order: tuple[str, ...] = STAGES
     against: str | list[str] = ""  # run directories of earlier runs: what they kept stays, what is like it goes
+    workspace: Path | None = None  # with output in object storage: the local folder to work in; absent: in gristmill's cache
     memory: str | int = "auto"  # for deciding about duplicates, such as 8GB; auto: half of what is free
     workers: Literal["auto", "inline"] | int = "auto"
     ray: RaySettings = RaySettings()  # where workers are; unused with workers: inline
@@ -86,6 +88,7 @@ class LoadedJob:
     output: Path
     stages: tuple[str, ...]  # the enabled stages in order
     against: tuple[str, ...] = ()  # run directories, absolute
+    store: str | None = None  # the URL of an output in object storage; `output` is then the folder to work in
 
     @property
     def read_settings(self) -> ReadSettings:
@@ -104,7 +107,7 @@ class LoadedJob:
     def effective(self) -> dict[str, Any]:
         """Everything that decides what is written, as plain data: not where it is written to, nor by how many workers."""
         data = dataclasses.asdict(self.settings)
-        del data["workers"], data["ray"], data["memory"], data["output"]
+        del data["workers"], data["ray"], data["memory"], data["output"], data["workspace"]
         data["packs"] = {pack.name: pack.sha256 for pack in self.packs}
         data["stages"] = list(self.stages)
         return data
@@ -141,7 +144,14 @@ def load_job(path: str | Path) -> LoadedJob:
     inputs = (job.input,) if isinstance(job.input, str) else tuple(job.input)
     folder = path.parent.resolve()
     against = tuple(str((folder / name).resolve()) for name in _listed(job.against) if name)
-    return LoadedJob(path, _resolved(job, folder), packs, inputs, folder, (folder / job.output).resolve(), _enabled(job), against)
+    return LoadedJob(path, _resolved(job, folder), packs, inputs, folder, _output(job, folder), _enabled(job), against, job.output if is_url(job.output) else None)
+
+
+def _output(job: Job, folder: Path) -> Path:
+    """The run directory; for one in object storage, the local folder to work in."""
+    if not is_url(job.output):
+        return (folder / job.output).resolve()
+    return (folder / job.workspace).resolve() if job.workspace else workspace_of(job.output).resolve()
 
 
 def _resolved(job: Job, folder: Path) -> Job:

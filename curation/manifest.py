@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from curation.shards import write_json
+from curation.object_store import fetch_missing, publish
+from curation.shards import json_bytes, write_json
 
 # Raised when the meaning of stored outputs changes, so that an old run directory is not half reused.
 OUTPUT_VERSION = 3
@@ -60,9 +61,10 @@ class Manifest:
             return None
         for path, output in entry.outputs.items():
             try:
-                if (self.output / path).stat().st_size != output["bytes"]:
-                    return None
+                whole = (self.output / path).stat().st_size == output["bytes"]
             except FileNotFoundError:
+                whole = False
+            if not whole and not fetch_missing(self.output, path, output["bytes"]):
                 return None
         return entry
 
@@ -74,6 +76,9 @@ class Manifest:
             return None
 
     def record(self, entry: Entry) -> Entry:
+        """Say that a unit is done. Where the run directory is in object storage, its outputs are put there first."""
+        before = self.read(entry.unit)
+        publish(self.output, entry.unit, entry.outputs, before.outputs if before else {}, json_bytes(vars(entry)))
         write_json(self.path(entry.unit), vars(entry))
         return entry
 

@@ -36,6 +36,7 @@ from curation.shard_numbers import number_shards
 from curation.shards import file_sha256
 from curation.stages.decontaminate import items_line
 from curation.stages.pack import check_carried, fit_tokenizer, tokenise_shard, write_packed
+from curation.stored_run import publish_end, publish_start, stored
 
 
 @dataclass
@@ -59,14 +60,16 @@ def run_job(
     workers = job.settings.workers if workers is None else workers
     files = list_inputs(job.inputs, job.folder)
     check_place(job.output)
-    with locked(job.output) as left, LoggedProgress(progress or Progress(), RunLog(job.output)) as shown:
+    with locked(job.output) as left, stored(job.output, job.store), LoggedProgress(progress or Progress(), RunLog(job.output)) as shown:
         open_run_directory(job, files)
         if left is not None:
             shown.note(f"the last run here ({left}) ended without giving its lock back; going on after what it finished")
         shown.started(job.sha256, workers=str(workers), files=len(files))
         run = RunState(job, workers, shown, Manifest(job.output), should_stop)
         try:
-            clean = curate(run, number_shards(plan_shards(files), job.output))
+            shards = number_shards(plan_shards(files), job.output)
+            publish_start(job.output)
+            clean = curate(run, shards)
             if job.settings.pack:
                 pack(run, clean)
         finally:
@@ -75,6 +78,7 @@ def run_job(
         check_books(summed(live), job.stages, live)
         sweep(job.output, live)
         report = write_report(job.output)
+        publish_end(job.output, live)
         shown.finished(**{key: report[key] for key in ("in", "kept", "removed", "quarantined")})
         return RunResult(report, run.done_before, len(run.live))
 

@@ -50,9 +50,14 @@ def sync(path: Path) -> None:
         os.close(handle)
 
 
+def json_bytes(data: Any) -> bytes:
+    """What `write_json` writes."""
+    return (json.dumps(data, indent=1, ensure_ascii=False, sort_keys=False) + "\n").encode()
+
+
 def write_json(path: Path, data: Any) -> None:
     with whole_file(path) as temporary:
-        temporary.write_text(json.dumps(data, indent=1, ensure_ascii=False, sort_keys=False) + "\n", encoding="utf-8")
+        temporary.write_bytes(json_bytes(data))
 
 
 class ShardWriter:

@@ -21,6 +21,7 @@ from curation.manifest import Entry, Manifest
 from curation.pass_plan import WORK
 from curation.report import REPORT_JSON, plain_funnel, total_line
 from curation.run_directory import DATA_FOLDERS, read_run
+from curation.run_files import LocalFiles, StoredFiles
 from curation.shard_numbers import NUMBERS_FILE, read_numbers
 from curation.shards import file_sha256
 from train.handoff import MANIFEST_NAME, HandoffError
@@ -46,19 +47,27 @@ class Verified:
         return f"{checked}: as the manifest says; {total_line(self.report)}"
 
 
-def verify(output: Path) -> Verified:
-    """Check the run directory `output`. Raises RunDirectoryError where it is none."""
+def verify(output: Path | str) -> Verified:
+    """Check the run directory `output`; a URL is one in object storage. Raises RunDirectoryError where it is none."""
+    if isinstance(output, Path):
+        return _verified(output, LocalFiles(output))
+    with StoredFiles(output) as files:
+        return _verified(files.folder, files)
+
+
+def _verified(output: Path, files: LocalFiles | StoredFiles) -> Verified:
+    """`output`: a folder with run.json, the manifest, the report and packed/; `files`: all there is."""
     run = read_run(output)
     found = Verified()
     entries = _entries(output, found.problems)
     for entry in entries:
         for path, expected in entry.outputs.items():
-            if path.startswith(f"{WORK}/") and not (output / WORK).exists():
+            if path.startswith(f"{WORK}/") and not files.names([WORK]):
                 continue  # it may be deleted when the run is finished
             found.files += 1
             found.bytes += expected["bytes"]
-            found.problems += file_problems(output, path, expected)
-    found.problems += _unlisted(output, entries)
+            found.problems += file_problems(files, path, expected)
+    found.problems += _unlisted(files, entries)
     found.problems += _number_problems(output, entries)
     found.problems += _book_problems(run, entries)
     found.problems += _report_problems(output, run, entries, found)
@@ -78,14 +87,19 @@ def _entries(output: Path, problems: list[str]) -> list[Entry]:
     return entries
 
 
-def file_problems(output: Path, path: str, expected: dict[str, Any]) -> list[str]:
-    """What is wrong with one file (path relative to `output`) against its rows, bytes and sha256 in the manifest."""
-    file = output / path
-    if not file.is_file():
+def file_problems(files: LocalFiles | StoredFiles, path: str, expected: dict[str, Any]) -> list[str]:
+    """What is wrong with one file (path relative to the run directory) against its rows, bytes and sha256 in the manifest."""
+    size = files.size(path)
+    if size is None:
         return [f"{path}: missing"]
-    size = file.stat().st_size
     if size != expected["bytes"]:
         return [f"{path}: has {size:,} bytes, the manifest says {expected['bytes']:,}"]
+    with files.opened(path) as file:
+        return content_problems(file, path, expected)
+
+
+def content_problems(file: Path, path: str, expected: dict[str, Any]) -> list[str]:
+    """The same for the content of `file`, whose name in the run directory is `path`."""
     if file_sha256(file) != expected["sha256"]:
         return [f"{path}: altered (its SHA-256 is not the manifest's)"]
     if path.endswith(".parquet") and expected["rows"]:
@@ -98,13 +112,11 @@ def file_problems(output: Path, path: str, expected: dict[str, Any]) -> list[str
     return []
 
 
-def _unlisted(output: Path, entries: Sequence[Entry]) -> list[str]:
+def _unlisted(files: LocalFiles | StoredFiles, entries: Sequence[Entry]) -> list[str]:
     """Files in the data folders that no unit wrote."""
     listed = {path for entry in entries for path in entry.outputs}
     folders = [folder for folder in DATA_FOLDERS if folder != "manifest"]
-    there = (p for folder in folders for p in sorted((output / folder).rglob("*")) if p.is_file())
-    names = (str(path.relative_to(output)) for path in there)
-    return [f"{name}: not listed in the manifest; gristmill did not write it" for name in names if name not in listed]
+    return [f"{name}: not listed in the manifest; gristmill did not write it" for name in files.names(folders) if name not in listed]
 
 
 def _number_problems(output: Path, entries: Sequence[Entry]) -> list[str]:

@@ -1,0 +1,165 @@
+"""A run directory in object storage (s3://, gs://, hf://), through fsspec, and the local folder in which the run works.
+
+    workspace (local)          store (objects)
+    clean/, removed/, ...  ->  the same names, each put whole (large ones in parts), then
+    manifest/UNIT.json     ->  the unit's entry, last: it alone says that the unit exists
+
+Objects are never renamed. Before an object is written again with other bytes, the entry that lists the old ones is
+deleted, so an entry never lists what is not there. On another machine the manifest is fetched, and files as they are needed.
+
+Price: one upload of what a run writes, in the worker that wrote it; one listing and the manifest at the start.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+import posixpath
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import fsspec
+from fsspec.implementations.local import LocalFileSystem
+
+from curation.shards import whole_file
+from rules.kept_arrays import cache_folder
+
+STORE_FILE = ".store"  # in a workspace: the URL it works for
+PART_BYTES = 16 << 20  # of an upload in parts
+EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gcs", "gcs": "gcs", "hf": "hf"}
+
+
+class StoreError(ValueError):
+    """Object storage that cannot be used: what is wrong, and what to do."""
+
+
+def open_system(url: str) -> tuple[fsspec.AbstractFileSystem, str]:
+    """The file system of a URL, and the path in it. Raises StoreError where its package is missing, or the URL is none."""
+    protocol = url.split("://")[0]
+    try:
+        system, path = fsspec.core.url_to_fs(url)
+    except ImportError as error:
+        extra = EXTRAS.get(protocol)
+        raise StoreError(f"{url}: {error}" + (f"; install it: pip install 'gristmill[{extra}]'" if extra else "")) from None
+    except ValueError as error:
+        raise StoreError(f"{url}: {error}") from None
+    if isinstance(system, LocalFileSystem):
+        system.auto_mkdir = True
+    return system, path
+
+
+class ObjectStore:
+    """The objects below one URL, by their names relative to it."""
+
+    def __init__(self, url: str):
+        self.url = url.rstrip("/")
+        self.system, self.root = open_system(self.url)
+
+    def path(self, name: str) -> str:
+        return posixpath.join(self.root, name)
+
+    def sizes(self, folder: str = "") -> dict[str, int]:
+        """Name and bytes of every object, as it is now."""
+        self.system.invalidate_cache()
+        root = self.path(folder).rstrip("/")
+        try:
+            found = self.system.find(root, detail=True)
+        except FileNotFoundError:
+            return {}
+        return {path[len(self.root) :].strip("/"): int(info["size"]) for path, info in found.items() if info["type"] == "file"}
+
+    def upload(self, file: Path, name: str) -> None:
+        """Put a file whole: an object appears when all of it is there, large ones in parts."""
+        parts = {"chunksize": PART_BYTES} if EXTRAS.get(self.url.split("://")[0]) == "s3" else {}
+        self.system.put_file(str(file), self.path(name), **parts)
+
+    def write(self, name: str, data: bytes, create: bool = False) -> None:
+        """Put a small object. `create`: raises FileExistsError where there is one."""
+        if create and not isinstance(self.system, LocalFileSystem):
+            try:
+                self.system.pipe_file(self.path(name), data, mode="create")
+                return
+            except (NotImplementedError, TypeError):
+                pass  # a file system without conditional writes
+        if create and self.exists(name):
+            raise FileExistsError(name)
+        self.system.pipe_file(self.path(name), data)
+
+    def read(self, name: str) -> bytes:
+        return self.system.cat_file(self.path(name))
+
+    def read_all(self, names: Iterable[str]) -> dict[str, bytes]:
+        """Small objects, many at a time."""
+        paths = {self.path(name): name for name in names}
+        return {paths[path]: data for path, data in self.system.cat(list(paths), recursive=False).items()} if len(paths) > 1 else {name: self.read(name) for name in paths.values()}
+
+    def exists(self, name: str) -> bool:
+        self.system.invalidate_cache()
+        return self.system.exists(self.path(name))
+
+    def fetch(self, name: str, file: Path) -> None:
+        with whole_file(file) as temporary:
+            self.system.get_file(self.path(name), str(temporary))
+
+    def delete(self, names: Iterable[str]) -> None:
+        paths = [self.path(name) for name in names]
+        if paths:
+            self.system.rm(paths)
+
+
+# --- workspaces --------------------------------------------------------------------------------------------
+
+
+def is_url(text: str) -> bool:
+    return "://" in text
+
+
+def workspace_of(url: str) -> Path:
+    """The local folder for the run directory at `url`, beside what else is kept (GRISTMILL_CACHE)."""
+    kept = cache_folder()
+    if kept is None:
+        raise StoreError(f"output {url} needs a folder to work in; name one in the job: workspace: FOLDER")
+    name = posixpath.basename(url.rstrip("/")) or "run"
+    return kept / "runs" / f"{name}-{hashlib.sha256(url.rstrip('/').encode()).hexdigest()[:12]}"
+
+
+@functools.lru_cache(maxsize=8)
+def _opened(url: str, process: int) -> ObjectStore:
+    return ObjectStore(url)
+
+
+def store_of(workspace: Path) -> ObjectStore | None:
+    """The store that a run directory works for; None for one that is local, which is nearly always."""
+    try:
+        url = (workspace / STORE_FILE).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None
+    return _opened(url, os.getpid())
+
+
+def publish(workspace: Path, unit: str, outputs: dict[str, dict[str, Any]], before: dict[str, dict[str, Any]], entry: bytes) -> None:
+    """Put a unit's outputs, then its entry. `before`: the outputs that its entry listed until now."""
+    store = store_of(workspace)
+    if store is None:
+        return
+    name = f"manifest/{unit}.json"
+    changed = [path for path, out in outputs.items() if before.get(path, {}).get("sha256") != out["sha256"]]
+    if before and changed and store.exists(name):
+        store.delete([name])
+    for path in changed:
+        store.upload(workspace / path, path)
+    store.write(name, entry)
+
+
+def fetch_missing(workspace: Path, path: str, size: int) -> bool:
+    """Whether the file is there with its size now; one that a store holds is fetched."""
+    store = store_of(workspace)
+    if store is None:
+        return False
+    try:
+        store.fetch(path, workspace / path)
+    except FileNotFoundError:
+        return False
+    return (workspace / path).stat().st_size == size

@@ -134,7 +134,7 @@ def load_job(path: str | Path) -> LoadedJob:
         problems += found.problems
     problems += _nothing_given(located)
     data = located.data if isinstance(located.data, dict) else {}
-    packs = read_packs(data.get("packs"), located, path.parent, problems)
+    packs = read_packs(data.get("packs"), located, path.parent, problems, tokenizer=_tokenizer_of(data, path.parent))
     if job is not None:
         problems += _file_problems(job, located, path.parent) + _evaluation_problems(job, located, path.parent) + _against_problems(job, located, path.parent) + _order_problems(job, located)
         problems += _worker_problems(job, located) + _memory_problems(job, located) + _rehydrate_problems(job, located)
@@ -152,6 +152,13 @@ def _output(job: Job, folder: Path) -> Path:
     if not is_url(job.output):
         return (folder / job.output).resolve()
     return (folder / job.workspace).resolve() if job.workspace else workspace_of(job.output).resolve()
+
+
+def _tokenizer_of(data: dict, folder: Path) -> Path | None:
+    """The tokenizer.json that the job packs with, if it names one: for signals of tokens."""
+    pack = data.get("pack")
+    name = pack.get("tokenizer") if isinstance(pack, dict) else None
+    return folder / name if isinstance(name, str) else None
 
 
 def _resolved(job: Job, folder: Path) -> Job:
@@ -211,8 +218,8 @@ def _nothing_given(located: Located) -> list[Problem]:
     return [located.problem((k,), "R103", message.format(key=k)) for k in stages if k in data and data[k] is None]
 
 
-def read_packs(uses: Any, located: Located, folder: Path, problems: list[Problem], at: KeyPath = ("packs",)) -> tuple[Pack, ...]:
-    """The packs that the list at `at` names; mistakes are added to `problems`."""
+def read_packs(uses: Any, located: Located, folder: Path, problems: list[Problem], at: KeyPath = ("packs",), tokenizer: Path | None = None) -> tuple[Pack, ...]:
+    """The packs that the list at `at` names; mistakes are added to `problems`. `tokenizer`: for those that name none."""
     packs: list[Pack] = []
     for index, use in enumerate(uses if isinstance(uses, list) else []):
         place = (*at, index)
@@ -221,7 +228,7 @@ def read_packs(uses: Any, located: Located, folder: Path, problems: list[Problem
             continue
         try:
             file = find_pack(name, folder)
-            pack = load_pack(file)
+            pack = load_pack(file, tokenizer=tokenizer)
         except ValueError as error:
             problems.append(located.problem((*place, "use"), "R109", str(error)))
             continue

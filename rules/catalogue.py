@@ -14,12 +14,14 @@ from rules.pack_files import FILE_SIGNALS, spelled
 from rules.places import did_you_mean
 from rules.rule import ENGINE_SIGNALS
 from rules.signals import SIGNALS, measure
+from rules.token_signals import TOKEN_MEANINGS
 from rules.visible import visible
 from rules.word_lists import LIST_SIGNALS
 
 OTHERS = {
     "of a pack's word lists": {f"{name}(LIST)": text for name, (text, _) in LIST_SIGNALS.items()},
     "of a pack's files": {spelled(kind, "NAME"): f"{signal.meaning} ({signal.unit}); `{signal.section}`" for kind, signal in FILE_SIGNALS.items()},
+    "of a pack's tokenizer (`tokenizer: PATH`)": TOKEN_MEANINGS,
     "of what a pack's line rules did": ENGINE_SIGNALS,
     "of a line (in `when`)": LINE_SIGNALS,
 }

@@ -26,6 +26,9 @@ from rules.lines import EDIT_ROWS, apply_line_rules
 from rules.pack_files import FILE_SIGNALS, PackFile, file_key, measure_file
 from rules.rule import ENGINE_SIGNALS, Pack, Rule
 from rules.shared_signals import SharedSignals
+from rules.signals import SIGNALS
+from rules.token_signals import TOKEN_SIGNALS, TOKENS
+from rules.tokenizers import TokenizerFile
 from rules.urls import url_matches
 from rules.word_lists import list_signal, parse_call
 
@@ -145,6 +148,7 @@ class _Measuring:
     seconds: dict[str, float] = field(default_factory=dict)
     shared: dict[str, SharedSignals] = field(default_factory=dict)  # splitter -> signals
     by_file: dict[tuple[PackFile, bytes], Columns] = field(default_factory=dict)  # and scope -> signals of the texts as they are
+    tokens: dict[TokenizerFile, np.ndarray] = field(default_factory=dict)  # of the texts as they are now
 
     def measured(self) -> Measured:
         """Let all packs act."""
@@ -203,6 +207,7 @@ class _Measuring:
         if result.texts is not self.texts:
             self.texts = result.texts
             self.by_file.clear()
+            self.tokens.clear()
             for signals in self.shared.values():
                 signals.forget(result.edits["row"].to_numpy(), len(self.texts))
         if len(result.edits):
@@ -229,6 +234,8 @@ class _Measuring:
         call = parse_call(name)
         if call:
             return self.scoped_signal(pack, name, *call)
+        if name in TOKEN_SIGNALS:
+            return self.token_signal(position, name)
         signals = self.shared.setdefault(pack.words, SharedSignals())
         if not signals.has(name):
             signals.measure(self.texts, [name, *self.wanted(position)], pack.words)
@@ -255,6 +262,15 @@ class _Measuring:
             self.by_file[key] = measure_file(file, texts)
         return self.by_file[key]
 
+    def token_signal(self, position: int, name: str) -> np.ndarray:
+        """A signal of tokens. They are counted once for the packs with the same tokenizer, until a line rule changes texts."""
+        tokenizer, signal = self.packs[position].tokenizer, TOKEN_SIGNALS[name]
+        assert tokenizer is not None, "a pack is not read without the tokenizer that it needs"
+        if tokenizer not in self.tokens:
+            self.tokens[tokenizer] = tokenizer.counter()(self.texts)
+        others = {count: self.signal(position, count) for count in signal.counts if count != TOKENS}
+        return signal.value({TOKENS: self.tokens[tokenizer], **others})
+
     def wanted(self, position: int) -> list[str]:
         """Names of the signals that this and the next packs need of the same texts, with the same words."""
         words, names = self.packs[position].words, []
@@ -262,7 +278,7 @@ class _Measuring:
             if i and any(rule.acts_on_lines and rule.lines for rule in pack.rules):
                 break  # it may see other texts
             if pack.words == words:
-                names += [n for n in signals_of(pack) if n not in ENGINE_SIGNALS and not parse_call(n) and f"{pack.name}.{n}" not in self.known]
+                names += [n for n in signals_of(pack) if n in SIGNALS and f"{pack.name}.{n}" not in self.known]
         return list(dict.fromkeys(names))
 
 

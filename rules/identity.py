@@ -15,6 +15,7 @@ from rules.deciding import column_of
 from rules.engine import WORDS, rules_with, signals_of
 from rules.pack_files import FILE_SIGNALS, file_key
 from rules.rule import ENGINE_SIGNALS, Pack
+from rules.token_signals import TOKEN_SIGNALS
 from rules.word_lists import parse_call
 
 
@@ -36,6 +37,8 @@ def column_identities(packs: Sequence[Pack]) -> dict[str, str]:
                 words = [pack.files[file_key(*call)].sha256, pack.languages, [[r.languages, r.except_languages] for r in rules_with(pack, name)]]
             elif call:
                 words += [pack.lists[call[1]].sha256, pack.languages, [[r.languages, r.except_languages] for r in rules_with(pack, name)]]
+            if name in TOKEN_SIGNALS and pack.tokenizer:
+                words.append(pack.tokenizer.sha256)
             found[f"{pack.name}.{name}"] = _hash("signal", name, chain, *([pack.name] if name in ENGINE_SIGNALS else words))
     return found
 

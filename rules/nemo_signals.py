@@ -4,8 +4,8 @@ Filters whose number another signal already is have none here: LongWordFilter is
 `words`, both with `words: space`. What a pattern says, a pack's `match` says (SubstringFilter); characters of a
 histogram are a list of the pack's, `listed_char_frac` (HistogramFilter). Comments and HTML are read by lexers where NeMo
 asks a parser (rules/nemo_code_counts.py). PerExtensionFilter compares `longest_line_chars`, `nemo_mean_line_chars` and
-fractions of characters with a table by file extension, which its user brings: those are rules. Left out: what needs a
-tokenizer or a model (TokenCountFilter, TokenizerFertilityFilter, the fastText filters).
+fractions of characters with a table by file extension, which its user brings: those are rules. What needs a
+tokenizer is in rules/token_signals.py; left out is what needs a model (the fastText filters).
 
 Where a filter divides by zero, or calls an empty text the worst there is, a signal is NaN.
 """

@@ -21,6 +21,8 @@ from rules.patterns import ascii_only
 from rules.places import KEY, Located, Problem, Problems, build, did_you_mean, load
 from rules.reading import Draft, RuleReader, check_languages, codes, read_entries
 from rules.rule import Pack
+from rules.token_signals import TOKEN_SIGNALS
+from rules.tokenizers import TokenizerFile, tokenizer_file
 from rules.word_lists import WordList
 
 SHIPPED = Path(__file__).parent / "packs"
@@ -49,14 +51,16 @@ def shipped_packs() -> dict[str, Path]:
     return {str(path.relative_to(SHIPPED).with_suffix("")): path for path in sorted(SHIPPED.rglob("*.yaml"))}
 
 
-def load_pack(pack: str | Path, draft: bool = False) -> Pack:
+def load_pack(pack: str | Path, draft: bool = False, tokenizer: str | Path | None = None) -> Pack:
     """Read one pack: a shipped one by name, or any by the path of its file. Raises Problems with every mistake in it.
 
-    In a `draft`, rules may have an empty `why`: to see what they do before saying why they are there. Raises ValueError
-    when there is no such pack."""
+    In a `draft`, rules may have an empty `why`: to see what they do before saying why they are there. `tokenizer`: the
+    tokenizer.json for signals of tokens where the pack names none. Raises ValueError when there is no such pack."""
     path = pack if isinstance(pack, Path) else find_pack(pack, Path())
     problems: list[Problem] = []
     read = _read(path, (), problems, draft)
+    if read is not None and read.settings["tokenizer"] is None:
+        problems += _find_tokenizer(read, tokenizer)
     if problems or read is None:
         raise Problems(problems)
     source = read.settings["source"]
@@ -64,12 +68,31 @@ def load_pack(pack: str | Path, draft: bool = False) -> Pack:
     return Pack(rules=rules, located=read.located, lists=read.lists, files=read.files, **read.settings)
 
 
+def _find_tokenizer(read: _PackDraft, given: str | Path | None) -> list[Problem]:
+    """Give a pack without a tokenizer the one that was given, if its rules need one; else a problem at each signal."""
+    wanting = [
+        (rule.place, (*at, "drop_when", condition.signal))
+        for rule in read.rules.values() if rule.fields["action"] != "off"
+        for at, fields in [((), rule.fields), *((("by_language", code), fields) for code, fields in rule.by_language.items())]
+        for condition in fields.get("drop_when", ()) if condition.signal in TOKEN_SIGNALS
+    ]  # fmt: skip
+    message = "{name} needs a tokenizer: say `tokenizer: PATH` in this pack, or under `pack:` in the job"
+    if wanting and given is not None:
+        try:
+            read.settings["tokenizer"] = tokenizer_file(Path(given))
+        except ValueError as error:
+            message = str(error).replace("{", "{{").replace("}", "}}")
+    if read.settings["tokenizer"] is not None:
+        return []
+    return [place.located.problem((*place.at, *at, KEY), "R102", message.format(name=at[-1])) for place, at in wanting]
+
+
 @dataclass
 class _PackDraft:
     """A pack as far as it is read; `rules` by id, in order."""
 
     located: Located
-    settings: dict[str, Any]  # of Pack: name, about, source, languages, words, line_breaks
+    settings: dict[str, Any]  # of Pack: name, about, source, languages, words, line_breaks, tokenizer
     lists: dict[str, WordList]
     files: dict[str, PackFile]
     rules: dict[str, Draft]
@@ -94,8 +117,16 @@ def _read(path: Path, above: tuple[Path, ...], problems: list[Problem], without_
     if shape is None:
         return None
     own = {"name": shape.pack, "about": shape.about, "source": shape.source, "languages": codes(shape.languages)}
-    own |= {"words": shape.words, "line_breaks": shape.line_breaks}
+    own |= {"words": shape.words, "line_breaks": shape.line_breaks, "tokenizer": _tokenizer(shape.tokenizer, path.parent, located, problems)}
     return _PackDraft(located, own | _inherited(data, parents, located, problems), lists, files, rules)
+
+
+def _tokenizer(name: str | None, folder: Path, located: Located, problems: list[Problem]) -> TokenizerFile | None:
+    try:
+        return tokenizer_file(folder / name) if name is not None else None
+    except ValueError as error:
+        problems.append(located.problem(("tokenizer",), "R103", str(error)))
+        return None
 
 
 def _shape(located: Located, problems: list[Problem]) -> Any:
@@ -149,7 +180,7 @@ def _read_shipped(path: Path) -> _PackDraft | None:
 def _inherited(data: dict, parents: list[_PackDraft], located: Located, problems: list[Problem]) -> dict[str, Any]:
     """Settings that this pack does not give and that the packs it extends agree on."""
     found = {}
-    for key in ("languages", "words", "line_breaks") if parents else ():
+    for key in ("languages", "words", "line_breaks", "tokenizer") if parents else ():
         if key in data:
             continue
         values = [parent.settings[key] for parent in parents]

@@ -132,6 +132,8 @@ class PackYaml:
     classifiers: dict[str, str | ClassifierYaml] = key("folders of `gristmill classifier train`, or models of fastText, for the signal classifier.name", dict)
     language_models: dict[str, str | LanguageModelYaml] = key("models of KenLM, for the signal perplexity(name)", dict)
 
+    tokenizer: str | None = key("a tokenizer.json, relative to the pack, for signals of tokens; without it, that of the job's pack", None)
+
     def __post_init__(self) -> None:
         message = missing_package(self.words)
         if message:

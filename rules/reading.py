@@ -20,6 +20,7 @@ from rules.patterns import check_pattern, check_url_pattern
 from rules.places import KEY, KeyPath, Located, Problem, Problems, build, did_you_mean
 from rules.rule import ENGINE_SIGNALS, Comparison, Condition, Examples, Place, Rule, UrlTest
 from rules.signals import SIGNALS
+from rules.token_signals import TOKEN_SIGNALS
 from rules.word_lists import LIST_SIGNALS, WordList, parse_call
 
 _COMPARISON = re.compile(r"(<=|>=|==|!=|<|>)\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)")
@@ -103,7 +104,7 @@ class RuleReader:
         """drop_when, when and within, checked; and the pattern is."""
         if "match" in data or "with" in data:
             check_pattern({key: whole[key] for key in ("match", "with", "lines") if key in whole}, data, self.located, at, self.problems)
-        known = {"drop_when": {**SIGNALS, **ENGINE_SIGNALS}, "when": LINE_SIGNALS}
+        known = {"drop_when": {**SIGNALS, **TOKEN_SIGNALS, **ENGINE_SIGNALS}, "when": LINE_SIGNALS}
         fields: dict[str, Any] = {key: self._conditions(data, key, signals, at) for key, signals in known.items()}
         return fields | {"within": self._within(data.get("within"), (*at, "within"))}
 

@@ -14,6 +14,7 @@ from typing import Any, Literal
 from rules.evidence import Evidence
 from rules.pack_files import PackFile
 from rules.places import KeyPath, Located
+from rules.tokenizers import TokenizerFile
 from rules.word_lists import WordList
 from rules.words import Splitter
 
@@ -135,13 +136,14 @@ class Pack:
     line_breaks: Literal["newline", "unicode"] = "newline"
     lists: dict[str, WordList] = field(default_factory=dict)
     files: dict[str, PackFile] = field(default_factory=dict)  # by section.name (rules/pack_files.py)
+    tokenizer: TokenizerFile | None = None  # for signals of tokens
     located: Located | None = field(default=None, compare=False, repr=False)
 
     @property
     def sha256(self) -> str:
         """Hash of everything that can change a verdict or a text."""
         rules = [[*r.measured(), r.action, conditions_text(r.drop_when)] for r in self.rules if r.action != "off"]
-        return _hash([self.name, self.languages, self.words, self.line_breaks, sorted((n, w.sha256) for n, w in self.lists.items()), *self.files_sha256, rules])
+        return _hash([self.name, self.languages, self.words, self.line_breaks, self._named(), *self.files_sha256, rules])
 
     @property
     def lines_sha256(self) -> str:
@@ -157,8 +159,12 @@ class Pack:
     def rule_sha256(self, rule: Rule) -> str:
         """Hash of everything that decides what `rule` of this pack drops or changes; its action is not part of it."""
         forms = [[*form.measured(), conditions_text(form.drop_when)] for form in self.rules if form.id == rule.id]
+        return _hash([self.languages, self.words, self.line_breaks, self._named(), *self.files_sha256, forms])
+
+    def _named(self) -> list[tuple[str, str]]:
+        """The contents of lists, and of the tokenizer if there is one."""
         lists = sorted((name, words.sha256) for name, words in self.lists.items())
-        return _hash([self.languages, self.words, self.line_breaks, lists, *self.files_sha256, forms])
+        return [*lists, ("tokenizer:", self.tokenizer.sha256)] if self.tokenizer else lists
 
     def rule(self, name: str) -> Rule | None:
         """The rule with this id, or that once had it."""

@@ -18,6 +18,7 @@ from rules.pack_yaml import PackYaml, RuleYaml
 from rules.places import yaml_key
 from rules.rule import ENGINE_SIGNALS
 from rules.signals import SIGNALS
+from rules.token_signals import TOKEN_MEANINGS
 from rules.word_lists import LIST_SIGNALS
 
 DIALECT = "http://json-schema.org/draft-07/schema#"
@@ -75,7 +76,7 @@ def pack_schema() -> Schema:
     rule["required"] = ["id"]  # a rule that changes one of an extended pack gives only what differs
     override = rule["properties"]["by_language"]["additionalProperties"]
     for part in (rule, override):
-        _name_signals(part["properties"], "drop_when", {**{n: s.meaning for n, s in SIGNALS.items()}, **ENGINE_SIGNALS})
+        _name_signals(part["properties"], "drop_when", {**{n: s.meaning for n, s in SIGNALS.items()}, **TOKEN_MEANINGS, **ENGINE_SIGNALS})
         _name_signals(part["properties"], "when", LINE_SIGNALS)
     schema["properties"]["rules"]["items"] = rule
     return {"$schema": DIALECT, "title": "gristmill rule pack", **schema}

@@ -23,7 +23,8 @@ def basis(job: LoadedJob, step: Pass, source: tuple) -> dict[str, Any]:
     """What the results of the rules depend on, where they are the last stage of a pass: then they can be decided again."""
     if not step.stages or step.stages[-1] != "rules":
         return {}
-    return {"source": key_of(step.name, *source, pass_settings(job, step)), **job.measured}
+    settings = pass_settings(job, step)
+    return {"source": key_of(step.name, *source, settings), "documents": key_of(step.name, source[0], settings), **job.measured}
 
 
 def input_identity(shard: Shard) -> list[Any]:

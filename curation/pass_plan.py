@@ -76,6 +76,7 @@ class ShardTask:
     drops: str | None = None  # pass 1 and later: what the barrier decided about its rows
     basis: dict[str, Any] = field(default_factory=dict)  # what the rules' results depend on, if rules come last
     previous: Entry | None = None  # an earlier run of this unit that only needs to be decided again
+    measured: Entry | None = None  # an earlier run of this unit over the same documents, of which others were duplicates
 
     @property
     def unit(self) -> str:

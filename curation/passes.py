@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 
 from curation.document import QUARANTINE, RAW_LIMIT_BYTES
 from curation.duplicates import drop_duplicates, read_drops, with_cluster_size, write_keys
+from curation.known_signals import KnownSignals
 from curation.manifest import Entry, Manifest
 from curation.outcome import Outcome, add_counts, balance, counted, removed_table, single_hits, text_bytes
 from curation.pass_plan import ShardTask, plan_passes
@@ -44,10 +45,10 @@ def run_shard(task: ShardTask) -> Entry:
         entry = revise_shard(task, task.previous)
         if entry is not None:
             return entry
-    output = ShardOutput(task)
+    output, stages = ShardOutput(task), _stages(task)
     try:
         for documents in _source(task, output):
-            for stage in _stages(task):
+            for stage in stages:
                 documents = _run_stage(stage, documents, output)
             _hand_on(task, documents, output)
         outputs = output.close()
@@ -140,14 +141,14 @@ Stage = tuple[str, Callable[[pa.Table], Outcome]]
 
 
 def _stages(task: ShardTask) -> list[Stage]:
-    job = task.job
-    known: dict[str, Callable[[pa.Table], Outcome]] = {
+    job, known = task.job, KnownSignals(task)
+    functions: dict[str, Callable[[pa.Table], Outcome]] = {
         "decontaminate": lambda documents: decontaminate(documents, job.settings.decontaminate),
         "language": lambda documents: filter_language(documents, job.settings.language),
-        "rules": lambda documents: clean(documents, job.packs),
+        "rules": lambda documents: clean(documents, job.packs, known.of(documents)),
     }
     first: list[Stage] = [("extract", remove_empty)] if task.step.number == 0 else []
-    return first + [(name, known[name]) for name in task.step.stages]
+    return first + [(name, functions[name]) for name in task.step.stages]
 
 
 def remove_empty(documents: pa.Table) -> Outcome:

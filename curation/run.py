@@ -20,6 +20,7 @@ from curation.books import check_books, summed
 from curation.executor import Workers, stop_workers
 from curation.inputs import Shard, list_inputs, plan_shards
 from curation.job import LoadedJob
+from curation.known_signals import remembered
 from curation.manifest import Entry, Manifest, key_of
 from curation.outcome import add_counts
 from curation.pass_keys import basis, input_identity, pass_key
@@ -128,7 +129,7 @@ def _run_pass(run: RunState, step: Pass, tasks: list[ShardTask]) -> dict[int, En
     for task in tasks:
         entry = run.known(task.unit, task.key)
         if entry is None:
-            waiting.append(replace(task, previous=decidable(run, task)))
+            waiting.append(replace(task, previous=decidable(run, task), measured=remembered(run, task)))
         else:
             entries[task.shard.number] = entry
     waiting.sort(key=lambda task: (-task.shard.size_bytes, task.shard.number))

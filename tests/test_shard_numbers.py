@@ -110,11 +110,29 @@ def test_what_a_grown_run_kept_is_the_same_to_a_run_against_it(tmp_path):
     assert grown == fresh
 
 
+def test_rules_after_the_duplicates_do_not_measure_again_what_is_there(tmp_path, monkeypatch):
+    """Of old shards other documents go now and the rest stand for more, but their signals are known."""
+    measured = Counter()
+    clean = passes.clean
+    monkeypatch.setattr(passes, "clean", lambda documents, packs, known=None: (known is None and measured.update(documents["id"].to_pylist())) or clean(documents, packs, known))
+    old, new = divided(6)[1]
+    stages = "packs: [web_chrome, gopher_repetition, gopher_quality]\nexact: {}\nnear: {}\norder: [exact, near, rules]"
+    run_job(load_job(write(tmp_path / "grown", old, stages)))
+    before = {path.name: path.read_bytes() for path in (tmp_path / "grown/out/clean").iterdir()}
+    assert measured
+    measured.clear()
+    run_job(load_job(write(tmp_path / "grown", new, stages)))
+    assert set(measured) <= {row["id"] for rows in new.values() for row in rows} and measured
+    assert any((tmp_path / "grown/out/clean" / name).read_bytes() != data for name, data in before.items())
+    run_job(load_job(write(tmp_path / "fresh", old | new, stages)))
+    assert by_input(tmp_path / "grown/out") == by_input(tmp_path / "fresh/out") and not verify(tmp_path / "grown/out").problems
+
+
 def test_a_shard_that_the_added_ones_say_nothing_about_is_left_as_it_is(tmp_path, monkeypatch):
-    """Its rules come after the duplicates, and yet nothing of it is measured again."""
+    """Its rules come after the duplicates, and yet they are not even asked about it."""
     measured = []
     clean = passes.clean
-    monkeypatch.setattr(passes, "clean", lambda documents, packs: measured.extend(documents["id"].to_pylist()) or clean(documents, packs))
+    monkeypatch.setattr(passes, "clean", lambda documents, packs, known=None: measured.extend(documents["id"].to_pylist()) or clean(documents, packs, known))
     rng = random.Random(5)
     rows = [{"id": f"{k}", "text": " ".join(str(rng.random()) for _ in range(30))} for k in range(9)]
     stages = "packs: [gopher_repetition]\nexact: {keep: longest}\nnear: {}\norder: [exact, near, rules]"

@@ -17,7 +17,8 @@ import pyarrow.parquet as pq
 
 from curation.document import CLUSTER_SIZE
 from curation.outcome import Outcome, removed_table, single_hits
-from curation.stages.exact import document_hashes
+from curation.stages.exact import document_hashes, fold_columns
+from curation.stages.lines import group_hashes
 from curation.stages.near import near_keys
 from curation.survivors import ranks
 
@@ -47,12 +48,16 @@ def write_keys(documents: pa.Table, settings: Any, barrier: Sequence[str], count
             columns |= {} if rank is None else {f"rank_{stage}": rank}
         if "exact" in barrier:
             hashes, has_all = document_hashes(documents, settings.exact)
+            if settings.exact.within != "corpus":
+                fold_columns(np.repeat(group_hashes(documents, settings.exact.within)[:, None], 2, axis=1), hashes)
             columns |= {name: pa.array(hashes[:, half], mask=~has_all) for half, name in enumerate(HASHES)}
     except ValueError as error:
         raise DuplicatesError(str(error)) from None
     if "near" in barrier:
         signature, shingles = near_keys(texts, settings.near)
         flat = pa.array(signature.reshape(-1))
+        if settings.near.within != "corpus":
+            columns["group"] = group_hashes(documents, settings.near.within)
         columns |= {"shingles": pa.array(shingles), "signature": pa.FixedSizeListArray.from_arrays(flat, signature.shape[1])}
     return pa.table(columns)
 

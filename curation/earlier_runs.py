@@ -20,7 +20,7 @@ from curation.manifest import Entry, Manifest
 from curation.run_directory import read_run
 
 KEY_COLUMNS = {"exact": HASHES[0], "near": "signature"}
-SAME = {"exact": ("by", "normalise"), "near": ("hashes", "ngram", "seed", "bits", "unit", "compatible")}
+SAME = {"exact": ("by", "normalise", "within"), "near": ("hashes", "ngram", "seed", "bits", "unit", "compatible", "within")}
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def _check_settings(folder: str, stage: str, theirs: dict[str, Any] | None, ours
         raise DuplicatesError(f"against: {folder} was run without {stage}; run it again with {stage}, or leave {stage} out here")
     mine = dataclasses.asdict(ours)
     for name in SAME[stage]:
-        if mine[name] != theirs.get(name):
+        if mine[name] != theirs.get(name, "corpus" if name == "within" else None):
             raise DuplicatesError(f"against: {folder} was run with {stage}: {name}: {theirs.get(name)}, this job says {mine[name]}; they must be the same")
 
 

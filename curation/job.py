@@ -67,6 +67,7 @@ class Job:
     near: NearSettings | None = None  # absent: near duplicates stay
     substrings: SubstringsSettings | None = None  # absent: stretches of text that stand elsewhere stay
     lines: LinesSettings | None = None  # absent: lines repeated across documents stay
+    partition: Literal["none", "language", "source"] = "none"  # write clean documents also by language or source, a folder for each
     pack: PackSettings | None = None  # absent: no tokenizer and no packed/
     order: tuple[str, ...] = STAGES
     against: str | list[str] = ""  # run directories of earlier runs: what they kept stays, what is like it goes

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 
 from curation.band_files import Entries, partition_bits, read_partition, write_band_file
 from curation.clusters import band_keys, join_edges, point_at_roots, star_edges
@@ -38,8 +39,11 @@ class BandTask:
 
 
 def run_bands(task: BandTask) -> Entry:
-    parts = [np.ascontiguousarray(band_keys(signature, *task.shape).T) for _, signature in signatures_of(task.output / task.keys_file)]
+    file = task.output / task.keys_file
+    parts = [np.ascontiguousarray(band_keys(signature, *task.shape).T) for _, signature in signatures_of(file)]
     keys = np.concatenate(parts, axis=1) if parts else np.zeros((task.shape[0], 0), np.uint64)
+    if "group" in pq.read_schema(file).names:  # a hash of the language, source or host: bands of two groups never meet
+        keys ^= pq.read_table(file, columns=["group"])["group"].to_numpy()
     write_band_file(task.output / task.path, keys.T, task.bits)
     return _recorded(task, task.path, keys.shape[1])
 

@@ -44,9 +44,9 @@ def pass_settings(job: LoadedJob, step: Pass) -> dict[str, Any]:
         names = tuple(evaluation_files(chosen.files))
         settings["decontaminate"] = [[Path(name).name for name in names], files_identity(names), repr(dataclasses.replace(chosen, files="."))]
     if "exact" in step.barrier:
-        settings["exact"] = [job.settings.exact.columns, job.settings.exact.normalise, job.settings.exact.ranking]
+        settings["exact"] = [job.settings.exact.columns, job.settings.exact.normalise, job.settings.exact.ranking, job.settings.exact.within]
     if "near" in step.barrier:
-        settings["near"] = [repr(job.settings.near.minhash), job.settings.near.ranking]
+        settings["near"] = [repr(job.settings.near.minhash), job.settings.near.ranking, job.settings.near.within]
     if "substrings" in step.barrier:
         settings["substrings"] = job.settings.substrings.words
     if "lines" in step.barrier:

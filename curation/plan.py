@@ -22,6 +22,7 @@ from curation.inputs import Shard, list_inputs, plan_shards
 from curation.job import LoadedJob
 from curation.manifest import Entry, Manifest
 from curation.memory import expected_documents, shown_size
+from curation.partitions import DIVIDED, divide
 from curation.pass_plan import plan_passes
 from curation.progress import Progress, StageBar, Work
 from curation.rehydration_unit import UNIT as REHYDRATION
@@ -151,6 +152,7 @@ def plan_run(job: LoadedJob, workers: Workers | None = None) -> RunPlan:
     run = _DryRun(job, "inline", walk, _ReadOnlyManifest(job.output), lambda: False)
     try:
         clean = curate(run, shards)
+        divide(run, clean)
         if job.settings.pack:
             pack(run, clean)
     except _ToDo:
@@ -170,6 +172,7 @@ def _titles(job: LoadedJob) -> list[str]:
     titles = []
     for step in plan_passes(job.stages):
         titles += [step.title, *([DECIDED] if step.barrier else [])]
+    titles += [DIVIDED] * (job.settings.partition != "none")
     if job.settings.pack is None:
         return titles
     return titles + [REHYDRATED] * (job.settings.pack.rehydrate == "removal_rates") + ["tokenizer", "tokenise", "pack"]
@@ -208,6 +211,7 @@ def _disk(job: LoadedJob, shards: Sequence[Shard], documents: int) -> int:
     barriers = [stage for step in passes for stage in step.barrier]
     size = text * WRITTEN_SHARE * len(passes) + documents * sum(KEY_BYTES[stage] for stage in barriers)
     size += text * sum(WINDOW_SHARE.get(stage, 0.0) for stage in barriers)
+    size += text * WRITTEN_SHARE if job.settings.partition != "none" else 0.0
     return int(size + (text * TOKEN_SHARE if job.settings.pack else 0.0))
 
 

@@ -23,6 +23,7 @@ from curation.job import LoadedJob
 from curation.known_signals import remembered
 from curation.manifest import Entry, Manifest, key_of
 from curation.outcome import add_counts
+from curation.partitions import divide
 from curation.pass_keys import basis, input_identity, pass_key
 from curation.pass_plan import WORK, Drops, Pass, ShardTask, plan_passes
 from curation.passes import run_shard
@@ -71,6 +72,7 @@ def run_job(
             shards = number_shards(plan_shards(files), job.output)
             publish_start(job.output)
             clean = curate(run, shards)
+            divide(run, clean)
             if job.settings.pack:
                 pack(run, clean)
         finally:

@@ -18,7 +18,7 @@ from curation.shards import TEMPORARY, write_json
 from rules.evidence import told
 
 RUN_FILE = "run.json"
-DATA_FOLDERS = ("clean", "removed", "edits", "overlaps", "signals", "clusters", "quarantine", "packed", ".work", "manifest")
+DATA_FOLDERS = ("clean", "by_language", "by_source", "removed", "edits", "overlaps", "signals", "clusters", "quarantine", "packed", ".work", "manifest")
 _PACKAGES = ("pyarrow", "numba", "numpy", "ray", "fasttext-numpy2", "fastwarc", "resiliparse", "trafilatura", "tokenizers", "datasketch")
 
 

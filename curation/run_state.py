@@ -74,6 +74,10 @@ def warm_kernels(job: LoadedJob) -> None:
 
     row = ["id", "A few words.\nAnd a second line of words, to warm up.", None, "warm", None, None]
     documents = pa.table([[value] for value in row], schema=DOCUMENT)
+    if job.settings.language is not None:
+        from curation.stages.language import filter_language
+
+        filter_language(documents, job.settings.language)
     if job.packs:
         clean(documents, job.packs)
     for stage in ("exact", "near"):

@@ -32,11 +32,15 @@ Ids = Callable[[np.ndarray], pa.Array]  # ids of the rows (int64) asked for
 
 @dataclass(frozen=True)
 class Survivor:
-    """`keep`: which document of a cluster stays. `score`: the column for `score`. `sources`: the order for `source`."""
+    """`keep`: which document of a cluster stays. `score`: the column for `score`. `sources`: the order for `source`.
+
+    `within`: documents are duplicates only of others of their language, source or host; those that have none are one group.
+    """
 
     keep: Literal["first", "last", "longest", "score", "source"] = "first"
     score: str | None = None
     sources: tuple[str, ...] = ()
+    within: Literal["corpus", "language", "source", "host"] = "corpus"
 
     def __post_init__(self) -> None:
         if self.keep not in POLICIES:

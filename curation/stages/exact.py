@@ -33,7 +33,7 @@ BYTES_SEED = np.uint64(0xA4093822299F31D0)  # no hash of bytes is by design the 
 @dataclass(frozen=True)
 class ExactSettings(Survivor):
     """`by`: what must be the same: text, url, any column, or a list of them. `normalise`: compare folded words and cleaned
-    URLs, not bytes. `keep`, `score`, `sources`: which document of a cluster stays (survivors.py)."""
+    URLs, not bytes. `keep`, `score`, `sources`: which document of a cluster stays; `within`: among which (survivors.py)."""
 
     by: str | list[str] = "text"
     normalise: bool = True

@@ -34,7 +34,8 @@ class NearSettings(Survivor):
     `hashes`, `ngram`, `seed`, `bits`, `unit`, `compatible`: as in MinHashSettings. `bands` of `rows` entries each, or `threshold`: then the
     bands and rows, of at most `hashes` entries, with the least error around that similarity (datasketch's optimiser).
     `verify`: candidates are duplicates only where their true Jaccard similarity is at least this.
-    Read the bands and rows in force from `band_shape`. `keep`, `score`, `sources`: which one stays (survivors.py).
+    Read the bands and rows in force from `band_shape`. `keep`, `score`, `sources`: which one stays; `within`: among which
+    (survivors.py).
     """
 
     keep: Literal["first", "last", "longest", "score", "source"] = "longest"

@@ -28,6 +28,7 @@ COMMANDS = {
     "generate": ("train.generate_cli", "generate", "Continue texts with a trained model."),
     "eval": ("train.evaluate_cli", "evaluate", "Judge a model: tasks with right answers, or its loss by source, language, column."),
     "scale": ("train.scale_cli", "scale", "Scaling laws: plan a grid of small runs, train it, fit the laws."),
+    "ablate": ("curation.ablate_cli", "ablate", "Train on arms of data that differ in a rule or a job; tell which is better."),
     "trace": ("curation.trace_cli", "trace", "Go from a step of training to its documents and their curation."),
     "export": ("train.hugging_face_cli", "export", "Write a trained model for transformers and vLLM, checked against transformers."),
     "import": ("train.hugging_face_cli", "import_", "Read a Llama model of Hugging Face, to write with or to train on."),

@@ -1,0 +1,108 @@
+"""The command `ablate`: does a rule, or a job, make the model better?"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+
+from curation.cli import INTERRUPTED, _print_json, user_errors
+from train.cli import SPIN_COUNT, exit_codes
+
+
+@click.command("ablate")
+@click.argument("config", metavar="ABLATE.yaml", type=click.Path(path_type=Path))
+@click.option("--plan", is_flag=True, help="Tell what would be trained, and train nothing.")
+@click.option("--json", "as_json", is_flag=True, help="Print the report as one JSON object.")
+@user_errors
+def ablate(config: Path, plan: bool, as_json: bool) -> None:
+    """Train models on arms of data that differ in a rule (or in their jobs), and tell which arm is better.
+
+    The same command goes on where it was interrupted. Exit 0 whatever the verdict is.
+    """
+    with exit_codes():
+        os.environ.setdefault("GOMP_SPINCOUNT", SPIN_COUNT)
+        from curation.ablate.settings import load_ablation
+
+        ablation = load_ablation(config)
+        if plan:
+            _print_plan(ablation, as_json)
+            return
+        from curation.ablate.report import lines
+        from curation.ablate.run import ablate as run_ablation
+        from curation.progress import default_progress
+
+        with _stoppable(f"gristmill ablate {config}") as should_stop:
+            report = run_ablation(ablation, default_progress(), listening, should_stop)
+        if as_json:
+            _print_json(report)
+        else:
+            for line in lines(report):
+                click.echo(line)
+        _say_where(report, ablation.output)
+
+
+def _print_plan(ablation: Any, as_json: bool) -> None:
+    """The models that would be trained."""
+    from curation.ablate.arms import arm_jobs
+    from rules.visible import visible
+
+    settings = ablation.settings
+    jobs = arm_jobs(ablation)
+    sizes = {
+        name: {
+            "layers": config.model.layers, "dim": config.model.dim, "tokens": config.steps * config.batch_rows * settings.sequence_length,
+            "steps": config.steps, "batch_rows": config.batch_rows, "learning_rate": config.learning_rate,
+        }
+        for name, config in ablation.sizes.items()
+    }  # fmt: skip
+    found = {"arms": {name: str(job.output) for name, job in jobs.items()}, "seeds": settings.seed_list, "sizes": sizes, "models": len(jobs) * len(settings.seed_list) * len(sizes)}
+    if as_json:
+        _print_json(found)
+        return
+    for name, output in found["arms"].items():
+        click.echo(visible(f"arm {name}: {output}"))
+    for name, size in sizes.items():
+        click.echo(visible(f"{name}: " + ", ".join(f"{key.replace('_', ' ')} {value:,}" for key, value in size.items())))
+    click.echo(f"{found['models']} models: {len(jobs)} arms, {len(settings.seed_list)} seeds, {len(sizes)} sizes")
+
+
+def _say_where(report: dict[str, Any], output: Path) -> None:
+    from rules.visible import shown_path, visible
+
+    evidence = report.get("evidence") or {}
+    if evidence.get("file"):
+        click.echo(visible(f"evidence: written to {shown_path(evidence['file'])}"), err=True)
+    if evidence.get("problem"):
+        click.echo(visible(f"evidence: {evidence['problem']}"), err=True)
+    click.echo(visible(f"report: {shown_path(output / 'report.md')}"), err=True)
+
+
+@contextmanager
+def listening(run: Any, number: int, count: int) -> Iterator[Any]:
+    """Shows the training of one model."""
+    from rules.visible import visible
+    from train.progress import TrainProgress
+
+    click.echo(visible(f"model {number} of {count}: {run.name}"), err=True)
+    with TrainProgress() as listen:
+        yield listen
+
+
+@contextmanager
+def _stoppable(command: str) -> Iterator[Any]:
+    """Ctrl-C stops after the unit or step under way, saved; a second one at once."""
+    from curation.interrupts import stop_requests
+    from train.run import Stopped
+
+    try:
+        with stop_requests(lambda message: click.echo(message, err=True)) as should_stop:
+            yield should_stop
+    except (KeyboardInterrupt, Stopped):
+        click.echo(f"interrupted; what is finished is saved, continue with: {command}", err=True)
+        sys.exit(INTERRUPTED)

@@ -6,12 +6,18 @@ OUT := out/demo
 DATA ?= ../shared/data/sample ../shared/data/web
 BENCH ?= $(wildcard ../shared/data/bench/*.parquet)
 
-.PHONY: demo test lint bench oracle clean
+.PHONY: demo ablate-demo test lint bench oracle clean
 
 demo: $(STAMP)
 	@$(BIN)/gristmill run examples/demo.yaml; code=$$?; [ $$code -eq 0 ] || [ $$code -eq 3 ] || exit $$code
 	@$(BIN)/gristmill train examples/train_demo.yaml
 	@echo "report: $(OUT)/report/report.md"
+
+# Does junk in the data make a model worse? Three arms, three seeds.
+ablate-demo: $(STAMP)
+	@$(BIN)/gristmill run examples/demo.yaml; code=$$?; [ $$code -eq 0 ] || [ $$code -eq 3 ] || exit $$code
+	@$(BIN)/python examples/ablate/plant_junk.py $(OUT) out/ablate-demo/corpora
+	@$(BIN)/gristmill ablate examples/ablate/ablate.yaml
 
 # Two processes, a file each at a time; one thread each for PyTorch, or they would wait for each other.
 test: $(STAMP)

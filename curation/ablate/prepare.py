@@ -46,6 +46,7 @@ from train.config import TrainError
 
 DATA, DOCUMENTS, PACKED = "data", "documents", "packed"
 LEAST_BYTES_PER_TOKEN = 6.0  # more than any tokenizer reaches on real text, so a sample is never too small
+SMALLEST_SAMPLE_BYTES = 4_000_000
 SHARED, JUDGED, OTHERS = "shared", "judged", "others"
 FEWEST_DOCUMENTS = 5
 
@@ -149,7 +150,7 @@ def _sorted_out(shop: Workshop, arms: Sequence[Arm], reference: Arm | None, toke
 
 
 def _choice(known: dict[str, Known], in_all: Callable, reference: Known | None, tokens: int, judge) -> Choice:
-    wanted = tokens * LEAST_BYTES_PER_TOKEN
+    wanted = max(tokens * LEAST_BYTES_PER_TOKEN, SMALLEST_SAMPLE_BYTES)
     fewest = min(int(arm.bytes[~arm.held_out].sum()) for arm in known.values())
     held_out = next(iter(known.values()))
     common = held_out.bytes[held_out.held_out & in_all(held_out.version)]

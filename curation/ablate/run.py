@@ -22,7 +22,7 @@ from curation.ablate.report import evidence_record, today, write_report
 from curation.ablate.settings import Ablation
 from curation.job import load_job
 from curation.progress import Progress
-from curation.run_directory import locked
+from curation.run_lock import locked
 from rules.evidence import Evidence
 from rules.evidence_writing import EvidenceError, write_evidence
 from train.handoff import read_manifest

@@ -27,6 +27,7 @@ COMMANDS = {
     "model": ("train.cli", "model", "Describe a model: parameters, KV cache, FLOPs, memory; list the presets."),
     "generate": ("train.generate_cli", "generate", "Continue texts with a trained model."),
     "eval": ("train.evaluate_cli", "evaluate", "Judge a model: tasks with right answers, or its loss by source, language, column."),
+    "finetune": ("train.finetune_cli", "finetune", "Fine-tune a model with a head: classes, similarity, choices."),
     "scale": ("train.scale_cli", "scale", "Scaling laws: plan a grid of small runs, train it, fit the laws."),
     "ablate": ("curation.ablate_cli", "ablate", "Train on arms of data that differ in a rule or a job; tell which is better."),
     "trace": ("curation.trace_cli", "trace", "Go from a step of training to its documents and their curation."),

@@ -1,0 +1,108 @@
+"""The configuration of fine-tuning: a frozen dataclass read from YAML, checked, hashed. Imports no torch.
+
+    model: out/train                  # a run, one of its checkpoints, or a Llama folder
+    output: out/sentiment
+    task: classification              # or similarity, multiple_choice
+    items: train.jsonl                # JSON lines, also .gz
+    text: "{sentence}"                # {name} is a field of an item
+    label: label                      # the field with the right class
+
+`similarity` has a `second_text`; `multiple_choice` a field `choices`, whose label is the number of the right one, or the
+answer itself. `target: number` predicts a number (a score of similarity) instead of a class.
+The defaults of training are GPT-1's (Radford et al. 2018, section 4.1).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from rules.places import SettingError, build, load
+
+PATHS = ("model", "output", "items", "held_out")
+
+
+@dataclass(frozen=True)
+class FinetuneConfig:
+    """Without a file `held_out`, a random `held_out_frac` of the items is. `trains: head` leaves the model as it is.
+
+    `lm_weight` is the weight of the language-model loss beside that of the task; `max_tokens` the longest text, the model's
+    context by default; `delimiter` stands between two texts and before a choice.
+    """
+
+    model: str
+    output: str
+    task: Literal["classification", "similarity", "multiple_choice"]
+    items: str
+    text: str
+    second_text: str | None = None
+    choices: str | None = None
+    label: str = "label"
+    target: Literal["class", "number"] = "class"
+    held_out: str | None = None
+    held_out_frac: float = 0.1
+    trains: Literal["full", "head"] = "full"
+    epochs: int = 3
+    batch_items: int = 32
+    learning_rate: float = 6.25e-5
+    warmup_frac: float = 0.002
+    lm_weight: float = 0.5
+    dropout: float = 0.1
+    weight_decay: float = 0.01
+    clip_norm: float = 1.0
+    delimiter: str = "\n"
+    max_tokens: int | None = None
+    seed: int = 0
+    checkpoint_every: int = 500
+    log_every: int = 20
+    device: Literal["auto", "cuda", "cpu"] = "auto"
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_items", "learning_rate", "clip_norm", "checkpoint_every", "log_every"):
+            if not 0 < getattr(self, name) < float("inf"):
+                raise SettingError(name, f"must be above 0, got {getattr(self, name)}")
+        for name in ("lm_weight", "weight_decay", "seed"):
+            if not 0 <= getattr(self, name) < float("inf"):
+                raise SettingError(name, f"must be at least 0, got {getattr(self, name)}")
+        for name in ("held_out_frac", "warmup_frac", "dropout"):
+            if not 0 <= getattr(self, name) < 1:
+                raise SettingError(name, f"must be at least 0 and below 1, got {getattr(self, name)}")
+        if self.max_tokens is not None and self.max_tokens < 8:
+            raise SettingError("max_tokens", f"must be at least 8, got {self.max_tokens}")
+        self._check_task()
+
+    def _check_task(self) -> None:
+        needs = {"similarity": "second_text", "multiple_choice": "choices"}.get(self.task)
+        if needs and getattr(self, needs) is None:
+            raise SettingError(needs, f"a {self.task} task needs `{needs}`")
+        if self.second_text is not None and self.task == "multiple_choice":
+            raise SettingError("second_text", "does not go with a multiple_choice task")
+        if self.choices is not None and self.task != "multiple_choice":
+            raise SettingError("choices", f"does not go with a {self.task} task")
+        if self.target == "number" and self.task == "multiple_choice":
+            raise SettingError("target", "a multiple_choice task chooses, it predicts no number")
+
+
+def load_finetune(path: str | Path) -> FinetuneConfig:
+    """Read a YAML file; paths in it are relative to its folder. Raises rules.places.Problems with every mistake found."""
+    folder = Path(path).resolve().parent
+    config = build(FinetuneConfig, load(path))
+    names = [name for name in PATHS if getattr(config, name) is not None]
+    return dataclasses.replace(config, **{name: str((folder / getattr(config, name)).resolve()) for name in names})
+
+
+def finetune_record(config: FinetuneConfig) -> dict[str, Any]:
+    return dataclasses.asdict(config)
+
+
+def finetune_sha256(config: FinetuneConfig) -> str:
+    """The hash of what decides the result: settings but paths and device, and the bytes of the items."""
+    record = {name: value for name, value in finetune_record(config).items() if name not in (*PATHS, "device", "log_every", "checkpoint_every")}
+    digest = hashlib.sha256(json.dumps(record, sort_keys=True).encode())
+    for path in (config.items, config.held_out):
+        digest.update(hashlib.sha256(Path(path).read_bytes()).digest() if path else b"none")
+    return digest.hexdigest()

@@ -20,6 +20,7 @@ COMMANDS = {
     "schema": ("curation.cli", "schema", "Print the JSON Schema of packs or jobs, for editors."),
     "report": ("curation.cli", "report", "Rebuild the report of a run and print it."),
     "verify": ("curation.cli", "verify", "Check a finished run from its files: nothing missing, altered or unlisted."),
+    "fit-thresholds": ("curation.fit_cli", "fit_thresholds", "Adapt a pack to other languages, from good texts in them."),
     "classifier": ("curation.classifier_cli", "classifier", "Train quality classifiers of texts, and score texts with them."),
     "profile": ("curation.profile_cli", "profile", "Build word profiles, for signals that compare texts with them."),
     "tokenizer": ("curation.tokenizer_cli", "tokenizer", "Train, extend, measure and import tokenizers."),

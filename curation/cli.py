@@ -54,10 +54,11 @@ def _is_user_error(error: Exception) -> bool:
     from curation.object_store import StoreError
     from curation.ray_start import WorkerError
     from curation.run_directory import RunDirectoryError
+    from curation.threshold_fitting import FitError
     from curation.token_files import TokenFileError
     from curation.tokenizer import TokenizerError
 
-    ours = (DuplicatesError, EvaluationError, InputError, RunDirectoryError, StoreError, TokenizerError, TokenFileError, TrainingError, WeightsError, WorkerError)
+    ours = (DuplicatesError, EvaluationError, FitError, InputError, RunDirectoryError, StoreError, TokenizerError, TokenFileError, TrainingError, WeightsError, WorkerError)
     return isinstance(error, (*ours, OSError))
 
 

@@ -36,14 +36,16 @@ def packs_page() -> str:
     """Every shipped pack with its rules; of FineWeb-2's languages only the names."""
     names = shipped_packs()
     languages = [name for name in names if name.startswith("fineweb2/") and name != "fineweb2/base"]
+    fitted = [name for name in names if name.startswith("reference/")]
     lines = ["# Shipped packs", "", "`packs: [NAME]` in a job uses one; `gristmill check` runs their examples."]
-    for name in (n for n in names if n not in languages):
+    for name in (n for n in names if n not in (*languages, *fitted)):
         pack = load_pack(name)
         scope = f" Languages: {', '.join(pack.languages)}." if pack.languages else ""
         rows = [(f"`{r.id}`", what(r), r.why) for r in pack.rules if not r.variant]
         lines += ["", f"## {name}", "", f"{pack.about} Source: {pack.source or 'gristmill'}. Words: {pack.words}.{scope}", "", *table(("rule", "does", "why"), rows)]
         if name == "fineweb2/base":
             lines += ["", f"Languages: {', '.join(n.removeprefix('fineweb2/') for n in languages)}, each as `fineweb2/CODE`, with its own thresholds and stop words."]
+            lines += ["", f"Fitted to passages of Wikipedia and prose of manuals, as an example of what [`gristmill fit-thresholds`](fit-thresholds.md) makes: {', '.join(n.removeprefix('reference/') for n in fitted)}, each as `reference/CODE`."]
     return "\n".join([*lines, ""])
 
 

@@ -1,0 +1,113 @@
+"""`gristmill fit-thresholds`: a pack for each language, with thresholds from texts that are known to be good."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from curation.cli import user_errors
+
+MEGABYTE = 1_000_000
+
+
+@click.command("fit-thresholds")
+@click.option("--reference", required=True, multiple=True, metavar="FILES", help="Texts known to be good, in the languages to fit; may be given again.")
+@click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="A pack file (.yaml) for one language, or a folder for a pack a language.")
+@click.option("--language", "languages", multiple=True, metavar="LANG", help="Only this language; may be given again.")
+@click.option("--signals", metavar="NAME,...", help="Signals whose thresholds are fitted; without it, those that FineWeb-2 fitted.")
+@click.option("--method", default="tail", show_default=True, type=click.Choice(["tail", "quantile", "mean-std", "median-ratio"]), help="How a threshold follows from the texts.")
+@click.option("--tail", default=0.1, show_default=True, type=click.FloatRange(0, 1, min_open=True, max_open=True), help="Share of the texts beyond each threshold (method tail).")
+@click.option("--deviations", default=2.0, show_default=True, type=click.FloatRange(0, min_open=True), help="Standard deviations from the mean (method mean-std without --english).")
+@click.option("--english", multiple=True, metavar="FILES", help="English texts to which the thresholds of --like belong (quantile, median-ratio, mean-std).")
+@click.option("--like", default="fineweb2/base", show_default=True, help="The pack to adapt, with thresholds for English.")
+@click.option("--keep", default=0.9, show_default=True, type=click.FloatRange(0, 1), help="Share of the texts that all rules together keep; thresholds move outwards until they do.")
+@click.option("--held-out", default=0.2, show_default=True, type=click.FloatRange(0, 0.9), help="Share of the texts to check on.")
+@click.option("--megabytes", default=50.0, show_default=True, type=click.FloatRange(0, min_open=True), help="Text of each language, chosen by document id.")
+@click.option("--fewest", default=30, show_default=True, type=click.IntRange(5), help="Texts that a language needs.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@user_errors
+def fit_thresholds(
+    reference: tuple[str, ...], out: Path, languages: tuple[str, ...], signals: str | None, method: Any, tail: float, deviations: float,
+    english: tuple[str, ...], like: str, keep: float, held_out: float, megabytes: float, fewest: int, as_json: bool,
+) -> None:  # fmt: skip
+    """Adapt a pack to other languages, from reference texts in them, as FineWeb-2 did.
+
+    Writes thresholds, stop words and what they were made of. Exit 1 when a pack keeps less than 85 % of the reference."""
+    from curation.fitted_packs import FitSettings, fit_packs
+    from curation.reference_texts import source_hashes
+    from curation.threshold_fitting import FitError
+    from rules.pack import find_pack
+
+    chosen = tuple(name.strip() for name in signals.split(",") if name.strip()) if signals else ()
+    settings = FitSettings(method, tail, deviations, keep, held_out, like, chosen, int(megabytes * MEGABYTE), fewest)
+    try:
+        find_pack(like, Path())
+        fits, few = fit_packs(reference, settings, languages, english)
+    except ValueError as error:
+        raise FitError(str(error)) from error
+    if out.suffix in (".yaml", ".yml") and len(fits) > 1:
+        raise FitError(f"the texts are in {', '.join(fit.code for fit in fits)}: name one with --language, or give a folder for --out")
+    written = write_packs(fits, settings, [*source_hashes(reference), *(source_hashes(english) if english else [])], out)
+    if as_json:
+        click.echo(json.dumps({"schema_version": 1, "too_few": few, "packs": [_data(fit, path) for fit, path in zip(fits, written)]}, indent=1))
+    else:
+        _print(fits, written, few)
+    if any(fit.flagged for fit in fits):
+        raise click.exceptions.Exit(1)
+
+
+def write_packs(fits: Sequence[Any], settings: Any, sources: list[dict[str, Any]], out: Path, note: str = "") -> list[Path]:
+    """Write the packs, each read again and its examples run first."""
+    from curation.fitted_packs import pack_text
+    from curation.shards import whole_file
+    from rules.examples import example_problems
+    from rules.pack import load_pack
+    from rules.problems import Problems
+
+    written = []
+    for fit in fits:
+        path = out if out.suffix in (".yaml", ".yml") else out / f"{fit.code}.yaml"
+        name = slug(path.stem) if path == out else f"{slug(out.resolve().name)}/{slug(fit.code)}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with whole_file(path) as temporary:
+            temporary.write_text(pack_text(fit, name, settings, sources, note), encoding="utf-8")
+        problems = example_problems(load_pack(path))
+        if problems:
+            raise Problems(problems)
+        written.append(path)
+    return written
+
+
+def slug(text: str) -> str:
+    """`text` as the name of a pack."""
+    return re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_") or "fitted"
+
+
+def _data(fit: Any, path: Path) -> dict[str, Any]:
+    bounds = [
+        {"rule": one.bound.rule, "signal": one.bound.signal, "was": str(one.bound.comparison), "is": one.comparison and str(one.comparison), "drops": one.dropped, "note": one.note}
+        for one in fit.bounds
+    ]
+    plain = {name: getattr(fit, name) for name in ("documents", "kept", "held_out", "held_out_kept", "min_language_score", "stop_words", "flagged")}
+    return {"language": fit.code, "file": str(path), **plain, "bounds": bounds}
+
+
+def _print(fits: Sequence[Any], written: Sequence[Path], few: dict[str, int]) -> None:
+    from rules.visible import shown_path, visible
+
+    for fit, path in zip(fits, written):
+        rest = "" if fit.held_out_kept is None else f", {fit.held_out_kept:.1%} of {fit.held_out:,} held out"
+        flag = "  <- drops much of its own reference" if fit.flagged else ""
+        click.echo(f"{fit.code}: keeps {fit.kept:.1%} of {fit.documents:,} texts{rest}; language score from {fit.min_language_score}; {shown_path(path)}{flag}")
+        if len(fits) == 1:
+            for one in fit.bounds:
+                now = str(one.comparison) if one.comparison else "off"
+                click.echo(f"  {one.bound.rule:<22} {one.bound.signal:<32} {one.bound.comparison!s:>12} -> {now:<10} drops {one.dropped:6.1%}{'  ' + one.note if one.note else ''}")
+            click.echo(visible(f"  stop words: {' '.join(fit.stop_words)}"))
+    if few:
+        click.echo("too few texts: " + visible(", ".join(f"{code} ({count})" for code, count in few.items())), err=True)

@@ -31,6 +31,8 @@ COMMANDS = {
     "finetune": ("train.finetune_cli", "finetune", "Fine-tune a model with a head: classes, similarity, choices."),
     "scale": ("train.scale_cli", "scale", "Scaling laws: plan a grid of small runs, train it, fit the laws."),
     "ablate": ("curation.ablate_cli", "ablate", "Train on arms of data that differ in a rule or a job; tell which is better."),
+    "probe": ("curation.ablate_cli", "probe", "Judge a small dataset by annealing a half-trained model on it."),
+    "mix": ("curation.ablate_cli", "mix", "Find proportions of sources by small runs on random mixtures."),
     "trace": ("curation.trace_cli", "trace", "Go from a step of training to its documents and their curation."),
     "export": ("train.hugging_face_cli", "export", "Write a trained model for transformers and vLLM, checked against transformers."),
     "import": ("train.hugging_face_cli", "import_", "Read a Llama model of Hugging Face, to write with or to train on."),

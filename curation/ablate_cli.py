@@ -1,4 +1,4 @@
-"""The command `ablate`: does a rule, or a job, make the model better?"""
+"""The commands `ablate`, `probe` and `mix`: does data, or a rule, make the model better?"""
 
 from __future__ import annotations
 
@@ -39,12 +39,7 @@ def ablate(config: Path, plan: bool, as_json: bool) -> None:
 
         with _stoppable(f"gristmill ablate {config}") as should_stop:
             report = run_ablation(ablation, default_progress(), listening, should_stop)
-        if as_json:
-            _print_json(report)
-        else:
-            for line in lines(report):
-                click.echo(line)
-        _say_where(report, ablation.output)
+        _print_found(report, lines, ablation.output, as_json)
 
 
 def _print_plan(ablation: Any, as_json: bool) -> None:
@@ -106,3 +101,54 @@ def _stoppable(command: str) -> Iterator[Any]:
     except (KeyboardInterrupt, Stopped):
         click.echo(f"interrupted; what is finished is saved, continue with: {command}", err=True)
         sys.exit(INTERRUPTED)
+
+
+@click.command("probe")
+@click.argument("config", metavar="PROBE.yaml", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print the report as one JSON object.")
+@user_errors
+def probe(config: Path, as_json: bool) -> None:
+    """Judge a small dataset by annealing a half-trained model on it.
+
+    From the trunk, the learning rate falls to zero on 30 % new and 70 % base data, and on base data alone.
+    """
+    with exit_codes():
+        os.environ.setdefault("GOMP_SPINCOUNT", SPIN_COUNT)
+        from curation.ablate.probe import load_probe
+        from curation.ablate.probe import probe as run_probe
+        from curation.ablate.report import lines
+        from curation.progress import default_progress
+
+        found = load_probe(config)
+        with _stoppable(f"gristmill probe {config}") as should_stop:
+            report = run_probe(found, default_progress(), listening, should_stop)
+        _print_found(report, lines, found.output, as_json)
+
+
+@click.command("mix")
+@click.argument("config", metavar="MIX.yaml", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print the report as one JSON object.")
+@user_errors
+def mix(config: Path, as_json: bool) -> None:
+    """Find proportions of sources by small runs on random mixtures."""
+    with exit_codes():
+        os.environ.setdefault("GOMP_SPINCOUNT", SPIN_COUNT)
+        from curation.ablate.mix import load_mix
+        from curation.ablate.mix import mix as run_mix
+        from curation.ablate.mix_report import mix_lines, write_mix_report
+        from curation.progress import default_progress
+
+        found = load_mix(config)
+        with _stoppable(f"gristmill mix {config}") as should_stop:
+            report = run_mix(found, default_progress(), listening, should_stop)
+            write_mix_report(report, found.output)
+        _print_found(report, mix_lines, found.output, as_json)
+
+
+def _print_found(report: dict[str, Any], lines: Any, output: Path, as_json: bool) -> None:
+    if as_json:
+        _print_json(report)
+    else:
+        for line in lines(report):
+            click.echo(line)
+    _say_where(report, output)

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from curation.ablate.settings import WITH, WITHOUT, Ablation, ArmSettings
-from curation.job import LoadedJob, load_job, read_packs
+from curation.job import Job, LoadedJob, load_job, read_packs
 from curation.manifest import Manifest
+from curation.pack_settings import PackSettings
 from curation.progress import Progress
 from curation.run import run_job
 from rules.places import KEY, Problems, did_you_mean, load
@@ -32,6 +33,23 @@ class Arm:
     files: tuple[Path, ...]
     checksums: tuple[str, ...]
     report: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """What preparing data works with: the settings, a folder, who listens and who may stop it."""
+
+    ablation: Any  # an Ablation, a Probe or a Mix: has `path`, `folder` and settings with `workers`
+    folder: Path
+    progress: Progress
+    should_stop: Callable[[], bool]
+
+
+def read_as_they_are(shop: Workshop, name: str, inputs: tuple[str, ...], output: Path, pack: PackSettings | None = None) -> Arm:
+    """Documents (files, globs) through a job that changes nothing, packed where `pack` says so."""
+    settings = Job(input=list(inputs), output=str(output), pack=pack, workers=shop.ablation.settings.workers)
+    job = LoadedJob(shop.ablation.path, settings, (), inputs, shop.ablation.folder, output, ())
+    return finished_arm(name, job, run_job(job, settings.workers, shop.progress, shop.should_stop).report)
 
 
 def arm_jobs(ablation: Ablation) -> dict[str, LoadedJob]:

@@ -13,7 +13,9 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import shutil
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,17 +23,18 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from curation.ablate.settings import Ablation
+from curation.ablate.settings import Ablation, JudgeSettings
 from curation.shards import whole_file, write_json
-from train.config import TrainConfig, config_sha256
-from train.handoff import manifest_sha256, open_split
+from train.config import TrainConfig, config_sha256, resolve
+from train.handoff import manifest_sha256, open_split, read_manifest
+from train.run_folder import CONFIG, read_json
 
 if TYPE_CHECKING:
-    from curation.ablate.prepare import ArmData, Prepared
+    from curation.ablate.prepare import ArmData
+    from train.evaluate.task import Task
     from train.saved_model import SavedModel
 
 RUNS, JUDGED_TABLE, JUDGED_RECORD = "runs", "judged.parquet", "judged.json"
-LEAST_DATA_WARMUP = 1
 Listener = Callable[[dict[str, Any]], None]
 
 
@@ -54,6 +57,33 @@ class ModelRun:
         return f"{self.size}, {self.arm}, seed {self.seed}"
 
 
+Training = Callable[[ModelRun, int, int], AbstractContextManager[Listener]]
+
+
+@dataclass(frozen=True)
+class JudgedSet:
+    """Packed documents to judge on: a split of a folder, and who keeps them; None: the column `kept_by` says it."""
+
+    folder: Path
+    split: str = "train"
+    kept_by: str | None = None
+
+
+@dataclass(frozen=True)
+class Judging:
+    """What models are judged on."""
+
+    sets: tuple[JudgedSet, ...]
+    tasks: tuple[Task, ...]
+    settings: JudgeSettings
+
+    @property
+    def identity(self) -> list[Any]:
+        judge = self.settings
+        sets = [[manifest_sha256(one.folder), one.split, one.kept_by] for one in self.sets]
+        return [sets, [repr(task) for task in self.tasks], judge.items, judge.shots, judge.limit]
+
+
 def plan_models(ablation: Ablation, arms: Sequence[ArmData]) -> list[ModelRun]:
     """All models, seed by seed, so that a part of them says something already."""
     first_with: dict[str, str] = {}
@@ -72,56 +102,75 @@ def plan_models(ablation: Ablation, arms: Sequence[ArmData]) -> list[ModelRun]:
     return runs
 
 
-def train_model(run: ModelRun, prepared: Prepared, ablation: Ablation, listen: Listener, should_stop: Callable[[], bool]) -> None:
+def train_models(runs: Sequence[ModelRun], judging: Judging, training: Training | None, should_stop: Callable[[], bool]) -> None:
+    """Train and judge what is not done yet. `training` opens what listens to one model; it is told its number and the count."""
+    waiting = [run for run in runs if run.same_as is None]
+    for number, run in enumerate(waiting, 1):
+        with training(run, number, len(waiting)) if training else nullcontext(_ignore) as listen:
+            train_model(run, judging, listen, should_stop)
+
+
+def _ignore(event: dict[str, Any]) -> None:
+    """Nobody listens."""
+
+
+def train_model(run: ModelRun, judging: Judging, listen: Listener, should_stop: Callable[[], bool]) -> None:
     """Train and judge one model, as far as it is not done yet. Raises Stopped when asked to stop."""
     from train.loop import train
 
+    _make_way(run)
     summary = train(run.config, listen, should_stop)
-    identity = _identity(run, prepared, ablation, summary)
+    parts = [config_sha256(run.config), summary["packed_sha256"], judging.identity]
+    identity = hashlib.sha256(json.dumps(parts).encode()).hexdigest()
     record = run.folder / JUDGED_RECORD
     if record.exists() and json.loads(record.read_text(encoding="utf-8")).get("identity") == identity:
         return
-    judge_model(run.folder, prepared.judged, ablation, identity, run.config.device)
+    judge_model(run.folder, judging, identity, run.config.device)
 
 
-def judge_model(folder: Path, judged: Sequence[Path], ablation: Any, identity: str, device: str = "auto") -> None:
+def _make_way(run: ModelRun) -> None:
+    """Remove what an earlier form of these settings trained in the folder of this model."""
+    if not (run.folder / CONFIG).exists():
+        return
+    record = read_json(run.folder / CONFIG)
+    config = resolve(run.config, read_manifest(run.config.data))
+    if (record.get("config_sha256"), record.get("packed_sha256")) != (config_sha256(config), manifest_sha256(config.data)):
+        shutil.rmtree(run.folder)
+
+
+def judge_model(folder: Path, judging: Judging, identity: str, device: str = "auto") -> None:
     """Write judged.parquet and judged.json of the model in `folder`; the record comes last."""
     from train.open_model import open_model
     from train.world import choose_device
 
     (folder / JUDGED_RECORD).unlink(missing_ok=True)
     saved = open_model(folder, choose_device(device))
-    table = pa.concat_tables([judged_documents(saved, packed) for packed in judged])
+    table = pa.concat_tables([judged_documents(saved, one) for one in judging.sets])
     with whole_file(folder / JUDGED_TABLE) as temporary:
         pq.write_table(table, temporary)
-    write_json(folder / JUDGED_RECORD, {"identity": identity, "tasks": _tasks(saved, ablation)})
+    write_json(folder / JUDGED_RECORD, {"identity": identity, "tasks": _tasks(saved, judging)})
 
 
-def judged_documents(saved: SavedModel, packed: Path) -> pa.Table:
-    """The loss of each document of a packed folder (split train): document, source, lang, kept_by, nats, tokens, bytes."""
+def judged_documents(saved: SavedModel, judged: JudgedSet) -> pa.Table:
+    """The loss of each document: document, source, lang, kept_by, nats, tokens, bytes."""
     from train.evaluate.documents import document_losses
     from train.evaluate.losses import model_losses
 
-    return document_losses(open_split(packed, "train"), model_losses(saved), saved.device, ("source", "lang", "kept_by"))
-
-
-def _tasks(saved: SavedModel, ablation: Ablation) -> dict[str, Any]:
-    """Of each task, the figures of its items."""
-    from train.evaluate.run_task import METRICS, Settings, run_task
-
-    judge = ablation.settings.judge
-    settings = Settings(Path(judge.items) if judge.items else None, judge.shots, 0, judge.limit)
-    found = {}
-    for task in ablation.tasks:
-        details = run_task(saved, task, settings)["details"]
-        found[task.task] = {name: [detail[name] for detail in details] for name in METRICS if name in details[0]}
+    columns = ("source", "lang") if judged.kept_by else ("source", "lang", "kept_by")
+    found = document_losses(open_split(judged.folder, judged.split), model_losses(saved), saved.device, columns)
+    if judged.kept_by:
+        found = found.add_column(3, "kept_by", pa.array([judged.kept_by] * len(found), pa.string()))
     return found
 
 
-def _identity(run: ModelRun, prepared: Prepared, ablation: Ablation, summary: dict[str, Any]) -> str:
-    judge = ablation.settings.judge
-    parts = [
-        config_sha256(run.config), summary["packed_sha256"], [manifest_sha256(packed) for packed in prepared.judged],
-        [repr(task) for task in ablation.tasks], judge.items, judge.shots, judge.limit,
-    ]  # fmt: skip
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+def _tasks(saved: SavedModel, judging: Judging) -> dict[str, Any]:
+    """Of each task, the figures of its items."""
+    from train.evaluate.run_task import METRICS, Settings, run_task
+
+    judge = judging.settings
+    settings = Settings(Path(judge.items) if judge.items else None, judge.shots, 0, judge.limit)
+    found = {}
+    for task in judging.tasks:
+        details = run_task(saved, task, settings)["details"]
+        found[task.task] = {name: [detail[name] for detail in details] for name in METRICS if name in details[0]}
+    return found

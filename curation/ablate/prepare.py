@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 
-from curation.ablate.arms import Arm, finished_arm
+from curation.ablate.arms import Arm, Workshop, read_as_they_are
 from curation.ablate.blend import Rows, blend
 from curation.ablate.documents import (
     ALL,
@@ -36,10 +36,8 @@ from curation.ablate.documents import (
     write_reference,
 )
 from curation.ablate.settings import Ablation
-from curation.job import Job, LoadedJob
 from curation.pack_settings import PackSettings
 from curation.progress import Progress
-from curation.run import run_job
 from curation.shards import write_json
 from curation.stages.pack import fit_tokenizer
 from train.config import TrainError
@@ -72,22 +70,9 @@ class Prepared:
     sha256: str
 
 
-@dataclass(frozen=True)
-class Workshop:
-    """What preparing works with."""
-
-    ablation: Ablation
-    progress: Progress
-    should_stop: Callable[[], bool]
-
-    @property
-    def folder(self) -> Path:
-        return self.ablation.output / DATA
-
-
 def prepare(ablation: Ablation, arms: Sequence[Arm], tokens: int, progress: Progress, should_stop: Callable[[], bool]) -> Prepared:
     """Sort out, tokenise, pack and blend; `tokens` are those of one model."""
-    shop = Workshop(ablation, progress, should_stop)
+    shop = Workshop(ablation, ablation.output / DATA, progress, should_stop)
     reference = _reference(shop)
     identity = _identity(ablation, arms, reference, tokens)
     facts = _sorted_out(shop, arms, reference, tokens, identity)
@@ -105,14 +90,7 @@ def _reference(shop: Workshop) -> Arm | None:
     if not names:
         return None
     inputs = (names,) if isinstance(names, str) else tuple(names)
-    job = _small_job(shop, inputs, shop.folder / "reference", None)
-    return finished_arm(REFERENCE, job, run_job(job, job.settings.workers, shop.progress, shop.should_stop).report)
-
-
-def _small_job(shop: Workshop, inputs: tuple[str, ...], output: Path, pack: PackSettings | None) -> LoadedJob:
-    """A job that reads documents as they are."""
-    settings = Job(input=list(inputs), output=str(output), pack=pack, workers=shop.ablation.settings.workers)
-    return LoadedJob(shop.ablation.path, settings, (), inputs, shop.ablation.folder, output, ())
+    return read_as_they_are(shop, REFERENCE, inputs, shop.folder / "reference")
 
 
 def _identity(ablation: Ablation, arms: Sequence[Arm], reference: Arm | None, tokens: int) -> str:
@@ -203,9 +181,7 @@ def _packed(shop: Workshop, name: str, tokenizer: Path) -> Path | None:
     if not file.exists() or not pq.ParquetFile(file).metadata.num_rows:
         return None
     settings = PackSettings(tokenizer=tokenizer, sequence_length=shop.ablation.settings.sequence_length, held_out=0.0, columns=("kept_by",))
-    job = _small_job(shop, (str(file),), shop.folder / PACKED / name, settings)
-    run_job(job, job.settings.workers, shop.progress, shop.should_stop)
-    return job.output / PACKED
+    return read_as_they_are(shop, name, (str(file),), shop.folder / PACKED / name, settings).job.output / PACKED
 
 
 def _arm_data(shop: Workshop, arm: Arm, packed: dict[str, Path], judged: Path, facts: dict) -> ArmData:

@@ -33,7 +33,8 @@ def evidence_record(report: dict[str, Any], rule_sha256: str) -> dict[str, Any]:
 
 
 def said_of(judged_on: str) -> str:
-    return "reference documents" if judged_on == "reference" else "held-out documents that all arms keep"
+    named = {"reference": "reference documents", "all arms": "held-out documents that all arms keep"}
+    return named.get(judged_on, f"held-out documents of {judged_on}")
 
 
 def today() -> str:
@@ -93,7 +94,9 @@ def _table(comparison: dict[str, Any], judged_on: str) -> list[str]:
 
 
 def _of_others(kept_by: str, judged_on: str) -> str:
-    return said_of(kept_by) if kept_by in ("all arms", "reference") else f"held-out documents that {kept_by} alone keeps"
+    if kept_by in ("all arms", "reference") or judged_on.startswith("the ") or kept_by.startswith("the "):
+        return said_of(kept_by)
+    return f"held-out documents that {kept_by} alone keeps"
 
 
 def _number(value: float | None) -> str:
@@ -101,6 +104,9 @@ def _number(value: float | None) -> str:
 
 
 def _arm_line(name: str, arm: dict[str, Any]) -> str:
+    if arm["documents"] is None:
+        share = f", {arm['frac']:.0%} of the rows" if "frac" in arm else ""
+        return f"{name}: {arm['tokens_there']:,} tokens there, {arm['epochs']:.2f} epochs of them read{share}"
     repeated = f", {arm['epochs']:.1f} epochs" if arm["epochs"] > 1 else ""
     return f"arm {name}: {arm['documents']:,} documents, {arm['bytes'] / 1e6:.2f} MB, {arm['shared_frac']:.0%} of it in all arms{repeated}"
 

@@ -10,13 +10,12 @@ touches; models in training go on from their last checkpoint.
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
 from curation.ablate.arms import arm_jobs, find_rule, run_arms
 from curation.ablate.compare import compare, losses, read_judged
-from curation.ablate.models import ModelRun, plan_models, train_model
+from curation.ablate.models import JudgedSet, Judging, ModelRun, Training, plan_models, train_models
 from curation.ablate.prepare import Prepared, prepare
 from curation.ablate.report import evidence_record, today, write_report
 from curation.ablate.settings import Ablation
@@ -28,13 +27,11 @@ from rules.evidence_writing import EvidenceError, write_evidence
 from train.handoff import read_manifest
 from train.sizes import parameter_counts, training_flops
 
-Listener = Callable[[dict[str, Any]], None]
-
 
 def ablate(
     ablation: Ablation,
     progress: Progress | None = None,
-    training: Callable[[ModelRun, int, int], AbstractContextManager[Listener]] | None = None,
+    training: Training | None = None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> dict[str, Any]:
     """Run an ablation, or go on with it; returns its report.
@@ -48,10 +45,8 @@ def ablate(
         arms = run_arms(ablation, progress, should_stop)
         prepared = prepare(ablation, arms, most_tokens(ablation), progress, should_stop)
         runs = plan_models(ablation, prepared.arms)
-        waiting = [run for run in runs if run.same_as is None]
-        for number, run in enumerate(waiting, 1):
-            with training(run, number, len(waiting)) if training else nullcontext(_ignore) as listen:
-                train_model(run, prepared, ablation, listen, should_stop)
+        judging = Judging(tuple(JudgedSet(packed) for packed in prepared.judged), ablation.tasks, ablation.settings.judge)
+        train_models(runs, judging, training, should_stop)
         report = _report(ablation, arms, prepared, runs)
         report["evidence"] = _evidence(ablation, report)
         write_report(report, ablation.output)
@@ -123,7 +118,3 @@ def _evidence(ablation: Ablation, report: dict[str, Any]) -> dict[str, Any] | No
         return {"record": record, "file": str(write_evidence(rule, Evidence(**record))), "problem": None}
     except EvidenceError as error:
         return {"record": record, "file": None, "problem": str(error)}
-
-
-def _ignore(event: dict[str, Any]) -> None:
-    """Nobody listens."""

@@ -164,11 +164,15 @@ def load_ablation(path: str | Path) -> Ablation:
     sizes = _sizes(settings, located, path.parent, problems) if not problems else {}
     if problems:
         raise Problems(problems)
-    tasks = tuple(find_task(_task_name(name, path.parent)) for name in settings.judge.tasks)
-    if tasks and settings.judge.items is not None:
-        judge = dataclasses.replace(settings.judge, items=str((path.parent / settings.judge.items).resolve()))
-        settings = dataclasses.replace(settings, judge=judge)
-    return Ablation(path, settings, sizes, tasks)
+    tasks, judge = checked_tasks(settings.judge, path.parent)
+    return Ablation(path, dataclasses.replace(settings, judge=judge), sizes, tasks)
+
+
+def checked_tasks(judge: JudgeSettings, folder: Path) -> tuple[tuple[Task, ...], JudgeSettings]:
+    """The tasks that are named, and the settings with the path of their items made absolute. Raises TrainError."""
+    tasks = tuple(find_task(str(folder / name) if name.endswith((".yaml", ".yml")) else name) for name in judge.tasks)
+    items = str((folder / judge.items).resolve()) if judge.items else None
+    return tasks, dataclasses.replace(judge, items=items)
 
 
 def _sizes(settings: AblateSettings, located: Located, folder: Path, problems: list[Problem]) -> dict[str, TrainConfig]:
@@ -220,10 +224,6 @@ def _built(kind: type, located: Located, problems: list[Problem]) -> Any:
     except Problems as found:
         problems += found.problems
         return None
-
-
-def _task_name(name: str, folder: Path) -> str:
-    return str(folder / name) if name.endswith((".yaml", ".yml")) else name
 
 
 def _file_problems(settings: AblateSettings, located: Located, folder: Path) -> list[Problem]:

@@ -1,0 +1,292 @@
+"""The data mix: in which proportions to take sources (or languages), from small runs.
+
+    documents -> one group for each source -> small runs on random mixtures -> a regression (mix_fit.py) -> the best mixture
+      -> models on it against models on the natural proportions, several seeds, with the verdict of an ablation
+
+Everything that was tried is in the report. A mixture is a choice of rows: no group is read more often than `most_epochs`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from curation.ablate.arms import Arm, Workshop, finished_arm, read_as_they_are
+from curation.ablate.blend import Rows, blend
+from curation.ablate.compare import Judged, compare, losses, read_judged
+from curation.ablate.documents import COLUMNS, read_tables
+from curation.ablate.mix_fit import Regression, best_mixture, capped, draw_mixtures, fit_mixtures
+from curation.ablate.models import JudgedSet, Judging, ModelRun, Training, train_models
+from curation.ablate.report import today
+from curation.ablate.settings import JudgeSettings, checked_tasks, train_settings
+from curation.ablate.size import facts, train_defaults
+from curation.job import load_job
+from curation.pack_settings import PackSettings
+from curation.progress import Progress
+from curation.run import run_job
+from curation.run_lock import locked
+from curation.shards import whole_file
+from curation.stages.pack import fit_tokenizer
+from rules.places import Problem, Problems, SettingError, build, load
+from train.config import TrainConfig, TrainError, config_record
+from train.handoff import open_split
+
+BEST, NATURAL, OTHER, NONE, REFERENCE = "best", "natural", "(other)", "(none)", "reference"
+MOST_GROUPS = 20
+FEWEST_MIXTURES = 4
+
+
+@dataclass(frozen=True)
+class MixSettings:
+    """`documents` (files) or `job`: what there is. `target`: what counts how much, by group; by text, without it."""
+
+    output: str
+    tokens: int
+    documents: str | list[str] = ()
+    job: str | None = None
+    by: Literal["source", "lang"] = "source"
+    mixtures: int = 16
+    seeds: int = 3  # for the best mixture against the natural one
+    target: dict[str, float] = field(default_factory=dict)
+    most_epochs: float = 4.0
+    sequence_length: int = 512
+    tokenizer: str | None = None
+    vocab_size: int = 8192
+    judge: JudgeSettings = JudgeSettings()
+    train: dict[str, Any] = field(default_factory=dict)
+    workers: Literal["auto", "inline"] | int = "auto"
+
+    def __post_init__(self) -> None:
+        if bool(self.documents) == bool(self.job):
+            raise SettingError("documents", "name either documents, or a job")
+        for name, least in (("tokens", 1), ("mixtures", FEWEST_MIXTURES), ("seeds", 1), ("most_epochs", 1)):
+            if getattr(self, name) < least:
+                raise SettingError(name, f"at least {least}")
+        if any(weight < 0 for weight in self.target.values()) or self.target and not sum(self.target.values()):
+            raise SettingError("target", "weights from 0, not all of them 0")
+
+
+@dataclass(frozen=True)
+class Mix:
+    """A search for a mixture, ready to run."""
+
+    path: Path
+    settings: MixSettings
+    config: TrainConfig
+    tasks: tuple
+
+    @property
+    def folder(self) -> Path:
+        return self.path.parent.resolve()
+
+    @property
+    def output(self) -> Path:
+        return (self.folder / self.settings.output).resolve()
+
+    @property
+    def rows(self) -> int:
+        return self.config.steps * self.config.batch_rows
+
+
+@dataclass(frozen=True)
+class Group:
+    """The documents of a source, packed."""
+
+    name: str
+    packed: Path
+    rows: int
+    frac: float  # of all training rows
+
+
+def load_mix(path: str | Path) -> Mix:
+    """Read the settings. Raises Problems with every mistake in them."""
+    path = Path(path)
+    located = load(path)
+    settings = build(MixSettings, located)
+    problems: list[Problem] = []
+    known = facts(settings.vocab_size, settings.sequence_length)
+    config = train_settings(located, problems, train_defaults(None, settings.tokens, known), {})
+    for name in ("job", "tokenizer"):
+        value = getattr(settings, name)
+        if value and not (path.parent / value).is_file():
+            problems.append(located.problem((name,), "R103", f"no file {str(path.parent / value)!r}"))
+    if problems or config is None:
+        raise Problems(problems)
+    steps = max(round(settings.tokens / settings.sequence_length / config.batch_rows), config.warmup_steps, 1)
+    tasks, judge = checked_tasks(settings.judge, path.parent)
+    return Mix(path, dataclasses.replace(settings, judge=judge), dataclasses.replace(config, steps=steps), tasks)
+
+
+def mix(found: Mix, progress: Progress | None = None, training: Training | None = None, should_stop: Callable[[], bool] = lambda: False) -> dict[str, Any]:
+    """Search, or go on searching; returns the report."""
+    with locked(found.output):
+        shop = Workshop(found, found.output / "data", progress or Progress(), should_stop)
+        groups = _groups(shop, found, _documents(shop, found))
+        natural = np.array([group.frac for group in groups])
+        most = np.array([group.rows for group in groups]) * found.settings.most_epochs / found.rows
+        if most.sum() < 1:
+            raise TrainError(f"{found.settings.tokens:,} tokens are more than {found.settings.most_epochs:g} epochs of all documents. Lower tokens, or raise most_epochs.")
+        natural = capped(natural, most)
+        judging = _judging(shop, found, groups)
+        tried = np.concatenate([natural[None], draw_mixtures(natural, most, found.settings.mixtures - 1, 0)])
+        runs = [_run(found, groups, f"mix-{number:02d}", weights, 0) for number, weights in enumerate(tried)]
+        train_models(runs, judging, training, should_stop)
+        target = _target(found, groups)
+        scores = np.array([_score(read_judged([run]), run.arm, target) for run in runs])
+        regression = fit_mixtures(tried, scores)
+        best = best_mixture(regression, natural, most, 1)
+        final = [_run(found, groups, arm, weights, seed) for seed in range(found.settings.seeds) for arm, weights in ((BEST, best), (NATURAL, natural))]
+        train_models(final, judging, training, should_stop)
+        report = _report(found, groups, tried, scores, regression, (best, natural), final, target)
+    return report
+
+
+def _documents(shop: Workshop, found: Mix) -> Arm:
+    settings = found.settings
+    if settings.job:
+        job = load_job(found.folder / settings.job)
+        return finished_arm("documents", job, run_job(job, settings.workers, shop.progress, shop.should_stop).report)
+    names = (settings.documents,) if isinstance(settings.documents, str) else tuple(settings.documents)
+    return read_as_they_are(shop, "documents", names, shop.folder / "documents")
+
+
+def _groups(shop: Workshop, found: Mix, arm: Arm) -> list[Group]:
+    """The documents of each source, packed apart by one tokenizer; small sources together."""
+    settings = found.settings
+    identity = hashlib.sha256(json.dumps([arm.checksums, settings.by, settings.tokenizer, settings.vocab_size]).encode()).hexdigest()[:12]
+    folder = shop.folder / f"groups-{identity}"
+    sizes = _sizes(arm.files, settings.by)
+    names = sorted(sizes, key=lambda name: (-sizes[name], name))
+    own, rest = (names, []) if len(names) <= MOST_GROUPS else (names[: MOST_GROUPS - 1], names[MOST_GROUPS - 1 :])
+    if len(own) < 2:
+        raise TrainError(f"all documents have the same {settings.by} ({', '.join(own)}): there is nothing to mix.")
+    tokenizer = folder / "tokenizer.json"
+    if not tokenizer.exists():
+        named = found.folder / settings.tokenizer if settings.tokenizer else None
+        fit_tokenizer(arm.files, PackSettings(tokenizer=named, vocab_size=settings.vocab_size), tokenizer)
+    pack = PackSettings(tokenizer=tokenizer, sequence_length=settings.sequence_length, held_out=settings.judge.held_out)
+    packed = {}
+    for number, (name, chosen) in enumerate([*((name, [name]) for name in own), *([(OTHER, rest)] if rest else [])]):
+        file = folder / f"{number:02d}.parquet"
+        if not file.exists():
+            _write_group(arm.files, settings.by, chosen, file)
+        packed[name] = read_as_they_are(shop, name, (str(file),), folder / f"{number:02d}", pack).job.output / "packed"
+    rows = {name: len(open_split(folder, "train")) for name, folder in packed.items()}
+    empty = [name for name, folder in packed.items() if not rows[name] or not len(open_split(folder, "held_out"))]
+    if empty:
+        raise TrainError(f"{settings.by} {empty[0]!r} has too few documents to train on and to hold out: change judge: {{held_out: ...}}, or leave it out.")
+    return [Group(name, packed[name], rows[name], rows[name] / sum(rows.values())) for name in packed]
+
+
+def _sizes(files: Sequence[Path], by: str) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for table in read_tables(files):
+        counted = pa.table({"name": pc.fill_null(table[by], NONE), "bytes": pc.binary_length(table["text"])}).group_by("name").aggregate([("bytes", "sum")])
+        for row in counted.to_pylist():
+            found[row["name"]] = found.get(row["name"], 0) + (row["bytes_sum"] or 0)
+    return found
+
+
+def _write_group(files: Sequence[Path], by: str, names: Sequence[str], path: Path) -> None:
+    schema = pa.schema([("id", pa.string()), ("text", pa.large_string()), ("source", pa.string()), ("lang", pa.string())])
+    with whole_file(path) as temporary, pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
+        for table in read_tables(files):
+            chosen = table.filter(pc.is_in(pc.fill_null(table[by], NONE), pa.array(names)))
+            if len(chosen):
+                writer.write_table(chosen.select(COLUMNS).cast(schema))
+
+
+def _judging(shop: Workshop, found: Mix, groups: Sequence[Group]) -> Judging:
+    sets = [JudgedSet(group.packed, "held_out", group.name) for group in groups]
+    if found.settings.judge.documents:
+        names = found.settings.judge.documents
+        pack = PackSettings(tokenizer=groups[0].packed / "tokenizer.json", sequence_length=found.settings.sequence_length, held_out=0.0)
+        arm = read_as_they_are(shop, REFERENCE, (names,) if isinstance(names, str) else tuple(names), shop.folder / REFERENCE, pack)
+        sets.insert(0, JudgedSet(arm.job.output / "packed", "train", REFERENCE))
+    return Judging(tuple(sets), found.tasks, found.settings.judge)
+
+
+def _run(found: Mix, groups: Sequence[Group], arm: str, weights: np.ndarray, seed: int) -> ModelRun:
+    """A model on so many rows of each group: whole passes over it, then some of its rows, the first ones in an order of its own."""
+    counts = np.floor(weights * found.rows).astype(int)
+    counts[np.argsort(counts - weights * found.rows, kind="stable")[: found.rows - counts.sum()]] += 1
+    train = []
+    for number, (group, count) in enumerate(zip(groups, counts.tolist(), strict=True)):
+        order = np.random.default_rng([number, 3]).permutation(group.rows)  # a smaller share is a part of a larger one
+        train.append(Rows(group.packed, np.resize(order, count)))
+    data = found.output / "data/mixtures" / f"{arm}"
+    blend(data, train, [Rows(group.packed, None, "held_out") for group in groups])
+    changes = {"data": str(data), "output": str(found.output / "runs" / arm / f"seed-{seed}"), "seed": seed, "row_order": "by_content"}
+    return ModelRun("model", arm, seed, dataclasses.replace(found.config, **changes))
+
+
+def _target(found: Mix, groups: Sequence[Group]) -> dict[str, float]:
+    """How much each judged set counts, summing to 1."""
+    if found.settings.judge.documents:
+        return {REFERENCE: 1.0}
+    wanted = found.settings.target or {group.name: group.frac for group in groups}
+    unknown = [name for name in wanted if name not in {group.name for group in groups}]
+    if unknown:
+        raise TrainError(f"target: there is no {found.settings.by} {unknown[0]!r}; there are {', '.join(group.name for group in groups)}.")
+    return {name: weight / sum(wanted.values()) for name, weight in wanted.items()}
+
+
+def _score(judged: Judged, arm: str, target: dict[str, float]) -> float:
+    """Bits per byte, by the weights of the target."""
+    loss = losses(judged, next(iter(target)))[arm]
+    return sum(weight * (loss[name] or 0.0) for name, weight in target.items())
+
+
+def weighted(judged: Judged, target: dict[str, float]) -> Judged:
+    """The documents that the target names, weighed so that each judged set counts as it says: all of them are then one set."""
+    factor = np.zeros(len(judged.bytes))
+    for name, weight in target.items():
+        chosen = judged.where("kept_by", name)
+        factor[chosen] = weight * judged.bytes.sum() / judged.bytes[chosen].sum()
+    counts = factor > 0
+    documents = judged.documents.filter(pa.array(counts))
+    documents = documents.set_column(documents.column_names.index("kept_by"), "kept_by", pa.array(["target"] * len(documents)))
+    bits = {arm: (bits * factor)[:, counts] for arm, bits in judged.bits.items()}
+    return dataclasses.replace(judged, bits=bits, bytes=(judged.bytes * factor)[counts], documents=documents)
+
+
+def _report(
+    found: Mix, groups: Sequence[Group], tried: np.ndarray, scores: np.ndarray, regression: Regression, mixtures: tuple[np.ndarray, np.ndarray],
+    final: Sequence[ModelRun], target: dict[str, float],
+) -> dict[str, Any]:  # fmt: skip
+    names = [group.name for group in groups]
+    judged = read_judged(final)
+    comparison = compare(weighted(judged, target), BEST, NATURAL, "target", found.settings.judge.of_interest)
+    predicted = regression.predict(tried)
+    settings = dataclasses.asdict(found.settings) | {"train": config_record(found.config)}
+    best, natural = mixtures
+    return {
+        "schema_version": 1, "date": today(), "sha256": hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode()).hexdigest(),
+        "by": found.settings.by, "target": target, "tokens": found.rows * found.settings.sequence_length, "seeds": found.settings.seeds,
+        "groups": {group.name: {"rows": group.rows, "frac": group.frac} for group in groups},
+        "best": _weights(names, best), "natural": _weights(names, natural),
+        "epochs_of_best": {group.name: float(weight * found.rows / group.rows) for group, weight in zip(groups, best, strict=True)},
+        "regression": {
+            "linear_in": regression.features, "penalty": regression.penalty, "left_out_error": regression.error,
+            "left_out_rank_correlation": regression.rank_correlation, "spread_of_losses": float(scores.std()),
+        },
+        "tried": [
+            {"weights": _weights(names, row), "loss": float(score), "fitted": float(fit), "left_out": float(out)}
+            for row, score, fit, out in zip(tried, scores, predicted, regression.left_out, strict=True)
+        ],
+        "comparison": comparison, "losses": losses(judged, next(iter(target))),
+    }  # fmt: skip
+
+
+def _weights(names: Sequence[str], weights: np.ndarray) -> dict[str, float]:
+    return {name: round(float(weight), 4) for name, weight in zip(names, weights, strict=True)}

@@ -6,6 +6,8 @@ import csv
 import json
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,7 @@ from train import scale_cli
 from train.scale_cli import scale
 
 torch.set_num_threads(1)
+ROOT = Path(__file__).parents[1]
 GRID = ["--budgets", "2", "--sizes", "3", "--spread", "1.6", "--tokens-per-param", "0.1", "--eval-rows", "4"]
 
 
@@ -71,6 +74,39 @@ def test_a_stopped_grid_goes_on_and_is_collected(trained):
         assert float(row["flops"]) == pytest.approx(run["flops"], rel=0.05) and 0.1 < float(row["loss"]) < 5.8
     again = call("run", grid, "--json")
     assert again.exit_code == 0 and again.stderr == "" and len(json.loads(again.stdout)["runs"]) == 6
+
+
+def test_finished_runs_are_judged_once_for_the_ladder(trained, tmp_path):
+    grid, task = trained[0], tmp_path / "mill.yaml"
+    task.write_text("task: mill\nabout: What a miller says.\nkind: multiple_choice\ndata: mill.jsonl\nprompt: '{q}'\nchoices: c\ngold: gold\n")
+    (tmp_path / "mill.jsonl").write_text('{"q": "the mill", "c": ["water", "qqqq"], "gold": 0}\n{"q": "the", "c": ["xzx", "wheel"], "gold": 1}\n')
+    first = call("run", grid, "--task", task)
+    assert first.exit_code == 0 and first.stderr.count(": mill") == 6 and "points of 1 tasks" in first.stdout, first.output
+    points = json.loads(call("run", grid, "--task", task, "--json").stdout)["points"]
+    assert len(points) == 6 and all(0 <= point["accuracy"] <= 1 and point["nll"] > 0 for point in points)
+    assert call("run", grid, "--task", task).stderr == ""
+    assert call("run", grid, "--task", task, "--limit", "1").stderr.count(": mill") == 6
+    result = call("ladder", grid, "--target", "1e6,1e6", "--resamples", "20")
+    assert result.exit_code == 0 and "1e6,1e6" in result.stdout, result.output
+    assert "no task 'mil'" in call("run", grid, "--task", "mil").stderr
+
+
+def test_runs_go_side_by_side_on_ray(packed, tmp_path):
+    """In a process of its own: one process can start Ray only so often. The third run diverges, and is told."""
+    grid = tmp_path / "grid"
+    call("plan", packed, grid, "--budget", "1e10", "--device-flops", "1e10", *GRID)
+    record = json.loads((grid / "plan.json").read_text())
+    record["runs"] = record["runs"][:3]
+    (grid / "plan.json").write_text(json.dumps(record))
+    yaml = grid / "runs" / f"{record['runs'][2]['name']}.yaml"
+    code = f"from train.scale_cli import scale; scale(['run', {str(grid)!r}, '--ray'])"
+
+    yaml.write_text(yaml.read_text().replace("learning_rate: ", "learning_rate: 1e30 #"))
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 2 and f"{yaml}: the gradient was not finite" in done.stderr and "Traceback" not in done.stderr, done.stderr
+    assert done.stderr.count("held-out") == 2 and len(list(grid.glob("runs/*/summary.json"))) == 2
+    assert len(call("run", grid, "--commands").stdout.splitlines()) == 1
 
 
 def test_commands_name_what_is_left(trained, packed, tmp_path):

@@ -34,15 +34,10 @@ def train_on_ray(
 
     `address` is a running cluster's, or None for this machine. Raises what train.loop raises.
     """
-    if not address and not os.environ.get("RAY_ADDRESS"):
-        os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # so that a Ray of our own listens on 127.0.0.1 alone, on any system
+    listen_here_alone(address)
     ray, queue_class = _import_ray()
-    settings = {} if address else {"include_dashboard": False}
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    ray.init(address=address, log_to_driver=False, logging_level="ERROR", **settings)
+    start_ray(ray, address)
     try:
-        for number, handler in handlers.items():  # Ray took them; they ask for a stop, as they did before
-            signal.signal(number, handler)
         gpus = _require_devices(ray.cluster_resources(), workers)
         events, requests = (queue_class(actor_options={"num_cpus": 0}) for _ in range(2))
         settings = {"config": config, "events": events, "requests": requests, "spins": os.environ.get("GOMP_SPINCOUNT")}
@@ -53,6 +48,21 @@ def train_on_ray(
     if stopped:
         raise _stop(stopped)
     return finished_summary(resolve(config, read_manifest(config.data))) or {}
+
+
+def listen_here_alone(address: str | None) -> None:
+    """Before Ray is imported: a Ray of our own listens on 127.0.0.1 alone, on any system."""
+    if not address and not os.environ.get("RAY_ADDRESS"):
+        os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
+
+
+def start_ray(ray: Any, address: str | None) -> None:
+    """Join the cluster at `address`, or start one here; Ctrl-C goes on to ask for a stop as it did before."""
+    settings = {} if address else {"include_dashboard": False}
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    ray.init(address=address, log_to_driver=False, logging_level="ERROR", **settings)
+    for number, handler in handlers.items():  # Ray took them
+        signal.signal(number, handler)
 
 
 def _require_devices(resources: dict[str, float], workers: int | None) -> int:

@@ -16,6 +16,7 @@ from train.cli import INTERRUPTED, SPIN_COUNT, exit_codes, json_line, stop_reque
 from train.scale_laws_cli import isoflop, ladder, parametric
 
 if TYPE_CHECKING:
+    from train.evaluate.task import Task
     from train.scaling.grid_runs import Member
 
 SUSTAINED_FRAC = 0.4
@@ -73,9 +74,16 @@ def plan(
 @click.option("--ray", "on_ray", is_flag=True, help="Train runs side by side on a Ray cluster.")
 @click.option("--address", help="With --ray: the cluster's address, such as auto; this machine by default.")
 @click.option("--gpus-per-run", type=click.FloatRange(min=0), help="With --ray: GPUs of a run, below 1 to share one; by default 1 where there are any.")
+@click.option("--task", "task_names", multiple=True, help="Judge finished runs on this task (a name or a YAML file, as in `eval`) for `scale ladder`; may be given again.")
+@click.option("--items", type=click.Path(path_type=Path, exists=True, file_okay=False), help="With --task: the folder with the items of tasks.")
+@click.option("--shots", default=0, show_default=True, type=click.IntRange(min=0), help="With --task: solved examples before each question.")
+@click.option("--limit", type=click.IntRange(min=1), help="With --task: only the first items of each.")
 @click.option("--commands", "as_commands", is_flag=True, help="Train nothing: print a command for each run that is not finished.")
 @click.option("--json", "as_json", is_flag=True, help="Print the results as one JSON object.")
-def run(out: Path, on_ray: bool, address: str | None, gpus_per_run: float | None, as_commands: bool, as_json: bool) -> None:
+def run(
+    out: Path, on_ray: bool, address: str | None, gpus_per_run: float | None, task_names: tuple[str, ...], items: Path | None, shots: int,
+    limit: int | None, as_commands: bool, as_json: bool,
+) -> None:  # fmt: skip
     """Train the runs planned in OUT, or go on where they stopped; write OUT/results.csv.
 
     For another cluster, --commands prints one command a line (for sbatch, parallel); then `run` once more collects.
@@ -86,6 +94,7 @@ def run(out: Path, on_ray: bool, address: str | None, gpus_per_run: float | None
         from train.scaling import grid_runs
         from train.scaling.told import result_lines
 
+        tasks = _tasks(task_names)  # mistakes are told before anything is trained
         runs = grid_runs.members(out)
         left = grid_runs.unfinished(runs)
         if as_commands:
@@ -94,7 +103,30 @@ def run(out: Path, on_ray: bool, address: str | None, gpus_per_run: float | None
         if left:
             _train(out, left, on_ray, address, gpus_per_run)
         rows = grid_runs.collect(out, runs)
-        _say([json_line({"schema_version": 1, "runs": rows, "planned": len(runs)})] if as_json else result_lines(rows, len(runs)))
+        points = _judge(out, runs, tasks, items, shots, limit) if tasks else None
+        if as_json:
+            _say([json_line({"schema_version": 1, "runs": rows, "planned": len(runs), "points": points})])
+            return
+        _say(result_lines(rows, len(runs)) + ([f"points of {len(tasks)} tasks: {out / 'points.csv'}"] if tasks else []))
+
+
+
+def _tasks(names: tuple[str, ...]) -> list[Task]:
+    from train.config import TrainError
+    from train.evaluate.task import find_task
+
+    tasks = [find_task(name) for name in names]
+    for task in tasks:
+        if task.kind == "generation":
+            raise TrainError(f"task {task.task}: a generation task has no likelihood of its answer, which a ladder is fitted to.")
+    return tasks
+
+
+def _judge(out: Path, runs: list[Member], tasks: list[Task], items: Path | None, shots: int, limit: int | None) -> list[dict[str, Any]]:
+    from train.evaluate.run_task import Settings
+    from train.scaling.grid_tasks import judge
+
+    return judge(out, runs, tasks, Settings(items, shots, 0, limit), lambda line: click.echo(line, err=True))
 
 
 def _train(out: Path, left: list[Member], on_ray: bool, address: str | None, gpus_per_run: float | None) -> None:

@@ -106,7 +106,8 @@ def ladder(
 ) -> None:  # fmt: skip
     """Predict accuracy in two stages: size -> NLL of the correct answer -> accuracy.
 
-    RUNS is a CSV with task, run, params and tokens (or flops), nll and accuracy; a row for each checkpoint.
+    RUNS is a grid that `scale run --task` judged, or a CSV with task, run, params and tokens (or flops), nll and
+    accuracy; a row for each checkpoint.
     """
     with exit_codes():
         from train.config import TrainError
@@ -115,7 +116,7 @@ def ladder(
         from train.scaling.ladder import fit_ladder, read_points
         from train.scaling.report import ladder_lines, ladder_record
 
-        origin = _Source(source, columns, conditions)
+        origin = _Source(source, columns, conditions, "points.csv")
         given = {name: target for name, target in map(target_of, targets)}
         table = origin.table()
         points = read_points(_without(table, compare), origin.names)
@@ -144,9 +145,9 @@ def ladder(
 class _Source:
     """Where runs come from: a planned grid or a CSV, our names of its columns, and which rows count."""
 
-    def __init__(self, path: Path, columns: tuple[str, ...], conditions: tuple[str, ...]):
+    def __init__(self, path: Path, columns: tuple[str, ...], conditions: tuple[str, ...], results: str = "results.csv"):
         self.grid = path if path.is_dir() else None
-        self.path = path / "results.csv" if self.grid else path
+        self.path = path / results if self.grid else path
         from train.scaling.arguments import pairs_of
 
         self.names, self.where = pairs_of(columns), pairs_of(conditions)
@@ -156,7 +157,8 @@ class _Source:
         from train.scaling.runs import read_table
 
         if self.grid and not self.path.exists():
-            raise TrainError(f"{self.path}: no such file. Train the grid first: gristmill scale run {self.grid}")
+            with_tasks = " --task NAME --items DIR" if self.path.name == "points.csv" else ""
+            raise TrainError(f"{self.path}: no such file. Train the grid first: gristmill scale run {self.grid}{with_tasks}")
         return read_table(self.path).where(self.where)
 
     def runs(self) -> Runs:

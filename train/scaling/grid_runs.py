@@ -14,6 +14,7 @@ from typing import Any
 
 from train.config import TrainConfig, TrainError, load_config, resolve
 from train.handoff import HandoffError, manifest_sha256, read_manifest
+from train.on_ray import listen_here_alone, start_ray
 from train.run_folder import CHECKPOINTS, finished_summary
 from train.scaling.plan import RUNS, read_record
 from train.scaling.runs import write_table
@@ -85,11 +86,12 @@ def run_on_ray(runs: list[Member], listen: Listener, should_stop: Callable[[], b
     The largest start first. Returns whether all were finished; False when asked to stop. A run whose machine dies is
     started again and goes on from its checkpoint. Raises TrainError with the mistakes of runs, after all others ended.
     """
+    listen_here_alone(address)
     try:
         import ray
     except ImportError as error:
         raise TrainError(f"--ray needs Ray ({error}): pip install ray") from None
-    ray.init(address=address, log_to_driver=False, logging_level="ERROR", **({} if address else {"include_dashboard": False}))
+    start_ray(ray, address)
     try:
         gpus = ray.cluster_resources().get("GPU", 0) if gpus_per_run is None else gpus_per_run
         needs = {"num_gpus": min(gpus, 1) if gpus_per_run is None else gpus_per_run} if gpus else {"num_cpus": 1}

@@ -87,11 +87,15 @@ def ladder_png(path: Path, ladders: Sequence[Ladder], targets: Sequence[tuple[st
             right.errorbar([found.nll], [found.accuracy], [[max(below, 0)], [max(above, 0)]], fmt="*", color="tab:red", label=f"{_plain(name)} predicted")
             if name in measured.get(ladder.task, {}):
                 right.scatter(*[[value] for value in measured[ladder.task][name]], marker="x", color="black", zorder=3, label=f"{_plain(name)} measured")
-        right.set(xlabel="NLL of the answer", ylabel="accuracy", title=f"error for the largest, left out: {ladder.held_out_error:.1%}")
+        right.set(xlabel="NLL of the answer", ylabel="accuracy", title=_left_out(ladder))
         left.legend(fontsize=7)
         if targets:
             right.legend(fontsize=7)
     _save(figure, path)
+
+
+def _left_out(ladder: Ladder) -> str:
+    return f"error for the largest, left out: {ladder.held_out_error:.1%}" if ladder.held_out else "too few runs to leave some out"
 
 
 def isoflop_text(runs: Runs, found: IsoFlop, width: int, height: int) -> list[str]:

@@ -136,7 +136,8 @@ def ladder_lines(records: dict[str, dict[str, Any]]) -> list[str]:
     width = max(map(len, records))
     lines = [f"{'task':<{width}}  stage one  left out  {'target':<14}  {'NLL':>6}  accuracy  95 % of resamplings  measured   error"]
     for task, record in records.items():
-        start = f"{task:<{width}}  {record['stage_one']['mean_relative_error']:>9.2%}  {record['held_out_error']:>8.1%}"
+        left_out = f"{record['held_out_error']:.1%}" if np.isfinite(record["held_out_error"]) else "-"
+        start = f"{task:<{width}}  {record['stage_one']['mean_relative_error']:>9.2%}  {left_out:>8}"
         for name, found in record["targets"].items():
             accuracy = found["accuracy"]
             known = f"{found['measured_accuracy']:>8.1%}  {100 * found['error']:>+6.1f}" if "error" in found else ""

@@ -8,7 +8,7 @@ from typing import Any
 def plan_lines(record: dict[str, Any], out: str) -> list[str]:
     """The grid as a table, then what it costs and what it could detect; `record` is plan.json."""
     runs, facts = record["runs"], record["facts"]
-    head = f"{'run':<34}{'params':>9}{'layers':>7}{'dim':>6}{'tokens':>9}{'epochs':>7}{'steps':>7}{'batch':>9}{'rate':>9}{'FLOPs':>9}{'hours':>8}"
+    head = f"{'run':<34}{'params':>9}{'layers':>7}{'dim':>6}{'tokens':>9}{'epochs':>7}{'steps':>7}{'batch':>9}{'rate':>9}{'FLOPs':>9}{'hours':>10}"
     lines = [head]
     for run in runs:
         planned = run["run"]
@@ -17,7 +17,7 @@ def plan_lines(record: dict[str, Any], out: str) -> list[str]:
         lines.append(
             f"{run['name']:<34}{short(planned['params']):>9}{planned['model']['layers']:>7}{planned['model']['dim']:>6}{short(planned['tokens']):>9}"
             f"{planned['tokens'] / facts['train_tokens']:>7.2f}{planned['steps']:>7,}{short(batch):>9}{planned['learning_rate']:>9.2g}"
-            f"{planned['flops']:>9.2g}{hours_text(hours):>8}"
+            f"{planned['flops']:>9.2g}{hours_text(hours):>10}"
         )
     seeds = record["grid"]["seeds"]
     lines += [

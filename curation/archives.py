@@ -20,6 +20,7 @@ from curation.batches import Batch, ReadSettings, Rows, Skipped, Unreadable
 from curation.extract import decode, html_text, looks_like_html, starts_like_html
 from curation.formats import file_codec
 from curation.frames import Frame, FrameReader
+from curation.guard import Broken, Guard
 from curation.http_message import decoded_body, parse_response
 from curation.inputs import InputFile
 from curation.streams import DecodedStream, open_binary
@@ -52,34 +53,37 @@ _BINARY_STARTS = (
 )
 
 
-def read_archive(file: InputFile, settings: ReadSettings, batch_bytes: int) -> Iterator[Batch]:
+def read_archive(file: InputFile, settings: ReadSettings, batch_bytes: int, guard: Guard | None = None) -> Iterator[Batch]:
     """All records of an archive, in batches of about `batch_bytes` of text."""
-    rows = Rows(file.name, EXTRA)
+    rows, guard = Rows(file.name, EXTRA), guard or Guard()
     with open_binary(file.path) as raw:
         dialect = ARC if file.format == "arc" else WARC
         codec = file_codec(raw, file.path, lambda head: head.startswith((b"WARC/", b"filedesc:")))
         stream = DecodedStream(raw, codec, lambda head: dialect.start.match(head) is not None)
         for frame in FrameReader(stream, dialect, settings.max_record_bytes):
-            _add(rows, frame, settings)
+            _add(rows, frame, settings, guard)
             if rows.size_bytes >= batch_bytes:
                 yield rows.batch()
     yield rows.batch()
 
 
-def _add(rows: Rows, frame: Frame, settings: ReadSettings) -> None:
+def _add(rows: Rows, frame: Frame, settings: ReadSettings, guard: Guard) -> None:
     if frame.cause:
         rows.losses.quarantine(frame.number, frame.offset, frame.cause, frame.error, frame.block)
         return
     try:
-        page = read_page(frame, settings)
+        page = guard.call(read_page, frame, settings, size=len(frame.block))
     except Skipped as skipped:
         rows.losses.skipped[skipped.reason] += 1
     except Unreadable as problem:
         rows.losses.quarantine(frame.number, frame.offset, problem.cause, problem.error, frame.block)
+    except Broken as broken:
+        guard.condemned |= broken.kind != "failed"
+        rows.losses.quarantine(frame.number, frame.offset, f"read-{broken.kind}", str(broken), frame.block)
     else:
         for what in page.repaired:
             rows.losses.repair(1, what)
-        rows.add(frame.number, page.text, frame.fields.get("warc-target-uri"), page.extra)
+        rows.add(frame.number, page.text, _url(frame.fields.get("warc-target-uri", "")), page.extra)
 
 
 @dataclass(frozen=True)

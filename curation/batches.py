@@ -52,6 +52,9 @@ class Unreadable(Exception):
         self.cause = cause
         self.error = error
 
+    def __reduce__(self) -> tuple[type, tuple[str, str]]:
+        return Unreadable, (self.cause, self.error)
+
 
 class Skipped(Exception):
     """A record that is no document and is not meant to be one."""

@@ -182,6 +182,7 @@ def run(job_file: Path, workers: str | None, dry_run: bool, fresh: bool, yes: bo
     from curation.job import load_job
     from curation.progress import default_progress
     from curation.run import run_job
+    from curation.supervision import supervised
 
     count = _workers(workers)
     if yes and not fresh or fresh and dry_run:
@@ -194,14 +195,19 @@ def run(job_file: Path, workers: str | None, dry_run: bool, fresh: bool, yes: bo
         from curation.fresh import delete_earlier
 
         delete_earlier(job, yes)
-    try:
-        with stop_requests(lambda message: click.echo(message, err=True)) as should_stop:
-            result = run_job(job, count, default_progress(), should_stop)
-    except KeyboardInterrupt:
-        click.echo(f"interrupted; what is finished is saved, continue with: gristmill run {job_file}", err=True)
-        sys.exit(INTERRUPTED)
-    _print_run(result, job.output, as_json)
-    sys.exit(QUARANTINED if result.report["quarantined"] else CLEAN)
+    again = f"gristmill run {job_file}"
+
+    def go() -> None:
+        try:
+            with stop_requests(lambda message: click.echo(message, err=True)) as should_stop:
+                result = run_job(job, count, default_progress(), should_stop)
+        except KeyboardInterrupt:
+            click.echo(f"interrupted; what is finished is saved, continue with: {again}", err=True)
+            sys.exit(INTERRUPTED)
+        _print_run(result, job.output, as_json)
+        sys.exit(QUARANTINED if result.report["quarantined"] else CLEAN)
+
+    supervised(user_errors(go), job.output, lambda message: click.echo(message, err=True), again)
 
 
 def _print_plan(job: Any, workers: Any, as_json: bool) -> None:

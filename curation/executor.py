@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from curation.ray_start import RaySettings, WorkerError, started_ray
+from curation.supervision import become_expendable
 
 TICK_SECONDS = 1.0
 TRIES = 3  # of one task, where its worker dies
@@ -69,7 +70,7 @@ def _map_on_ray(function: Callable[[Any], Any], tasks: Sequence[Any], count: int
     options: dict[str, Any] = {"max_retries": TRIES - 1, "num_cpus": settings.cpus_per_task}
     if settings.memory_per_task_mb is not None:
         options["memory"] = settings.memory_per_task_mb << 20
-    remote = ray.remote(**options)(function)
+    remote = ray.remote(**options)(_in_worker)
     flight = Flight(count, settings.in_flight_mb and settings.in_flight_mb << 20)
     waiting = list(reversed(tasks))
     try:
@@ -77,7 +78,7 @@ def _map_on_ray(function: Callable[[Any], Any], tasks: Sequence[Any], count: int
             while waiting and not watch.stopping() and flight.has_room(watch.size(waiting[-1])):
                 task = waiting.pop()
                 watch.begin(task)
-                flight.sizes[remote.remote(task)] = watch.size(task)
+                flight.sizes[remote.remote(function, task)] = watch.size(task)
             finished, _ = ray.wait(list(flight.sizes), num_returns=1, timeout=TICK_SECONDS)
             watch.tick()
             for result in finished:
@@ -92,6 +93,12 @@ def _map_on_ray(function: Callable[[Any], Any], tasks: Sequence[Any], count: int
     finally:
         for task in flight.sizes:
             ray.cancel(task, force=True)
+
+
+def _in_worker(function: Callable[[Any], Any], task: Any) -> Any:
+    """What a worker does: Ray sees it end, and tries the task again."""
+    become_expendable()
+    return function(task)
 
 
 @dataclass

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from curation.evaluation_items import EvaluationError, evaluation_files
+from curation.limits import Limits
 from curation.memory import allowed_bytes
 from curation.object_store import is_url, workspace_of
 from curation.ray_start import RaySettings
@@ -75,6 +76,7 @@ class Job:
     memory: str | int = "auto"  # for deciding about duplicates, such as 8GB; auto: half of what is free
     workers: Literal["auto", "inline"] | int = "auto"
     ray: RaySettings = RaySettings()  # where workers are; unused with workers: inline
+    limits: Limits = Limits()  # of one record: what takes more is quarantined
 
 
 @dataclass(frozen=True)
@@ -106,9 +108,11 @@ class LoadedJob:
         return {"columns": column_identities(self.packs), "texts": texts_identity(self.packs)}
 
     def effective(self) -> dict[str, Any]:
-        """Everything that decides what is written, as plain data: not where it is written to, nor by how many workers."""
+        """Everything that decides what is written, as plain data: not where it is written to, nor by how many workers.
+
+        Limits decide about records that pass them alone; what was quarantined for them is done again when they change."""
         data = dataclasses.asdict(self.settings)
-        del data["workers"], data["ray"], data["memory"], data["output"], data["workspace"]
+        del data["workers"], data["ray"], data["memory"], data["output"], data["workspace"], data["limits"]
         data["packs"] = {pack.name: pack.sha256 for pack in self.packs}
         data["stages"] = list(self.stages)
         return data

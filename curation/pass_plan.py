@@ -77,6 +77,7 @@ class ShardTask:
     basis: dict[str, Any] = field(default_factory=dict)  # what the rules' results depend on, if rules come last
     previous: Entry | None = None  # an earlier run of this unit that only needs to be decided again
     measured: Entry | None = None  # an earlier run of this unit over the same documents, of which others were duplicates
+    run_id: str = ""  # of the run that asks
 
     @property
     def unit(self) -> str:

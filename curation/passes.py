@@ -10,8 +10,9 @@ cannot process is found by halving the batch and goes to quarantine; the rest of
 
 from __future__ import annotations
 
-import traceback
-from collections.abc import Callable, Iterator
+import contextlib
+import functools
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,33 +20,54 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from curation.attempts import attempted
 from curation.document import QUARANTINE, RAW_LIMIT_BYTES
 from curation.duplicates import drop_duplicates, read_drops, with_cluster_size, write_keys
+from curation.guard import Broken, CarefulGuard, Guard, NeedsCare
+from curation.limits import BATCH_MEMORY_MB, Watchdog, limited_memory
 from curation.known_signals import KnownSignals
 from curation.manifest import Entry, Manifest
 from curation.outcome import Outcome, add_counts, balance, counted, removed_table, single_hits, text_bytes
 from curation.pass_plan import ShardTask, plan_passes
 from curation.readers import read_shard
+from curation.run_state import warm_up
 from curation.shard_output import BEFORE_RULES, REMOVED_BY_RULES, ShardOutput
 from curation.stages.clean import clean
 from curation.stages.decontaminate import decontaminate
 from curation.stages.language import filter_language
 from curation.stages.lines import line_judge, remove_lines
 from curation.stages.substrings import cut_substrings
+from curation.supervision import expendable
 from curation.unchanged import unchanged
+from rules.rule import Pack
 
 
 def run_shard(task: ShardTask) -> Entry:
     """Do one pass over one shard, write its files, and record it in the manifest.
 
-    Where only what rules decide has changed, the earlier results are decided again and nothing is read or measured."""
-    if task.previous is not None:
-        from curation.revise import revise_shard  # it builds on this module
+    Where only what rules decide has changed, the earlier results are decided again and nothing is read or measured. Where an
+    attempt before this one died, or memory runs out, every record is worked on with care (guard.py)."""
+    limits = task.job.settings.limits
+    with attempted(task.job.output, task.unit, task.key, task.run_id) as attempt:
+        with Watchdog(limits, attempt.note) if expendable() else contextlib.nullcontext() as watchdog:
+            if not attempt.careful:
+                with contextlib.suppress(NeedsCare, MemoryError), limited_memory(limits.memory_mb + BATCH_MEMORY_MB):
+                    return _revised(task) or _run_shard(task, Guard(watchdog))
+            if watchdog is not None:
+                watchdog.rest()
+            return _run_shard(task, CarefulGuard(limits, functools.partial(warm_up, task.job)))
 
-        entry = revise_shard(task, task.previous)
-        if entry is not None:
-            return entry
-    output, stages = ShardOutput(task), _stages(task)
+
+def _revised(task: ShardTask) -> Entry | None:
+    if task.previous is None:
+        return None
+    from curation.revise import revise_shard  # it builds on this module
+
+    return revise_shard(task, task.previous)
+
+
+def _run_shard(task: ShardTask, guard: Guard) -> Entry:
+    output, stages = ShardOutput(task, guard=guard), _stages(task)
     try:
         for documents in _source(task, output):
             for stage in stages:
@@ -55,15 +77,18 @@ def run_shard(task: ShardTask) -> Entry:
     except BaseException:
         output.abandon()
         raise
-    return Manifest(task.job.output).record(Entry(task.unit, task.key, outputs, output.counts, _input(task), task.basis, output.seconds))
+    finally:
+        guard.close()
+    return Manifest(task.job.output).record(Entry(task.unit, task.key, outputs, output.counts, _input(task, guard), task.basis, output.seconds))
 
 
-def _input(task: ShardTask) -> dict[str, Any]:
-    """Where the shard's documents came from, for `gristmill why`."""
+def _input(task: ShardTask, guard: Guard) -> dict[str, Any]:
+    """Where the shard's documents came from, for `gristmill why`; and the limits, where they decided about some."""
+    limits = {"limits": repr(task.job.settings.limits)} if guard.condemned else {}
     if task.step.number > 0:
-        return {}
+        return limits
     file = task.shard.file
-    return {"file": file.name, "path": file.path, "row_groups": task.shard.row_groups}
+    return {"file": file.name, "path": file.path, "row_groups": task.shard.row_groups} | limits
 
 
 def _source(task: ShardTask, output: ShardOutput) -> Iterator[pa.Table]:
@@ -79,7 +104,7 @@ def _read(task: ShardTask, output: ShardOutput) -> Iterator[pa.Table]:
 
 
 def _batches(task: ShardTask, output: ShardOutput) -> Iterator[pa.Table]:
-    for batch in read_shard(task.shard, task.job.read_settings):
+    for batch in read_shard(task.shard, task.job.read_settings, guard=output.guard):
         output.write("quarantine", batch.quarantined)
         documents = batch.documents
         size = text_bytes(documents)
@@ -115,9 +140,10 @@ def _read_kept(task: ShardTask, output: ShardOutput) -> Iterator[pa.Table]:
 
 def _read_without_lines(task: ShardTask, output: ShardOutput) -> Iterator[pa.Table]:
     repeated, judge = np.load(task.job.output / task.drops), line_judge(task.job.settings.lines)
+    guard = Guard(output.guard.watchdog)  # never in another process: what is repeated may be large
     with pq.ParquetFile(task.job.output / task.before) as file:
         for documents in _groups(file):
-            yield _run_stage(("lines", lambda documents: remove_lines(documents, judge, repeated)), documents, output)
+            yield _run_stage(("lines", lambda documents: remove_lines(documents, judge, repeated)), documents, output, guard)
 
 
 def _read_without_substrings(task: ShardTask, output: ShardOutput) -> Iterator[pa.Table]:
@@ -141,14 +167,18 @@ Stage = tuple[str, Callable[[pa.Table], Outcome]]
 
 
 def _stages(task: ShardTask) -> list[Stage]:
-    job, known = task.job, KnownSignals(task)
+    job = task.job
     functions: dict[str, Callable[[pa.Table], Outcome]] = {
-        "decontaminate": lambda documents: decontaminate(documents, job.settings.decontaminate),
-        "language": lambda documents: filter_language(documents, job.settings.language),
-        "rules": lambda documents: clean(documents, job.packs, known.of(documents)),
+        "decontaminate": functools.partial(decontaminate, settings=job.settings.decontaminate),
+        "language": functools.partial(filter_language, settings=job.settings.language),
+        "rules": functools.partial(_clean, packs=job.packs, known=KnownSignals(task)),
     }
     first: list[Stage] = [("extract", remove_empty)] if task.step.number == 0 else []
     return first + [(name, functions[name]) for name in task.step.stages]
+
+
+def _clean(documents: pa.Table, packs: Sequence[Pack], known: KnownSignals) -> Outcome:
+    return clean(documents, packs, known.of(documents))
 
 
 def remove_empty(documents: pa.Table) -> Outcome:
@@ -161,12 +191,11 @@ def remove_empty(documents: pa.Table) -> Outcome:
     return Outcome(documents.filter(pc.invert(blank)), removed_table(gone, "extract", reasons, hits))
 
 
-def _run_stage(stage: Stage, documents: pa.Table, output: ShardOutput) -> pa.Table:
+def _run_stage(stage: Stage, documents: pa.Table, output: ShardOutput, guard: Guard | None = None) -> pa.Table:
     """Run one stage; documents that break it are quarantined. Returns the documents that go on."""
     name, function = stage
-    pieces = list(_survivors(function, documents))
     kept = []
-    for piece, outcome in pieces:
+    for piece, outcome in _survivors(function, documents, guard or output.guard):
         if isinstance(outcome, Outcome):
             account(name, piece, outcome, output)
             kept.append(outcome.kept)
@@ -177,18 +206,35 @@ def _run_stage(stage: Stage, documents: pa.Table, output: ShardOutput) -> pa.Tab
     return kept[0] if len(kept) == 1 else pa.concat_tables(kept, promote_options="default")
 
 
-def _survivors(function: Callable[[pa.Table], Outcome], documents: pa.Table) -> Iterator[tuple[pa.Table, Outcome | Exception]]:
-    """(documents, what the stage did to them), or (one document, its error) for one that the stage cannot take."""
+Piece = tuple[pa.Table, Outcome | Broken]  # documents and what the stage did to them, or one document and how it broke the stage
+
+
+def _survivors(function: Callable[[pa.Table], Outcome], documents: pa.Table, guard: Guard) -> list[Piece]:
+    """The documents that the stage can take, together, as if the others had not been there; and those others."""
+    pieces = _halved(function, documents, guard)
+    if len(pieces) == 1:
+        return pieces
+    broken = [piece for piece in pieces if isinstance(piece[1], Broken)]
+    good = [piece for piece, outcome in pieces if isinstance(outcome, Outcome)]
+    if not good:
+        return broken
+    rest = pa.concat_tables(good)
     try:
-        outcome: Outcome | Exception = function(documents)
-    except Exception as error:  # the border between one bad record and the job
-        if len(documents) > 1:
-            half = len(documents) // 2
-            yield from _survivors(function, documents.slice(0, half))
-            yield from _survivors(function, documents.slice(half))
-            return
-        outcome = error
-    yield documents, outcome
+        return [(rest, guard.call(function, rest, size=text_bytes(rest))), *broken]
+    except Broken:
+        return pieces  # together they are too much
+
+
+def _halved(function: Callable[[pa.Table], Outcome], documents: pa.Table, guard: Guard) -> list[Piece]:
+    """Halves, and halves of halves, down to the documents that break the stage."""
+    try:
+        return [(documents, guard.call(function, documents, size=text_bytes(documents), records=len(documents)))]
+    except Broken as broken:
+        if len(documents) <= 1:
+            guard.condemned |= broken.kind != "failed"
+            return [(documents, broken)]
+    half = len(documents) // 2
+    return _halved(function, documents.slice(0, half), guard) + _halved(function, documents.slice(half), guard)
 
 
 def account(stage: str, before: pa.Table, outcome: Outcome, output: ShardOutput) -> None:
@@ -203,10 +249,11 @@ def account(stage: str, before: pa.Table, outcome: Outcome, output: ShardOutput)
     add_counts(output.seconds, outcome.seconds)
 
 
-def _quarantine(stage: str, document: pa.Table, error: Exception, output: ShardOutput) -> None:
+def _quarantine(stage: str, document: pa.Table, broken: Broken, output: ShardOutput) -> None:
+    if not len(document):
+        raise broken  # it fails on nothing: no document's fault
     text = document["text"][0].as_py().encode()[:RAW_LIMIT_BYTES]
-    message = "".join(traceback.format_exception(error))[-2000:]
-    row = [document["id"][0].as_py(), document["source"][0].as_py(), -1, -1, f"{stage}-failed", message, text]
+    row = [document["id"][0].as_py(), document["source"][0].as_py(), -1, -1, f"{stage}-{broken.kind}", str(broken), text]
     output.write("quarantine", pa.table([[value] for value in row], schema=QUARANTINE))
     size = text_bytes(document)
     books = {"in": 1, "kept": 0, "removed": 0, "quarantined": 1, "in_bytes": size, "kept_bytes": 0, "removed_bytes": 0, "quarantined_bytes": size}

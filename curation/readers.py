@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from curation.archives import read_archive
 from curation.batches import BATCH_BYTES, Batch, Losses, ReadSettings
 from curation.document import DOCUMENT
+from curation.guard import Guard
 from curation.inputs import Shard
 from curation.jsonl import read_jsonl
 from curation.tables import read_arrow, read_parquet
@@ -19,8 +20,9 @@ from curation.text_files import read_text
 __all__ = ["BATCH_BYTES", "Batch", "ReadSettings", "read_shard"]
 
 
-def read_shard(shard: Shard, settings: ReadSettings, batch_bytes: int = BATCH_BYTES) -> Iterator[Batch]:
-    """The records of `shard` in batches of about `batch_bytes` of text; at least one batch.
+def read_shard(shard: Shard, settings: ReadSettings, batch_bytes: int = BATCH_BYTES, guard: Guard | None = None) -> Iterator[Batch]:
+    """The records of `shard` in batches of about `batch_bytes` of text; at least one batch. `guard` sees to records that
+    crash what reads them, or take too long (guard.py).
 
     Raises InputError where the columns that `settings` name are missing, OSError where the file cannot be opened.
     """
@@ -30,12 +32,12 @@ def read_shard(shard: Shard, settings: ReadSettings, batch_bytes: int = BATCH_BY
         losses.skipped["empty file"] += 1
         yield losses.batch(DOCUMENT.empty_table())
     elif file.format == "parquet":
-        yield from read_parquet(shard, settings, batch_bytes)
+        yield from read_parquet(shard, settings, batch_bytes, guard)
     elif file.format == "arrow":
-        yield from read_arrow(shard, settings, batch_bytes)
+        yield from read_arrow(shard, settings, batch_bytes, guard)
     elif file.format == "jsonl":
         yield from read_jsonl(file, settings, batch_bytes)
     elif file.format == "text":
-        yield from read_text(file, settings)
+        yield from read_text(file, settings, guard)
     else:
-        yield from read_archive(file, settings, batch_bytes)
+        yield from read_archive(file, settings, batch_bytes, guard)

@@ -30,7 +30,7 @@ from curation.passes import run_shard
 from curation.progress import Progress, Work
 from curation.rehydration_unit import rehydrated
 from curation.report import write_report
-from curation.run_directory import check_place, open_run_directory, sweep
+from curation.run_directory import RunDirectoryError, check_place, open_run_directory, sweep
 from curation.run_lock import locked
 from curation.run_log import LoggedProgress, RunLog
 from curation.run_state import RunState, file_entry
@@ -39,6 +39,7 @@ from curation.shards import file_sha256
 from curation.stages.decontaminate import items_line
 from curation.stages.pack import check_carried, fit_tokenizer, tokenise_shard, write_packed
 from curation.stored_run import publish_end, publish_start, stored
+from curation.supervision import run_id
 
 
 @dataclass
@@ -78,12 +79,21 @@ def run_job(
         finally:
             stop_workers()
         live = list(run.live.values())
+        check_outputs(run)
         check_books(summed(live), job.stages, live)
         sweep(job.output, live)
         report = write_report(job.output)
         publish_end(job.output, live)
         shown.finished(**{key: report[key] for key in ("in", "kept", "removed", "quarantined")})
         return RunResult(report, run.done_before, len(run.live))
+
+
+def check_outputs(run: RunState) -> None:
+    """Raises RunDirectoryError where a file that this run wrote, or took over, is gone or was cut at its end."""
+    for entry in run.live.values():
+        if run.manifest.done(entry.unit, entry.key) is None:
+            files = ", ".join(sorted(entry.outputs)[:3])
+            raise RunDirectoryError(f"{entry.unit}: what it wrote ({files}) was changed or deleted while the run went on; the same command makes it again")
 
 
 # --- passes and barriers -----------------------------------------------------------------------------
@@ -131,7 +141,7 @@ def _run_pass(run: RunState, step: Pass, tasks: list[ShardTask]) -> dict[int, En
     for task in tasks:
         entry = run.known(task.unit, task.key)
         if entry is None:
-            waiting.append(replace(task, previous=decidable(run, task), measured=remembered(run, task)))
+            waiting.append(replace(task, previous=decidable(run, task), measured=remembered(run, task), run_id=run_id()))
         else:
             entries[task.shard.number] = entry
     waiting.sort(key=lambda task: (-task.shard.size_bytes, task.shard.number))

@@ -29,6 +29,8 @@ class RunState:
 
     def known(self, unit: str, key: str) -> Entry | None:
         entry = self.manifest.done(unit, key)
+        if entry is not None and entry.input.get("limits", now := repr(self.job.settings.limits)) != now:
+            entry = None  # records were quarantined for limits that have changed
         if entry is not None:
             self.done_before += 1
             self.live[unit] = entry
@@ -63,6 +65,17 @@ def file_entry(output: Path, path: str, rows: int = 0) -> dict[str, Any]:
     """What the manifest says of a file of the run directory."""
     file = output / path
     return {"rows": rows, "bytes": file.stat().st_size, "sha256": file_sha256(file)}
+
+
+def warm_up(job: LoadedJob) -> None:
+    """Compile and load all that working on a record needs, so that its first use takes no time from a record."""
+    warm_kernels(job)
+    if job.settings.language is not None:
+        from curation.stages.language import load_model
+
+        load_model(job.settings.language.model)
+    if job.settings.extract.html == "trafilatura":
+        import trafilatura  # noqa: F401 - half a second
 
 
 def warm_kernels(job: LoadedJob) -> None:

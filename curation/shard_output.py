@@ -7,6 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from curation.guard import Guard
 from curation.line_counts import LineCountWriter
 from curation.pass_plan import WORK, ShardTask
 from curation.shards import ShardWriter
@@ -25,6 +26,7 @@ class ShardOutput:
     counts: dict[str, Any] = field(default_factory=dict)
     writers: dict[str, Any] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
+    guard: Guard = field(default_factory=Guard)  # how records are worked on
 
     def path(self, kind: str) -> str:
         step, number = self.task.step, self.task.shard.number

@@ -7,7 +7,8 @@ without a readable footer, and the rest of a damaged Arrow file, as one record.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.ipc as ipc
@@ -16,6 +17,7 @@ import pyarrow.parquet as pq
 from curation.batches import Batch, Losses, ReadSettings, Unreadable
 from curation.columns import ColumnPlan, cut, documents_of, is_string, plan_columns
 from curation.document import DOCUMENT
+from curation.guard import Broken, Guard
 from curation.inputs import Shard
 from curation.patient_file import system_failed
 from curation.streams import open_binary
@@ -25,10 +27,11 @@ MAX_LOST_ROWS = 1_000_000  # a damaged footer may promise any number of rows
 _DAMAGE = (pa.ArrowException, OSError, UnicodeError, Unreadable)
 
 
-def read_parquet(shard: Shard, settings: ReadSettings, batch_bytes: int) -> Iterator[Batch]:
+def read_parquet(shard: Shard, settings: ReadSettings, batch_bytes: int, guard: Guard | None = None) -> Iterator[Batch]:
     """The row groups of `shard`. Raises InputError for missing columns."""
     losses = Losses(shard.file.name)
     try:
+        _try_out(guard, _read_footer, shard.file.path, size=0)
         file = pq.ParquetFile(_source(shard.file.path), page_checksum_verification=True)
         schema = file.schema_arrow
     except _DAMAGE as error:
@@ -41,7 +44,7 @@ def read_parquet(shard: Shard, settings: ReadSettings, batch_bytes: int) -> Iter
         groups = range(file.num_row_groups) if shard.row_groups is None else shard.row_groups
         number = shard.first_record
         for group in groups:
-            yield from _read_row_group(file, group, number, plan, settings, losses, batch_bytes)
+            yield from _read_row_group(file, shard.file.path, group, number, plan, settings, losses, batch_bytes, guard)
             number += file.metadata.row_group(group).num_rows
         if not groups:
             yield losses.batch(plan.schema.empty_table())
@@ -49,12 +52,14 @@ def read_parquet(shard: Shard, settings: ReadSettings, batch_bytes: int) -> Iter
 
 def _read_row_group(
     file: pq.ParquetFile,
+    path: str,
     group: int,
     first: int,
     plan: ColumnPlan,
     settings: ReadSettings,
     losses: Losses,
     batch_bytes: int,
+    guard: Guard | None,
 ) -> Iterator[Batch]:
     footer = file.metadata.row_group(group)
     rows = max(1, min(MAX_ROWS, batch_bytes * footer.num_rows // max(1, footer.total_byte_size)))
@@ -62,6 +67,8 @@ def _read_row_group(
     batches = file.iter_batches(batch_size=rows, row_groups=[group])
     while True:
         try:
+            if not done:
+                _try_out(guard, _decode_row_group, path, group, size=footer.total_byte_size)
             batch = next(batches, None)
             if batch is None:
                 break
@@ -78,12 +85,13 @@ def _read_row_group(
         yield losses.batch(plan.schema.empty_table())
 
 
-def read_arrow(shard: Shard, settings: ReadSettings, batch_bytes: int) -> Iterator[Batch]:
+def read_arrow(shard: Shard, settings: ReadSettings, batch_bytes: int, guard: Guard | None = None) -> Iterator[Batch]:
     """An Arrow IPC file or stream (Feather 2 is an IPC file). Raises InputError for missing columns."""
     losses = Losses(shard.file.name)
     number = 0
     plan = None
     try:
+        _try_out(guard, _decode_arrow, shard.file.path, size=max(shard.file.size_bytes, 0))
         schema, batches = _record_batches(_source(shard.file.path))
         plan = plan_columns(schema, settings, shard.file.name)
         for batch in batches:
@@ -121,6 +129,35 @@ def _record_batches(source: pa.NativeFile) -> tuple[pa.Schema, Iterator[pa.Recor
         return reader.schema, (reader.get_batch(index) for index in range(reader.num_record_batches))
     stream = ipc.open_stream(source)
     return stream.schema, iter(stream)
+
+
+# --- trying out what may crash ----------------------------------------------------------------------------
+
+
+def _try_out(guard: Guard | None, decode: Callable[..., None], *arguments: Any, size: int) -> None:
+    """With care: decode once where a crash does no harm. Raises Unreadable where it breaks."""
+    if guard is None or not guard.careful:
+        return
+    try:
+        guard.call(decode, *arguments, size=size)
+    except Broken as broken:
+        if broken.kind != "failed":  # what is damaged is told apart below
+            raise Unreadable(f"read-{broken.kind}", f"read-{broken.kind}: {broken}") from None
+
+
+def _read_footer(path: str) -> None:
+    pq.ParquetFile(_source(path), page_checksum_verification=True).close()
+
+
+def _decode_row_group(path: str, group: int) -> None:
+    with pq.ParquetFile(_source(path), page_checksum_verification=True) as file:
+        for _ in file.iter_batches(batch_size=MAX_ROWS, row_groups=[group]):
+            pass
+
+
+def _decode_arrow(path: str) -> None:
+    for batch in _record_batches(_source(path))[1]:
+        batch.validate(full=True)
 
 
 def _raise_if_the_system_failed(error: Exception) -> None:

@@ -8,11 +8,12 @@ from curation.batches import Batch, ReadSettings, Rows
 from curation.document import RAW_LIMIT_BYTES
 from curation.extract import decode
 from curation.formats import file_codec
+from curation.guard import Broken, Guard
 from curation.inputs import InputFile
 from curation.streams import DecodedStream, open_binary
 
 
-def read_text(file: InputFile, settings: ReadSettings) -> Iterator[Batch]:
+def read_text(file: InputFile, settings: ReadSettings, guard: Guard | None = None) -> Iterator[Batch]:
     """One batch with one document, or with one quarantined record: too large, or damaged compression."""
     rows = Rows(file.name)
     limit = settings.max_record_bytes
@@ -26,7 +27,11 @@ def read_text(file: InputFile, settings: ReadSettings) -> Iterator[Batch]:
     elif failure is not None:
         rows.losses.quarantine(0, failure.offset, failure.cause, failure.error, data[:RAW_LIMIT_BYTES])
     else:
-        decoded = decode(data)
-        rows.losses.repair(decoded.replaced, "undecodable-bytes")
-        rows.add(0, decoded.text)
+        try:
+            decoded = (guard or Guard()).call(decode, data, size=len(data))
+        except Broken as broken:
+            rows.losses.quarantine(0, 0, f"read-{broken.kind}", str(broken), data[:RAW_LIMIT_BYTES])
+        else:
+            rows.losses.repair(decoded.replaced, "undecodable-bytes")
+            rows.add(0, decoded.text)
     yield rows.batch()

@@ -1,0 +1,127 @@
+"""Start a run as a user does, break it, go on, and compare what it wrote."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[2]
+HOOK = Path(__file__).parent / "hook"
+DATA = ("clean", "removed", "edits", "signals", "clusters", "quarantine", "packed")
+
+
+def data_files(output: Path) -> dict[str, bytes]:
+    """Every data file of a run directory, by path."""
+    return {str(p.relative_to(output)): p.read_bytes() for name in DATA for p in sorted((output / name).rglob("*")) if p.is_file()}
+
+
+def parent_of(process: int) -> int:
+    """The parent of a process; 0 where it is gone."""
+    with contextlib.suppress(OSError):
+        return int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[1])
+    return 0
+
+
+@dataclass
+class Run:
+    """A `gristmill run` in a process of its own, with all that it starts in one process group."""
+
+    job: Path
+    workers: str = "inline"
+    faults: dict[str, Any] = field(default_factory=dict)  # for hook/sitecustomize.py
+    limits: dict[int, int] = field(default_factory=dict)  # resource -> most, for setrlimit
+
+    def __post_init__(self) -> None:
+        self.temporary = tempfile.mkdtemp(prefix="f", dir="/tmp")  # Ray's sockets want a short path
+        self.log = tempfile.TemporaryFile()
+        self.process = self.start([str(ROOT / "gristmill.py"), "run", str(self.job), "--workers", self.workers])
+
+    def environment(self) -> dict[str, str]:
+        path = os.pathsep.join([str(HOOK), str(ROOT)])
+        more = {"PYTHONPATH": path, "FAULTS": json.dumps(self.faults), "RAY_TMPDIR": self.temporary, "PYTHONFAULTHANDLER": ""}
+        return {key: value for key, value in os.environ.items() if key != "RAY_ADDRESS"} | more
+
+    def start(self, command: list[str]) -> Any:
+        command = [sys.executable, *command]
+        return subprocess.Popen(command, stdout=self.log, stderr=self.log, env=self.environment(), start_new_session=True, preexec_fn=self.prepare)
+
+    def prepare(self) -> None:
+        """What the new process does before anything else."""
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # what is started in the background ignores it
+        for what, most in self.limits.items():
+            resource.setrlimit(what, (most, most))
+
+    @property
+    def output(self) -> Path:
+        return self.job.parent / "out"
+
+    def finish(self, timeout: float = 600) -> int:
+        """Wait for its end; its exit code. Whatever it leaves behind is ended too."""
+        try:
+            return self.process.wait(timeout)
+        finally:
+            self.end()
+
+    def end(self) -> None:
+        for process in {self.process.pid, *self.started()}:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(process, signal.SIGKILL)
+        self.process.wait()
+        subprocess.run(["rm", "-rf", self.temporary], check=False)
+
+    @property
+    def said(self) -> str:
+        return os.pread(self.log.fileno(), 1 << 20, 0).decode("utf-8", "replace")
+
+    def started(self) -> dict[int, str]:
+        """Processes that belong to this run, wherever they hang: their numbers and command lines."""
+        mark = f"RAY_TMPDIR={self.temporary}".encode()
+        found = {}
+        for folder in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                line = (folder / "cmdline").read_bytes()
+                session = int((folder / "stat").read_text().rpartition(")")[2].split()[3])
+                if session == self.process.pid or self.temporary.encode() in line or mark in (folder / "environ").read_bytes().split(b"\0"):
+                    found[int(folder.name)] = line.replace(b"\0", b" ").decode("utf-8", "replace")
+        return found
+
+    def victims(self, kind: str) -> list[int]:
+        """Processes of a kind: driver (the command itself), inner (the process that runs, under the one that watches), worker,
+        raylet, careful (where records are worked on with care)."""
+        if kind == "driver":
+            return [self.process.pid]
+        everybody = self.started()
+        if kind == "inner":
+            return [process for process in everybody if process != self.process.pid and parent_of(process) == self.process.pid]
+        mark = {"worker": "ray::_in_worker", "raylet": "/raylet/raylet", "careful": "guarded_child"}[kind]
+        return [process for process, command in everybody.items() if mark in command]
+
+    def kill(self, kind: str) -> bool:
+        """SIGKILL one process of a kind, if there is one."""
+        for victim in self.victims(kind)[:1]:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(victim, signal.SIGKILL)
+                return True
+        return False
+
+    def wait_until(self, happened: Any, seconds: float = 300) -> bool:
+        """Wait until happened() or the run ends. True where it happened while the run went on."""
+        until = time.monotonic() + seconds
+        while self.process.poll() is None and time.monotonic() < until:
+            if happened():
+                return True
+            time.sleep(0.005)
+        return False
+
+    def units(self) -> int:
+        return len(list((self.output / "manifest").rglob("[!.]*.json")))

@@ -1,0 +1,330 @@
+"""Every fault ends in the bytes of a run that was left alone, or in a clear error from which the same command goes on."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import shutil
+import signal
+import subprocess
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from corpus import write_corpus, write_job
+
+from curation.job import load_job
+from curation.manifest import Manifest
+from curation.run import run_job
+from curation.verify import verify
+from faults.runs import Run, data_files
+
+pytestmark = pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="finds the processes of a run in Linux's /proc")
+
+
+@pytest.fixture(scope="module")
+def left_alone(tmp_path_factory) -> Path:
+    """A run that nobody disturbed: its folder, with corpus, job and out."""
+    folder = tmp_path_factory.mktemp("left_alone")
+    run_job(load_job(write_job(folder / "job.yaml", write_corpus(folder / "corpus"))))
+    return folder
+
+
+@pytest.fixture
+def job(left_alone, tmp_path) -> Path:
+    return write_job(tmp_path / "job.yaml", left_alone / "corpus")
+
+
+def go_on(job: Path, left_alone: Path) -> None:
+    """The same job again, undisturbed, ends in the same bytes, and every file is in order."""
+    run_job(load_job(job))
+    assert data_files(job.parent / "out") == data_files(left_alone / "out")
+    assert verify(job.parent / "out").problems == []
+
+
+# --- killed ---------------------------------------------------------------------------------------------------
+
+
+def test_the_driver_is_killed(left_alone, job):
+    run = Run(job)
+    assert run.wait_until(lambda: run.units() >= 2)
+    inner = [process for process in run.started() if process != run.process.pid]
+    assert run.kill("driver") and run.finish() == -signal.SIGKILL
+    assert inner and not any(Path(f"/proc/{process}").exists() and "Z" not in Path(f"/proc/{process}/stat").read_text() for process in inner)
+    go_on(job, left_alone)
+
+
+def test_the_process_that_works_is_killed_and_the_run_ends_all_the_same(left_alone, job):
+    run = Run(job)
+    note = run.output / ".work/attempts"
+    assert run.wait_until(lambda: any(note.glob("*.txt")))
+    assert run.kill("inner")
+    code = run.finish()
+    assert code == 3 or (code == 128 + signal.SIGKILL and "continue with: gristmill run" in run.said), run.said
+    go_on(job, left_alone)
+
+
+@pytest.mark.parametrize("victim", ["worker", "raylet"])
+def test_a_process_of_ray_is_killed(left_alone, job, victim):
+    run = Run(job, "2")
+    assert run.wait_until(lambda: any((run.output / ".work/attempts").glob("*.txt")) and run.kill(victim)), run.said
+    code = run.finish()
+    assert code == 3 or "what is finished is saved" in run.said, run.said
+    if victim == "worker":
+        assert code == 3, run.said
+    go_on(job, left_alone)
+
+
+# --- asked to stop --------------------------------------------------------------------------------------------
+
+
+def test_one_interrupt_finishes_what_is_under_way_and_says_how_to_go_on(left_alone, job):
+    run = Run(job)
+    assert run.wait_until(lambda: run.units() >= 1)
+    run.process.send_signal(signal.SIGINT)
+    assert run.finish() == 130
+    assert f"continue with: gristmill run {job}" in run.said
+    assert not list(run.output.rglob(".*.tmp*")) and not list((run.output / ".work/attempts").glob("*"))
+    go_on(job, left_alone)
+
+
+def test_two_interrupts_stop_now(left_alone, job):
+    run = Run(job, faults={"poison": {"the": "hang"}})
+    assert run.wait_until(lambda: any((run.output / ".work/attempts").glob("*.txt")))
+    run.process.send_signal(signal.SIGINT)
+    assert run.wait_until(lambda: "once more to stop now" in run.said)
+    assert run.process.poll() is None, "one interrupt waits for the unit under way"
+    while run.process.poll() is None:
+        run.wait_until(lambda: False, seconds=0.4)
+        run.process.send_signal(signal.SIGINT)
+    assert run.finish() == 130 and "continue with" in run.said
+    go_on(job, left_alone)
+
+
+# --- no room, failing reads, vanishing files ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("most", [1, 3000, 20_000])
+def test_no_room_to_write(left_alone, job, most):
+    """A limit on the size of files fails writes as a full disk does, in C++ as in Python."""
+    run = Run(job, limits={resource.RLIMIT_FSIZE: most})
+    assert run.finish() == 2, run.said
+    assert "Traceback" not in run.said and ("make room" in run.said or "cannot write to output" in run.said), run.said
+    assert not list(run.output.rglob(".*.tmp*"))
+    go_on(job, left_alone)
+
+
+def test_a_disk_that_is_full(left_alone, tmp_path):
+    """A file system of 300 kB, where the system lets us have one in a name space of our own."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    job = write_job(tmp_path / "job.yaml", left_alone / "corpus")
+    script = f"mount -t tmpfs -o size=300k none {disk} && cd {tmp_path} && mkdir disk/out && ln -s disk/out out && {{ timeout 300 $PYTHON $MAIN run job.yaml --workers inline; echo $? > code; cp -r disk/out saved; }}"
+    environment = os.environ | {"PYTHON": shutil.which("python3") or "", "MAIN": str(Path(__file__).parents[2] / "gristmill.py")}
+    done = subprocess.run(["unshare", "-rm", "sh", "-c", script], capture_output=True, text=True, env=environment, check=False) if shutil.which("unshare") else None
+    if done is None or not (tmp_path / "code").exists():
+        pytest.skip("no right to mount a file system")
+    assert (tmp_path / "code").read_text().strip() == "2", done.stderr
+    assert "No space left" in done.stderr and "make room" in done.stderr and "Traceback" not in done.stderr
+    (tmp_path / "out").unlink()
+    (tmp_path / "saved").rename(tmp_path / "out")
+    go_on(job, left_alone)
+
+
+class Flaky:
+    """A file system that is the local one, whose first reads of each file fail."""
+
+    def __init__(self, failures: int):
+        import fsspec
+        from fsspec.implementations.local import LocalFileSystem
+
+        class FlakySystem(LocalFileSystem):
+            protocol = "flaky"
+            left: dict[str, int] = {}
+            failed = 0
+
+            def _open(self, path, mode="rb", **options):
+                file, system = super()._open(path, mode, **options), type(self)
+                read = file.f.read
+
+                class Reading:
+                    def __getattr__(self, name):
+                        return getattr(file.f, name)
+
+                    def read(self, *size):
+                        if system.left.setdefault(path, failures):
+                            system.left[path] -= 1
+                            system.failed += 1
+                            raise OSError(5, "Input/output error")
+                        return read(*size)
+
+                file.f = Reading()
+                return file
+
+            @classmethod
+            def _strip_protocol(cls, path):
+                return LocalFileSystem._strip_protocol(str(path).removeprefix("flaky://"))
+
+            def unstrip_protocol(self, name):
+                return f"flaky://{name}"
+
+        self.system = FlakySystem
+        fsspec.register_implementation("flaky", FlakySystem, clobber=True)
+
+
+def test_reads_that_fail_twice_and_then_work(left_alone, tmp_path, monkeypatch):
+    """Every file fails twice, and the run never notices."""
+    monkeypatch.setattr("curation.patient_file.WAITS", (0.0, 0.0, 0.0))
+    flaky = Flaky(2).system
+    job = write_job(tmp_path / "job.yaml", f"flaky://{left_alone / 'corpus'}")
+    run_job(load_job(job))
+    assert flaky.failed == 2 * 4
+    assert data_files(tmp_path / "out") == data_files(left_alone / "out")
+
+
+def test_reads_that_never_work_are_an_error_that_can_be_gone_on_from(left_alone, tmp_path, monkeypatch):
+    monkeypatch.setattr("curation.patient_file.WAITS", (0.0, 0.0, 0.0))
+    job = write_job(tmp_path / "job.yaml", f"flaky://{left_alone / 'corpus'}")
+    flaky = Flaky(10**6).system
+    with pytest.raises(OSError, match="part-0.jsonl at byte 0, tried 4 times"):
+        run_job(load_job(job))
+    flaky.left = dict.fromkeys(flaky.left, 0)
+    go_on(job, left_alone)
+
+
+@pytest.mark.parametrize("change", ["gone", "changed"])
+def test_an_input_that_goes_or_changes_in_mid_run(left_alone, tmp_path, change):
+    corpus = Path(shutil.copytree(left_alone / "corpus", tmp_path / "corpus"))
+    job, victim = write_job(tmp_path / "job.yaml", corpus), corpus / "part-3.jsonl"
+    asked = iter([False])
+
+    def interfere() -> bool:
+        if next(asked, True):
+            victim.unlink() if change == "gone" else victim.write_text('{"text": "another"}\n')
+        return False
+
+    with pytest.raises(ValueError, match=f"part-3.jsonl' was .*{'is gone; put it back' if change == 'gone' else 'changed while the run went on'}"):
+        run_job(load_job(job), should_stop=lambda: interfere() if victim.exists() else False)
+    shutil.copy2(left_alone / "corpus/part-3.jsonl", victim)
+    go_on(job, left_alone)
+
+
+@pytest.mark.parametrize("place", [".work/pass0", "clean"])
+def test_a_shard_of_the_run_is_deleted_in_mid_run(left_alone, job, place):
+    """What a pass handed on, or wrote, is gone before it is needed: an error, and the next run makes it again."""
+    output = job.parent / "out"
+
+    def delete() -> bool:
+        files = [path for path in sorted((output / place).glob("*.parquet")) if ".keys" not in path.name]
+        if len(files) == 4:
+            files[2].unlink()
+        return False
+
+    with pytest.raises((OSError, ValueError), match=r"00002"):
+        run_job(load_job(job), should_stop=delete)
+    go_on(job, left_alone)
+
+
+def test_a_clock_that_goes_backwards(left_alone, job):
+    run = Run(job, faults={"clock": True})
+    assert run.wait_until(lambda: run.units() >= 3)
+    run.kill("driver")
+    run.finish()
+    for path in run.output.rglob("*"):
+        os.utime(path, (0, 2**32))  # from the future
+    assert Run(job, faults={"clock": True}).finish() == 3
+    assert data_files(run.output) == data_files(left_alone / "out")
+
+
+# --- poison ---------------------------------------------------------------------------------------------------
+
+POISON = {"qzcrash": "crash", "qzhang": "hang", "qzmemory": "memory", "qzraise": "raise"}
+CAUSES = {"qzcrash": "rules-crashed", "qzhang": "rules-timeout", "qzmemory": "rules-memory", "qzraise": "rules-failed"}
+
+
+def poisoned(folder: Path, words: list[str]) -> tuple[Path, dict[str, str]]:
+    """A corpus with poison words in documents of one shard, and the ids of those documents by word."""
+    corpus, ids = write_corpus(folder / "corpus", count=48), {}
+    path = corpus / "part-2.jsonl"
+    lines = path.read_text().splitlines()
+    for place, word in zip((2, 5, 7, 8), words):
+        row = json.loads(lines[place])
+        row["text"] += f" {word}"
+        ids[word] = row["id"]
+        lines[place] = json.dumps(row)
+    path.write_text("\n".join(lines) + "\n")
+    return corpus, ids
+
+
+def quarantined(output: Path) -> dict[str, dict]:
+    return {row["id"]: row for path in sorted((output / "quarantine").glob("*.parquet")) for row in pq.read_table(path).to_pylist()}
+
+
+@pytest.mark.parametrize("workers", ["inline", "2"])
+def test_poison_is_found_and_the_rest_goes_on(tmp_path, workers):
+    """Records that crash, hang, take all memory or raise: each is quarantined with why, and no other record is."""
+    corpus, ids = poisoned(tmp_path, list(POISON))
+    job = write_job(tmp_path / "job.yaml", corpus, more="limits: {seconds_per_record: 1, memory_mb: 400}")
+    run = Run(job, workers, faults={"poison": POISON})
+    assert run.finish() == 3, run.said
+    rows = quarantined(run.output)
+    assert len(rows) == 5, "four, and a line that is no JSON"
+    for word, cause in CAUSES.items():
+        assert rows[ids[word]]["cause"] == cause and word.encode() in rows[ids[word]]["raw"]
+    assert "SIGSEGV" in rows[ids["qzcrash"]]["error"] and "in clean" in rows[ids["qzcrash"]]["error"]
+    assert "in clean" in rows[ids["qzhang"]]["error"] and "seconds_per_record" in rows[ids["qzhang"]]["error"]
+    assert "this record is poison" in rows[ids["qzraise"]]["error"]
+    assert verify(run.output).problems == []
+    again = run_job(load_job(job))
+    assert again.done_before == again.units, "nothing is done again, and the poison is not met again"
+    job.write_text(job.read_text().replace("memory_mb: 400", "memory_mb: 500"))
+    fresh = run_job(load_job(job))
+    assert fresh.report["quarantined"] == 1, "under other limits, what they condemned is tried again"
+
+
+def test_what_poison_leaves_is_as_if_it_had_not_been_there(tmp_path):
+    """The rest of the batch is processed together: the same bytes as without the records that crashed."""
+    corpus, ids = poisoned(tmp_path / "a", ["qzcrash"])
+    run = Run(write_job(tmp_path / "a/job.yaml", corpus), faults={"poison": POISON})
+    assert run.finish() == 3, run.said
+    path = Path(shutil.copytree(corpus, tmp_path / "b/corpus")) / "part-2.jsonl"
+    path.write_text("".join(line for line in path.read_text().splitlines(keepends=True) if "qzcrash" not in line))
+    run_job(load_job(write_job(tmp_path / "b/job.yaml", path.parent)))
+    mine, theirs = data_files(run.output), data_files(tmp_path / "b/out")
+    differ = {name for name in mine.keys() | theirs.keys() if mine.get(name) != theirs.get(name)}
+    assert {name.split("/")[0] for name in differ} <= {"quarantine", "packed"}, differ
+
+
+def test_a_page_that_crashes_the_extraction(tmp_path):
+    """Of an archive, one record is lost, and it is the right one."""
+    import gzip
+
+    pages = [f"<html><body><p>{'word ' * 60} page {n} {'qzpage' if n == 3 else ''}</p></body></html>" for n in range(6)]
+    with gzip.open(tmp_path / "a.warc.gz", "wb") as file:
+        for number, page in enumerate(pages):
+            body = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n" + page.encode()
+            head = f"WARC/1.0\r\nWARC-Type: response\r\nWARC-Target-URI: http://x/{number}\r\nWARC-Record-ID: <urn:{number}>\r\nContent-Type: application/http\r\nContent-Length: {len(body)}\r\n\r\n"
+            file.write(head.encode() + body + b"\r\n\r\n")
+    job = tmp_path / "job.yaml"
+    job.write_text("input: a.warc.gz\noutput: out\nlimits: {seconds_per_record: 2}\n")
+    run = Run(job, faults={"page": {"qzpage": "crash"}})
+    assert run.finish() == 3, run.said
+    assert "going on with care" in run.said
+    (row,) = quarantined(run.output).values()
+    assert row["cause"] == "read-crashed" and b"qzpage" in row["raw"] and row["record"] == 3 and "in read_page" in row["error"]
+    kept = pq.read_table(run.output / "clean/00000.parquet")["url"].to_pylist()
+    assert kept == [f"http://x/{n}" for n in (0, 1, 2, 4, 5)]
+
+
+def test_a_unit_that_always_dies_is_given_up_with_its_last_words(tmp_path, left_alone, job):
+    """Three attempts in one run, then an error; nothing else is lost."""
+    run = Run(job, faults={"unit": "crash"})
+    code = run.finish()
+    assert code == 2 and "died 3 times" in run.said and "in deadly_hand_on" in run.said.replace("<lambda>", "deadly_hand_on"), run.said
+    go_on(job, left_alone)
+
+
+def test_units_are_noted_while_they_are_worked_on(left_alone):
+    assert not list((left_alone / "out/.work").glob("attempts/*"))
+    assert all(Manifest(left_alone / "out").read(unit) for unit in Manifest(left_alone / "out").units())

@@ -6,7 +6,7 @@ OUT := out/demo
 DATA ?= ../shared/data/sample ../shared/data/web
 BENCH ?= $(wildcard ../shared/data/bench/*.parquet)
 
-.PHONY: demo ablate-demo test lint bench oracle clean
+.PHONY: demo ablate-demo test soak lint bench oracle clean
 
 demo: $(STAMP)
 	@$(BIN)/gristmill run examples/demo.yaml; code=$$?; [ $$code -eq 0 ] || [ $$code -eq 3 ] || exit $$code
@@ -22,6 +22,10 @@ ablate-demo: $(STAMP)
 # Two processes, a file each at a time; one thread each for PyTorch, or they would wait for each other.
 test: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+
+# At least 200 faults at random moments; goes on where it stopped. SEED=2 is another series.
+soak: $(STAMP)
+	$(BIN)/python tests/faults/soak.py --faults 200 --seed $(or $(SEED),1)
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

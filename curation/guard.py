@@ -222,7 +222,8 @@ class Child:
 def plain_dump(dump: str) -> str:
     """A traceback of the system without what differs from process to process: thread numbers, addresses, our own frames."""
     dump = dump.partition("Extension modules:")[0]
-    lines = (dump.rpartition("(most recent call first):")[2] or dump).splitlines()[1:]
+    _, found, frames = dump.rpartition("(most recent call first):\n")
+    lines = (frames if found else dump).splitlines()
     kept: list[str] = []
     for line in lines:
         if not line.strip() or "guarded_child.py" in line:

@@ -76,7 +76,7 @@ def started_ray(count: int, settings: RaySettings) -> tuple[Any, int]:
         with told_when_it_stalls(address), _own_handlers():
             try:
                 ray.init(logging_level="ERROR", log_to_driver=False, configure_logging=True, **_options(address, count, settings))
-            except (ConnectionError, RuntimeError, ValueError, OSError) as error:
+            except Exception as error:  # Ray has no class of its own for this
                 raise WorkerError(f"Ray cannot be started: {error}\n" + "\n".join(diagnosis(address))) from error
     room = _room(ray.cluster_resources(), settings)
     return ray, min(count, room) if count else room

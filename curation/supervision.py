@@ -68,11 +68,10 @@ def supervised(run: Callable[[], None], output: Path, say: Callable[[str], None]
         name_of_end = "taking too long" if ended is None else signal.Signals(ended).name
         if (ended is None or ended in _RECORDS_CAN) and was_working(output, child):
             say(f"the run was ended by {name_of_end} in the middle of a shard; going on with care")
-        elif ended is None:
-            _leave(_WATCHDOG_EXIT)  # a bug of ours, with its traceback
-        else:
-            say(f"the run was ended by {name_of_end}; what is finished is saved, continue with: {how_to_go_on}")
-            _leave(128 + ended)
+        else:  # a bug, with its traceback; or who took Ray away took the process with it
+            how = "ended early" if ended is None else f"was ended by {name_of_end}"
+            say(f"the run {how}; what is finished is saved, continue with: {how_to_go_on}")
+            _leave(_WATCHDOG_EXIT if ended is None else 128 + ended)
 
 
 def _child_of(run: Callable[[], None], name: str) -> tuple[int, int]:

@@ -144,7 +144,7 @@ class Soak:
 
     def _break(self, kind: str, draw: random.Random) -> tuple[bool, int, str]:
         """Start, or go on with, the run, and break it: was it hit, how did it end, and what did it say?"""
-        moment = draw.random() * self.seconds
+        moment = draw.random() * 0.8 * self.seconds
         if kind == "no room to write":
             run = SoakRun(self.job, limits={resource.RLIMIT_FSIZE: int(2 ** draw.uniform(6, 17))})
             code = run.finish()

@@ -42,7 +42,7 @@ class Broken(Exception):
         self.kind = kind
 
 
-class NeedsCare(Exception):
+class NeedsCare(MemoryError):
     """Memory ran out in the ordinary way: what for can only be told with care."""
 
 

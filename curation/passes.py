@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 from curation.attempts import attempted
 from curation.document import QUARANTINE, RAW_LIMIT_BYTES
 from curation.duplicates import drop_duplicates, read_drops, with_cluster_size, write_keys
-from curation.guard import Broken, CarefulGuard, Guard, NeedsCare
+from curation.guard import Broken, CarefulGuard, Guard
 from curation.limits import BATCH_MEMORY_MB, Watchdog, limited_memory
 from curation.known_signals import KnownSignals
 from curation.manifest import Entry, Manifest
@@ -51,7 +51,7 @@ def run_shard(task: ShardTask) -> Entry:
     with attempted(task.job.output, task.unit, task.key, task.run_id) as attempt:
         with Watchdog(limits, attempt.note) if expendable() else contextlib.nullcontext() as watchdog:
             if not attempt.careful:
-                with contextlib.suppress(NeedsCare, MemoryError), limited_memory(limits.memory_mb + BATCH_MEMORY_MB):
+                with contextlib.suppress(MemoryError), limited_memory(limits.memory_mb + BATCH_MEMORY_MB):
                     return _revised(task) or _run_shard(task, Guard(watchdog))
             if watchdog is not None:
                 watchdog.rest()

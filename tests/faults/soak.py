@@ -159,7 +159,8 @@ class Soak:
         injected = self._strike(kind, run)
         code = run.finish()
         self._put_inputs_back()
-        return injected and code != 0, code, run.said
+        ended_well = code in (0, 3)  # after a signal, that means it came when all was done
+        return injected and not (ended_well and kind in ("interrupt once", "interrupt twice", "terminate")), code, run.said
 
     def _strike(self, kind: str, run: SoakRun) -> bool:
         if run.process.poll() is not None:

@@ -24,8 +24,8 @@ from curation.attempts import attempted
 from curation.document import QUARANTINE, RAW_LIMIT_BYTES
 from curation.duplicates import drop_duplicates, read_drops, with_cluster_size, write_keys
 from curation.guard import Broken, CarefulGuard, Guard
-from curation.limits import BATCH_MEMORY_MB, Watchdog, limited_memory
 from curation.known_signals import KnownSignals
+from curation.limits import BATCH_MEMORY_MB, Watchdog, limited_memory
 from curation.manifest import Entry, Manifest
 from curation.outcome import Outcome, add_counts, balance, counted, removed_table, single_hits, text_bytes
 from curation.pass_plan import ShardTask, plan_passes

@@ -154,8 +154,9 @@ class Soak:
         on_ray = kind.startswith("Ray: ")
         run = SoakRun(self.job, "2" if on_ray else "inline", {"clock": True} if "clock" in kind else {})
         if on_ray:
-            run.wait_until(lambda: bool(run.victims("raylet")), 120)
-        run.wait_until(lambda: False, moment)
+            run.wait_until(lambda: bool(run.victims("worker" if kind == "Ray: kill worker" else "raylet")), 120)
+        if kind != "Ray: kill worker":  # a worker lives no longer than its shard
+            run.wait_until(lambda: False, moment)
         injected = self._strike(kind, run)
         code = run.finish()
         self._put_inputs_back()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -135,6 +136,23 @@ def test_scores_are_those_of_sequences_one_by_one(model, tmp_path, task):
         alone = torch.cat([head(state) for state in read])
         assert torch.allclose(together[place], alone, atol=1e-5)
     assert float(nats.detach()) == pytest.approx(total, rel=1e-4)
+
+
+def test_fixed_shapes_change_nothing(model, tmp_path):
+    """As on CUDA: one width, and rows filled up to a power of two."""
+    saved = open_model(model, torch.device("cpu"))
+    config = load_finetune(write_yaml(tmp_path, model, "multiple_choice"))
+    items = read_items(config, saved, str(write_items(tmp_path / "items.jsonl", "multiple_choice", 7)))
+    reader = open_reader(saved, [items])
+    assert torch.allclose(reader.states_of(items.items), dataclasses.replace(reader, width=64).states_of(items.items), atol=1e-5)
+
+
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_cuda_learns_a_task(model, tmp_path):
+    write_items(tmp_path / "items.jsonl", "multiple_choice")
+    scores = finetune(load_finetune(write_yaml(tmp_path, model, "multiple_choice", device="cuda")))["scores"]
+    assert scores["accuracy"]["value"] > scores["chance"]["value"] + 0.05
 
 
 def test_texts_too_long_lose_tokens_where_they_say_least(model, tmp_path):

@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from train.attention import PLANS, Planner, choose_backend
-from train.batch import PackedBatch, packed_batch
+from train.batch import PackedBatch, empty_row, packed_batch
 from train.finetune_items import Item, Items
 from train.loss import cross_entropy
 from train.model import INITIAL_DEVIATION, Transformer
@@ -96,9 +96,11 @@ class Reader:
         return parts
 
     def _batch(self, sequences: Sequence[np.ndarray]) -> PackedBatch:
-        """One sequence a row, padded at its end."""
+        """One sequence a row, padded at its end; at a fixed width, rows are a power of two, so that shapes are few."""
         width = self.width or max(map(len, sequences))
         rows = [(np.pad(tokens, (0, width - len(tokens))), np.array([len(tokens)], np.int32), np.zeros(1, np.int64)) for tokens in sequences]
+        if self.width:
+            rows += [empty_row(width)] * (2 ** (len(rows) - 1).bit_length() - len(rows))
         return packed_batch(rows, 2 * len(rows) + 1).to(self.device)
 
 

@@ -4,9 +4,10 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 OUT := out/demo
 DATA ?= ../shared/data/sample ../shared/data/web
+EVAL ?= ../shared/data/eval
 BENCH ?= $(wildcard ../shared/data/bench/*.parquet)
 
-.PHONY: demo ablate-demo test soak lint bench oracle clean
+.PHONY: demo ablate-demo test soak lint bench oracle harness-parity clean
 
 demo: $(STAMP)
 	@$(BIN)/gristmill run examples/demo.yaml; code=$$?; [ $$code -eq 0 ] || [ $$code -eq 3 ] || exit $$code
@@ -45,12 +46,20 @@ bench: $(STAMP)
 oracle: $(STAMP) .venv-oracle/.installed
 	$(BIN)/python tests/oracle/compare.py $(DATA)
 
+# Log-likelihoods beside those of lm-evaluation-harness, which lives in an environment of its own: see docs/evaluate.md.
+harness-parity: $(STAMP) .venv-harness/.installed
+	PYTHONPATH=. .venv-harness/bin/python scripts/harness_parity.py $(EVAL)
+
 clean:
-	rm -rf $(VENV) .venv-oracle out *.egg-info
+	rm -rf $(VENV) .venv-oracle .venv-harness out *.egg-info
 
 $(STAMP): pyproject.toml constraints.txt scripts/install.sh
 	@sh scripts/install.sh $(VENV)
 	@touch $(STAMP)
+
+.venv-harness/.installed: scripts/harness.sh
+	@sh scripts/harness.sh $(BIN)/python .venv-harness
+	@touch $@
 
 .venv-oracle/.installed: scripts/oracle.sh
 	@sh scripts/oracle.sh $(BIN)/python .venv-oracle

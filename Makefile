@@ -7,7 +7,7 @@ DATA ?= ../shared/data/sample ../shared/data/web
 EVAL ?= ../shared/data/eval
 BENCH ?= $(wildcard ../shared/data/bench/*.parquet)
 
-.PHONY: demo ablate-demo test soak lint bench oracle harness-parity clean
+.PHONY: demo ablate-demo test soak lint fuzz bench oracle harness-parity clean
 
 demo: $(STAMP)
 	@$(BIN)/gristmill run examples/demo.yaml; code=$$?; [ $$code -eq 0 ] || [ $$code -eq 3 ] || exit $$code
@@ -30,6 +30,10 @@ soak: $(STAMP)
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
+
+# Ten minutes of hostile bytes for every reader and loader; tests/test_fuzzing.py is the short of it.
+fuzz: $(STAMP)
+	$(BIN)/python scripts/fuzz.py --minutes 10
 
 bench: $(STAMP)
 	$(BIN)/python benchmarks/signals.py

@@ -1,7 +1,7 @@
 """The columns of an input table as the columns of a document.
 
 Text, id, url, source, lang and lang_score are ours where the input has them in a usable type; every other column passes
-through unchanged, under `input_<name>` where its name is taken. Data stays in Arrow: a string column costs the check that
+through unchanged, under `input_<name>` where its name is taken, by these or by what removed/ adds. Data stays in Arrow: a string column costs the check that
 it is UTF-8 (1 GB/s), and only the rows of a column that fails it become Python objects. Ids are made one by one where the
 input has none.
 """
@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation.batches import Batch, Losses, ReadSettings, Unreadable
-from curation.document import DOCUMENT, RAW_LIMIT_BYTES, record_id
+from curation.document import DOCUMENT, RAW_LIMIT_BYTES, REMOVAL, record_id
 from curation.inputs import InputError
 
 
@@ -61,7 +61,7 @@ def _check_columns(schema: pa.Schema, settings: ReadSettings, own: dict[str, int
 
 def _extra_names(schema: pa.Schema, used: set[int]) -> Iterator[tuple[str, int]]:
     others = [index for index in range(len(schema)) if index not in used]
-    taken = set(DOCUMENT.names)
+    taken = {*DOCUMENT.names, *(name for name, _ in REMOVAL)}
     kept = {schema.field(index).name for index in others} - taken
     for index in others:
         name = schema.field(index).name

@@ -90,9 +90,17 @@ def stories(output: Path, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
             if rows[folder]:
                 row = rows[folder][0]
                 found[document_id] = _story(document_id, fate, row | _origin(output, row.pop("shard")), rows)
+                found[document_id]["same_id"] = _same_id(rows)
                 found[document_id]["kept_chain"] = kept.get(row.get("kept_id"), [])
                 break
     return found
+
+
+def _same_id(rows: dict[str, list[dict[str, Any]]]) -> list[dict[str, str]]:
+    """Fate and source of every document with this id, where there are several: ids are the input's, and need not be unique."""
+    fates = {"clean": "kept", "removed": "removed", "quarantine": "quarantined"}
+    same = [{"fate": fate, "source": row["source"], "reason": row.get("reason") or row.get("cause") or ""} for folder, fate in fates.items() for row in rows[folder]]
+    return same if len(same) > 1 else []
 
 
 def _origin(output: Path, shard: str) -> dict[str, Any]:
@@ -126,6 +134,9 @@ def _story(document_id: str, fate: str, row: dict[str, Any], rows: dict[str, lis
 def story_lines(found: dict[str, Any], text_chars: int = 300) -> list[str]:
     """The story as plain lines, safe to print."""
     lines = [f"document {visible(found['id'])}: {found['fate']}" + (f" by {found['reason']}" if found["reason"] else "")]
+    if found["same_id"]:
+        each = "; ".join(f"{same['fate']}{' by ' * bool(same['reason'])}{visible(same['reason'])} from {visible(same['source'])}" for same in found["same_id"][:10])
+        lines.append(f"  {len(found['same_id'])} documents have this id ({each}); this is the first, and edits, signals and clusters are of any of them")
     if found["error"]:
         lines.append(f"  error: {excerpt(found['error'], 500)}")
     lines += ["", "where it came from"]

@@ -228,7 +228,7 @@ def _parts(file: InputFile, shard_bytes: int) -> list[_Part]:
     try:
         with open_binary(file.path) as raw:
             return _row_group_parts(pq.read_metadata(raw), shard_bytes)
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeError) as error:  # names of columns may be no UTF-8
         if system_failed(error):
             raise
         return [(None, 0, None)]  # reading it will quarantine the file

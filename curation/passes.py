@@ -114,6 +114,7 @@ def _batches(task: ShardTask, output: ShardOutput) -> Iterator[pa.Table]:
         }  # fmt: skip
         details = {"skipped": batch.skipped, "repaired": batch.repaired, "causes": counted(batch.quarantined["cause"])}
         add_counts(output.counts, {"read": books | details})
+        output.write_ids(documents)
         yield documents
 
 

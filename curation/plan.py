@@ -18,6 +18,7 @@ from typing import Any
 
 from curation.batches import BATCH_BYTES
 from curation.executor import Workers, worker_count
+from curation.id_hashes import TITLE as COMPARED
 from curation.inputs import Shard, list_inputs, plan_shards
 from curation.job import LoadedJob
 from curation.manifest import Entry, Manifest
@@ -174,8 +175,8 @@ def _titles(job: LoadedJob) -> list[str]:
         titles += [step.title, *([DECIDED] if step.barrier else [])]
     titles += [DIVIDED] * (job.settings.partition != "none")
     if job.settings.pack is None:
-        return titles
-    return titles + [REHYDRATED] * (job.settings.pack.rehydrate == "removal_rates") + ["tokenizer", "tokenise", "pack"]
+        return [*titles, COMPARED]
+    return [*titles, COMPARED] + [REHYDRATED] * (job.settings.pack.rehydrate == "removal_rates") + ["tokenizer", "tokenise", "pack"]
 
 
 def _count_decided_again(run: RunState, shards: Sequence[Shard], step: Step) -> None:

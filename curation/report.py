@@ -10,6 +10,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from curation.books import BooksError, check_books, funnel, language_warnings, summed
+from curation.id_hashes import UNIT as ID_UNIT
+from curation.id_hashes import id_warnings
 from curation.manifest import Entry, Manifest
 from curation.run_directory import RunDirectoryError, read_run
 from curation.shards import whole_file, write_json
@@ -42,15 +44,17 @@ def numbers(output: Path) -> dict[str, Any]:
     rows = funnel(counts, stages)
     read, rules, clean = (counts.get(name, {}) for name in ("read", "rules", "clean"))
     packed = [entry.counts for entry in entries if entry.unit == "packed"]
+    ids = next((entry.counts[ID_UNIT] for entry in entries if entry.unit == ID_UNIT), {})
     return {
         "schema_version": 1,
         "in": rows[0]["in"], "kept": rows[-1]["kept"],
         "removed": sum(row["removed"] for row in rows), "quarantined": sum(row["quarantined"] for row in rows),
         "funnel": plain_funnel(counts, stages),
-        "warnings": [*language_warnings(counts, (run["job"]["language"] or {}).get("keep", ())), *_packing_warnings(packed)],
+        "warnings": [*language_warnings(counts, (run["job"]["language"] or {}).get("keep", ())), *id_warnings(ids), *_packing_warnings(packed)],
         "input": {**run["input"], "skipped": read.get("skipped", {}), "repaired": read.get("repaired", {})},
         "quarantine": _causes(entries, output),
         "rules": rules.get("rules", {}), "evidence": run.get("evidence", {}), "edits": dict(sorted((rules.get("edits", {}) | counts.get("lines", {}).get("edits", {}) | counts.get("substrings", {}).get("edits", {})).items())), "seconds": _seconds(entries),
+        "ids": ids,
         "languages": {"in": counts.get("language", {}).get("languages_in", {}), "kept": clean.get("languages", {})},
         "duplicates": _duplicates(entries, output), "near": _near(entries),
         "evaluation": _evaluation(entries, output),

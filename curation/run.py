@@ -18,6 +18,7 @@ from typing import Any
 from curation.barrier import decide, foretell
 from curation.books import check_books, summed
 from curation.executor import Workers, stop_workers
+from curation.id_hashes import count_ids
 from curation.inputs import Shard, list_inputs, plan_shards
 from curation.job import LoadedJob
 from curation.known_signals import remembered
@@ -112,6 +113,7 @@ def curate(run: RunState, shards: Sequence[Shard]) -> list[Entry]:
         entries = _run_pass(run, step, [task for task in tasks if task is not None])
         if step.barrier:
             drops = decide(run, step, entries)
+    count_ids(run, [entry for unit, entry in run.live.items() if unit.startswith("pass0/")])
     return list(entries.values())
 
 
@@ -131,7 +133,7 @@ def shard_task(run: RunState, step: Pass, shard: Shard, before: Entry | None, dr
 def _kept_path(entry: Entry | None, number: int) -> str | None:
     """The file of documents that a pass before the last handed on."""
     prefix = f"{WORK}/pass{number}/"
-    kept = [path for path in (entry.outputs if entry else ()) if path.startswith(prefix) and path.count(".") == 2]
+    kept = [path for path in (entry.outputs if entry else ()) if path.startswith(prefix) and path.endswith(".parquet") and path.count(".") == 2]
     return kept[0] if kept else None
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from curation.guard import Guard
+from curation.id_hashes import SUFFIX, IdWriter
 from curation.line_counts import LineCountWriter
 from curation.pass_plan import WORK, ShardTask
 from curation.shards import ShardWriter
@@ -15,6 +16,7 @@ from curation.stages.lines import count_units, line_judge
 from curation.window_files import WindowWriter
 
 BEFORE_RULES, REMOVED_BY_RULES = "before", "removed by rules"  # kinds of output that only the rules stage has
+IDS = "ids"  # a kind of output of the first pass
 LINE_COUNTS, WINDOWS = "line counts", "windows"  # kinds of output that barriers of lines and substrings read
 
 
@@ -36,6 +38,8 @@ class ShardOutput:
             return f"{WORK}/{step.name}/{number:05d}.keys.parquet"
         if kind == WINDOWS:
             return f"{WORK}/{step.name}/{number:05d}.windows"
+        if kind == IDS:
+            return f"{WORK}/{step.name}/{number:05d}{SUFFIX}"
         if kind == LINE_COUNTS:
             return f"{WORK}/{step.name}/{number:05d}.lines.arrow"
         if kind == BEFORE_RULES:
@@ -60,6 +64,12 @@ class ShardOutput:
         if LINE_COUNTS not in self.writers:
             self.writers[LINE_COUNTS] = LineCountWriter(self.task.job.output / self.path(LINE_COUNTS))
         self.writers[LINE_COUNTS].write(count_units(documents, line_judge(self.task.job.settings.lines)))
+
+    def write_ids(self, documents: pa.Table) -> None:
+        """Add the ids of a batch, as it was read, to those of the shard."""
+        if IDS not in self.writers:
+            self.writers[IDS] = IdWriter(self.task.job.output / self.path(IDS))
+        self.writers[IDS].write(documents["id"])
 
     def write_windows(self, documents: pa.Table) -> None:
         """Add the word windows of a batch to those of the shard."""

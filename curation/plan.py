@@ -173,10 +173,10 @@ def _titles(job: LoadedJob) -> list[str]:
     titles = []
     for step in plan_passes(job.stages):
         titles += [step.title, *([DECIDED] if step.barrier else [])]
-    titles += [DIVIDED] * (job.settings.partition != "none")
+    titles += [COMPARED] + [DIVIDED] * (job.settings.partition != "none")
     if job.settings.pack is None:
-        return [*titles, COMPARED]
-    return [*titles, COMPARED] + [REHYDRATED] * (job.settings.pack.rehydrate == "removal_rates") + ["tokenizer", "tokenise", "pack"]
+        return titles
+    return titles + [REHYDRATED] * (job.settings.pack.rehydrate == "removal_rates") + ["tokenizer", "tokenise", "pack"]
 
 
 def _count_decided_again(run: RunState, shards: Sequence[Shard], step: Step) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from curation import partitions
@@ -60,6 +60,7 @@ def test_documents_are_divided_by_language_and_swept_when_no_longer_asked_for(tm
     assert found(output, "source") == {"web": {"d0", "d1"}, "books": {"d2", "d4"}, "a%2Fb": {"d3"}, "%2E%2E": {"d5"}}
 
 
+@settings(deadline=None)
 @given(st.text(max_size=300))
 def test_folder_names_are_plain(value):
     name = folder_name(value)

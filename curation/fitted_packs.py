@@ -201,6 +201,7 @@ def pack_text(fit: LanguageFit, name: str, settings: FitSettings, sources: Seque
         "# Made of:", *(f"#   {source['name']} sha256 {source['sha256']}" for source in sources), *(f"# {line}" for line in note.splitlines()),
         f"pack: {name}",
         f"about: The rules of {settings.like} with thresholds and stop words fitted to reference texts in this language.{score}",
+        "source: gristmill fit-thresholds, after https://arxiv.org/abs/2506.20920",
         f"extends: [{settings.like}]",
         f"languages: [{quoted(fit.code)}]",
     ]  # fmt: skip

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from curation.books import BooksError, check_books, funnel, language_warnings, summed
 from curation.id_hashes import UNIT as ID_UNIT
 from curation.id_hashes import id_warnings
+from curation.language_drops import drop_rows, drop_warnings
 from curation.manifest import Entry, Manifest
 from curation.run_directory import RunDirectoryError, read_run
 from curation.shards import whole_file, write_json
@@ -45,17 +46,19 @@ def numbers(output: Path) -> dict[str, Any]:
     read, rules, clean = (counts.get(name, {}) for name in ("read", "rules", "clean"))
     packed = [entry.counts for entry in entries if entry.unit == "packed"]
     ids = next((entry.counts[ID_UNIT] for entry in entries if entry.unit == ID_UNIT), {})
+    dropped = drop_rows(rules.get("pack_languages", {}))
     return {
         "schema_version": 1,
         "in": rows[0]["in"], "kept": rows[-1]["kept"],
         "removed": sum(row["removed"] for row in rows), "quarantined": sum(row["quarantined"] for row in rows),
         "funnel": plain_funnel(counts, stages),
-        "warnings": [*language_warnings(counts, (run["job"]["language"] or {}).get("keep", ())), *id_warnings(ids), *_packing_warnings(packed)],
+        "warnings": [*language_warnings(counts, (run["job"]["language"] or {}).get("keep", ())), *id_warnings(ids), *drop_warnings(dropped), *_packing_warnings(packed)],
         "input": {**run["input"], "skipped": read.get("skipped", {}), "repaired": read.get("repaired", {})},
         "quarantine": _causes(entries, output),
         "rules": rules.get("rules", {}), "evidence": run.get("evidence", {}), "edits": dict(sorted((rules.get("edits", {}) | counts.get("lines", {}).get("edits", {}) | counts.get("substrings", {}).get("edits", {})).items())), "seconds": _seconds(entries),
         "ids": ids,
         "languages": {"in": counts.get("language", {}).get("languages_in", {}), "kept": clean.get("languages", {})},
+        "pack_languages": dropped,
         "duplicates": _duplicates(entries, output), "near": _near(entries),
         "evaluation": _evaluation(entries, output),
         "packed": packed[0] if packed else {},
@@ -163,7 +166,7 @@ def markdown(report: dict[str, Any]) -> str:
     keys = ("in", "removed", "quarantined", "kept", "in_bytes", "kept_bytes")
     lines += ["## Funnel", "", *_table(["stage", *(k.replace("_", " ") for k in keys)], [[r["stage"], *(r[k] for k in keys)] for r in report["funnel"]]), ""]
     lines += _rules_section(report) + _evidence_section(report) + _edits_section(report) + _time_section(report)
-    lines += _language_section(report) + _duplicates_section(report)
+    lines += _language_section(report) + _pack_language_section(report["pack_languages"]) + _duplicates_section(report)
     lines += _evaluation_section(report["evaluation"])
     lines += _named_section("Quarantine", "records by cause", report["quarantine"])
     lines += _named_section("Input", "records that are no documents, by reason", report["input"]["skipped"])
@@ -216,6 +219,16 @@ def _language_section(report: dict[str, Any]) -> list[str]:
         return []
     rows = [[name or "unknown", before.get(name, 0) if before else "", after.get(name, 0)] for name in names]
     return ["## Languages", "", *_table(["language", "in", "kept"], rows), ""]
+
+
+def _pack_language_section(rows: list[dict[str, Any]]) -> list[str]:
+    """What packs drop of each language: those of which they drop much, most first."""
+    flagged = sorted((row for row in rows if row["flagged"]), key=lambda row: (-row["share"], row["pack"], row["language"]))
+    if not flagged:
+        return []
+    cells = [[r["pack"], r["language"] or "unknown", r["documents"], f"{r['share']:.1%}", "" if r["others"] is None else f"{r['others']:.1%}"] for r in flagged]
+    about = "Languages of which a pack drops more than 15 % of the documents. Where they are good, its thresholds do not fit: see docs/fit-thresholds.md."
+    return ["## Packs and languages", "", about, "", *_table(["pack", "language", "documents", "dropped", "of all others"], cells), ""]
 
 
 def _duplicates_section(report: dict[str, Any]) -> list[str]:

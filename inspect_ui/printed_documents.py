@@ -13,6 +13,7 @@ from inspect_ui.printed_tables import View
 from inspect_ui.reading import DocumentView, Span
 from inspect_ui.session import ListRow, Session
 from inspect_ui.tables import percent, short, table
+from rules.line_forms import LINE_FORMS
 from rules.visible import visible
 
 
@@ -63,7 +64,7 @@ def _text_lines(view: DocumentView) -> list[str]:
     width, found = len(str(len(view.line_starts))), []
     for number in range(1, len(view.line_starts) + 1):
         spans = marks.get(number, [])
-        mark = "-" if any(span.whole_line for span in spans) else "~" if any(span.action in ("trim", "replace") for span in spans) else "*" if spans else " "
+        mark = "-" if any(span.whole_line for span in spans) else "~" if any(span.action in ("trim", "replace", *LINE_FORMS) for span in spans) else "*" if spans else " "
         rules = f"   [{', '.join(dict.fromkeys(span.rule for span in spans))}]" if spans else ""
         found.append(f"{number:>{width}} {mark} {visible(view.line(number))}{rules}".rstrip())
     return found

@@ -42,7 +42,7 @@ class RuleRow:
         return plain | self.score.as_dict()
 
 
-LINE_ACTIONS = {"drop": "drop line", "trim": "trim line", "replace": "replace in line"}
+LINE_ACTIONS = {"drop": "drop line", "trim": "trim line", "replace": "replace in line", "ftfy": "repair line", "nfc": "line in NFC", "nfkc": "line in NFKC"}
 
 
 def rule_rows(judged: Judged, labelled: Judgements) -> list[RuleRow]:

@@ -20,6 +20,7 @@ from rules.line_conditions import Plan
 from rules.line_edits import EDIT_ROWS as EDIT_ROWS  # part of this file's interface
 from rules.line_edits import characters_of, edit_table, edited_documents, joined_texts
 from rules.line_filter import LineFilter, line_filter
+from rules.line_forms import LINE_FORMS, reformed
 from rules.line_signals import split_lines
 from rules.line_state import ORIGINAL, Lines
 from rules.pack_files import file_key, measure_file
@@ -202,7 +203,7 @@ def _rewrite(lines: Lines, candidates: _Candidates, number: int, rule: Rule, hit
     if not len(hit):
         return
     before = lines.texts(hit)
-    after = pc.replace_substring_regex(before, rule.match, rule.with_)
+    after = reformed(rule.lines, before) if rule.lines in LINE_FORMS else pc.replace_substring_regex(before, rule.match, rule.with_)
     differs = pc.not_equal(before, after)
     hit = hit[differs.to_numpy(zero_copy_only=False)]
     if len(hit):

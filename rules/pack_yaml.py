@@ -101,7 +101,7 @@ class RuleYaml:
     languages: tuple[str, ...] = key("only documents in these languages", ())
     drop_when: dict[str, str | list[str]] = key("document rule: signal: comparison. Several signals: all hold. A list: one holds", dict)
     url: UrlYaml | None = key("document rule about the URL", None)
-    lines: Literal["drop", "trim", "replace"] | None = key("line rule: drop the line, trim the match, or replace it", None)
+    lines: Literal["drop", "trim", "replace", "ftfy", "nfc", "nfkc"] | None = key("line rule: drop the line, trim the match, or replace it; ftfy: repair encodings; nfc, nfkc: normal forms", None)
     match: str | None = key("RE2 pattern over one line; without `lines` a matching line drops the document", None)
     with_: str = key("what the match becomes; \\1 is the first group", "", yaml="with")
     when: dict[str, str | list[str]] = key("line rule: line signal: comparison", dict)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from rules.languages import normalise
+from rules.line_forms import LINE_FORMS, form_pattern
 from rules.line_signals import LINE_SIGNALS
 from rules.pack_files import FILE_SIGNALS, PackFile, file_key, spelled
 from rules.pack_yaml import PartialRuleYaml, RuleYaml
@@ -87,6 +88,9 @@ class RuleReader:
         if shape is None:
             return None
         fields |= _plain_fields(shape)
+        if shape.lines in LINE_FORMS and whole.get("match") is None:
+            fields["match"] = form_pattern(shape.lines)
+            data = data | {"match": None}
         given = {"with_" if key == "with" else key for key in data}
         if parent:
             fields = {key: value for key, value in fields.items() if key in given}
@@ -223,7 +227,7 @@ class RuleReader:
                 fail("drop_when", "drop_when needs at least one signal")
             for key in sorted(has - {"drop_when", "url"}):
                 fail(key, f"{key} does not go with {'drop_when' if 'drop_when' in has else 'url'}")
-        elif "lines" in has and not has & {"match", "when"}:
+        elif "lines" in has and not has & {"match", "when"} and whole["lines"] not in LINE_FORMS:
             fail("lines", "a line rule needs match or when")
         if whole.get("lines") in ("trim", "replace") and "match" not in has:
             fail("lines", f"lines: {whole['lines']} needs match")

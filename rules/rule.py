@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from rules.evidence import Evidence
+from rules.line_forms import form_version
 from rules.pack_files import PackFile
 from rules.places import KeyPath, Located
 from rules.tokenizers import TokenizerFile
@@ -88,7 +89,7 @@ class Rule:
     languages: tuple[str, ...] = ()
     drop_when: tuple[Condition, ...] = ()
     url: UrlTest | None = None
-    lines: Literal["drop", "trim", "replace"] | None = None
+    lines: Literal["drop", "trim", "replace", "ftfy", "nfc", "nfkc"] | None = None
     match: str | None = None
     with_: str = ""
     when: tuple[Condition, ...] = ()
@@ -119,7 +120,7 @@ class Rule:
         url = self.url and [self.url.host and self.url.host.sha256, self.url.path and self.url.path.sha256, self.url.words and self.url.words.sha256]
         return [
             self.form, self.languages, self.except_languages, self.lines, self.match, self.with_, conditions_text(self.when), self.within,
-            url, self.url and [self.url.at_least, self.url.match],
+            url, self.url and [self.url.at_least, self.url.match], *filter(None, [form_version(self.lines or "")]),
         ]  # fmt: skip
 
 

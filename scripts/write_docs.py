@@ -54,7 +54,7 @@ def what(rule: Rule) -> str:
     if rule.action == "off":
         return "off"
     if rule.lines:
-        return f"{rule.lines} lines"
+        return {"ftfy": "repair lines with ftfy", "nfc": "lines in NFC", "nfkc": "lines in NFKC"}.get(rule.lines, f"{rule.lines} lines")
     if rule.drop_when:
         conditions = " and ".join(f"{c.signal} {' or '.join(map(str, c.any_of))}" for c in rule.drop_when)
         return f"{rule.action}: {conditions}"

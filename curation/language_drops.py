@@ -1,0 +1,67 @@
+"""What each pack drops of each language: where rules that fit one language do harm in another, it shows here.
+
+A pack for the web may rightly drop half of everything. A language of which it drops far more than of all others is the
+sign of thresholds that do not fit; so is a pack for one language that drops much of it, if the documents are good.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from rules.engine import Applied
+from rules.rule import Pack
+
+FLAGGED = 0.15  # share of a language's documents from which a pack is pointed out
+OUT_OF_LINE = 2.0  # times the share of all languages, from which it is warned of
+FEWEST = 20  # documents of a language that a share says anything about
+
+
+def drop_counts(languages: pa.ChunkedArray | pa.Array, applied: Applied, packs: Sequence[Pack]) -> dict[str, dict[str, dict[str, int]]]:
+    """Pack -> language (empty: unknown) -> documents that the pack is about, and how many of them it drops.
+
+    A pack that names languages is about these; where no document has a language, about all."""
+    codes = pc.fill_null(languages.cast(pa.string()), "")
+    unknown = pc.all(pc.equal(codes, "")).as_py()
+    found: dict[str, dict[str, dict[str, int]]] = {}
+    for pack in packs:
+        dropped = np.zeros(len(codes), bool)
+        for rule in pack.rules:
+            if rule.action == "drop":
+                dropped |= applied.rule_hits.get(f"{pack.name}/{rule.id}", False)
+        table = pa.table({"lang": codes, "documents": np.ones(len(codes), np.int64), "dropped": dropped.astype(np.int64)})
+        if pack.languages and not unknown:
+            table = table.filter(pc.is_in(table["lang"], value_set=pa.array(pack.languages, pa.string())))
+        rows = table.group_by("lang").aggregate([("documents", "sum"), ("dropped", "sum")]).to_pylist()
+        found[pack.name] = {row["lang"]: {"documents": row["documents_sum"], "dropped": row["dropped_sum"]} for row in sorted(rows, key=lambda row: row["lang"])}
+    return found
+
+
+def drop_rows(counts: Mapping[str, Mapping[str, Mapping[str, int]]]) -> list[dict[str, Any]]:
+    """One row for a pack and a language with enough documents: the share dropped, whether it is flagged, and whether it is out
+    of line with what the pack drops of all languages together."""
+    rows = []
+    for pack, languages in counts.items():
+        documents, dropped = (sum(one[key] for one in languages.values()) for key in ("documents", "dropped"))
+        for code, one in sorted(languages.items()):
+            if one["documents"] >= FEWEST:
+                share = one["dropped"] / one["documents"]
+                others = (dropped - one["dropped"]) / (documents - one["documents"]) if documents > one["documents"] else None
+                flagged = share > FLAGGED
+                out_of_line = flagged and others is not None and share > OUT_OF_LINE * others
+                rows.append({"pack": pack, "language": code, **one, "share": share, "others": others, "flagged": flagged, "out_of_line": out_of_line})
+    return rows
+
+
+def drop_warnings(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Languages of which a pack drops far more than of the others."""
+    return [
+        f"pack {row['pack']} drops {row['share']:.0%} of {row['documents']:,} documents in {row['language'] or 'no known language'}, and {row['others']:.0%} of"
+        " all others: its thresholds may not fit the language (gristmill fit-thresholds)"
+        for row in rows
+        if row["out_of_line"]
+    ]

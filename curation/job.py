@@ -21,7 +21,7 @@ from curation.ray_start import RaySettings
 from curation.readers import ReadSettings
 from curation.stages.decontaminate import DecontaminateSettings
 from curation.stages.exact import ExactSettings
-from curation.stages.language import LanguageSettings, is_named
+from curation.stages.language import LanguageSettings, check_model, is_named
 from curation.stages.lines import LinesSettings
 from curation.stages.near import NearSettings
 from curation.stages.pack import PackSettings
@@ -141,7 +141,7 @@ def load_job(path: str | Path) -> LoadedJob:
     data = located.data if isinstance(located.data, dict) else {}
     packs = read_packs(data.get("packs"), located, path.parent, problems, tokenizer=_tokenizer_of(data, path.parent))
     if job is not None:
-        problems += _file_problems(job, located, path.parent) + _evaluation_problems(job, located, path.parent) + _against_problems(job, located, path.parent) + _order_problems(job, located)
+        problems += _file_problems(job, located, path.parent) + _model_problems(job, located, path.parent) + _evaluation_problems(job, located, path.parent) + _against_problems(job, located, path.parent) + _order_problems(job, located)
         problems += _worker_problems(job, located) + _memory_problems(job, located) + _rehydrate_problems(job, located)
     if problems:
         raise Problems(problems)
@@ -213,6 +213,17 @@ def _file_problems(job: Job, located: Located, folder: Path) -> list[Problem]:
     if job.language is not None and not is_named(job.language.model):
         named.append((("language", "model"), job.language.model))
     return [located.problem(at, "R103", f"no file {str(folder / name)!r}") for at, name in named if name and not (folder / name).is_file()]
+
+
+def _model_problems(job: Job, located: Located, folder: Path) -> list[Problem]:
+    """A language model that is a file and no model; one by URL is seen when the run fetches it."""
+    if job.language is None or is_named(job.language.model) or not (folder / job.language.model).is_file():
+        return []
+    try:
+        check_model(str(folder / job.language.model))
+    except (ValueError, OSError) as error:
+        return [located.problem(("language", "model"), "R103", str(error))]
+    return []
 
 
 def _nothing_given(located: Located) -> list[Problem]:

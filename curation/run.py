@@ -38,6 +38,7 @@ from curation.run_state import RunState, file_entry
 from curation.shard_numbers import number_shards
 from curation.shards import file_sha256
 from curation.stages.decontaminate import items_line
+from curation.stages.language import check_model
 from curation.stages.pack import check_carried, fit_tokenizer, tokenise_shard, write_packed
 from curation.stored_run import publish_end, publish_start, stored
 from curation.supervision import run_id
@@ -73,6 +74,8 @@ def run_job(
         try:
             shards = number_shards(plan_shards(files), job.output)
             publish_start(job.output)
+            if job.settings.language is not None:
+                check_model(job.settings.language.model)
             clean = curate(run, shards)
             divide(run, clean)
             if job.settings.pack:

@@ -7,8 +7,10 @@ import pyarrow.parquet as parquet
 import pytest
 
 from curation.document import DOCUMENT
+from curation.job import load_job
 from curation.language_id.judging import judge
 from curation.language_id.models import model_path
+from curation.run import run_job
 from curation.stages import language as stage
 from curation.stages.language import (
     VENDORED,
@@ -231,5 +233,13 @@ def test_settings_that_make_no_sense(tmp_path):
     job.write_text("min_score: 0.5\nkeep: [en, germn]\n")
     with pytest.raises(Problems, match=r"job\.yaml:2:\d+.*unknown language 'germn', did you mean 'german'"):
         build(LanguageSettings, load(job))
+    (tmp_path / "notes.bin").write_text("no model, though it is a file that is there and that is long enough")
+    (tmp_path / "whole.yaml").write_text("input: in\noutput: out\nlanguage: {model: notes.bin}\n")
+    with pytest.raises(Problems, match=r"whole\.yaml:3:\d+.*notes\.bin is not a fastText model"):
+        load_job(tmp_path / "whole.yaml")
+    (tmp_path / "in.jsonl").write_text('{"text": "a text"}\n')
+    (tmp_path / "url.yaml").write_text("input: in.jsonl\noutput: out\nworkers: inline\nlanguage: {model: 'local:///nowhere/model.bin'}\n")
+    with pytest.raises(FileNotFoundError, match="cannot fetch the language model"):  # and not: every document in quarantine
+        run_job(load_job(tmp_path / "url.yaml"))
     job.write_text("keep: [no, nb]\n")
     assert build(LanguageSettings, load(job)).kept_codes == ["no", "no"]

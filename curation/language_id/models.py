@@ -124,6 +124,14 @@ def load_model(name: str) -> Judge:
     return FastTextIdentifier(path)
 
 
+def check_model(name: str) -> None:
+    """Fetch a model that is elsewhere, and see that it is one, before documents are given to it. Raises as `load_model`."""
+    from curation.language_id.model_file import read_header
+
+    if read_header(model_path(name)).readable:
+        load_model(name)  # all of it is read; what fastText runs may be gigabytes, and the worker reads it
+
+
 @functools.cache
 def label_code(label: str, model: str) -> str:
     """The language code of a model's label; the label itself where it names no language of ISO 639."""

@@ -16,13 +16,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation.language_id.judging import Judged, Windows, judge, judge_lines, languages_of_lines, line_fractions
-from curation.language_id.models import VENDORED, is_named, label_code, load_model, model_identity
+from curation.language_id.models import VENDORED, check_model, is_named, label_code, load_model, model_identity
 from curation.outcome import Outcome, counted, removed_table, single_hits
 from rules.languages import normalise
 from rules.places import SettingError
 from rules.scripts import fraction_in, letters_of, main_scripts, script_counts, scripts_of
 
-__all__ = ["VENDORED", "LanguageSettings", "filter_language", "identify", "is_named", "keeps", "label_code", "load_model", "model_identity"]
+__all__ = ["VENDORED", "LanguageSettings", "check_model", "filter_language", "identify", "is_named", "keeps", "label_code", "load_model", "model_identity"]
 
 # Why a document was removed, in the order in which the reasons are looked at.
 OTHER, LOW_SCORE, OTHER_SCRIPT, MIXED_LINES = "language/other", "language/min_score", "language/script", "language/min_line_frac"

@@ -24,6 +24,7 @@ from train.scaling.budget import (
     seeds_needed,
     smallest_difference,
 )
+from train.scaling.grid_runs import seed_deviation
 from train.scaling.plan import Grid, data_facts, make_plan, write_plan
 from train.scaling.shapes import WIDTHS, family, nearest, shape
 from train.sizes import parameter_counts, training_flops
@@ -79,6 +80,7 @@ def test_a_run_spends_what_it_was_given(dim, log_flops):
 
 def test_batch_and_rate_are_those_of_the_published_ladder():
     assert learning_rate(108_000_000, 2048 * 160) == 0.00235
+    assert learning_rate(10_000, 1e9) == 0.01
     assert learning_rate(8 * 108_000_000, 4 * 2048 * 160) == pytest.approx(0.00235 / 2, rel=0.01)
     assert learning_rate(108_000_000, 2048 * 40) == pytest.approx(0.00235 / 2, rel=0.01)  # a quarter of the batch
     with pytest.raises(TrainError, match="less than one row"):
@@ -95,6 +97,14 @@ def test_the_smallest_difference_is_seen_four_times_of_five(known):
     assert (differences.mean(1) / error > threshold).mean() == pytest.approx(0.8, abs=0.015)
     assert seeds_needed(deviation, least * 1.0001, known) == seeds
     assert smallest_difference(deviation, 1, known=False) == math.inf
+
+
+def test_the_deviation_between_seeds_is_pooled_over_cells():
+    random = np.random.default_rng(0)
+    rows = [{"params": size, "budget": 1.0, "loss": (3 + size) * np.exp(0.01 * random.standard_normal())} for size in range(200) for _ in range(3)]
+    deviation, cells = seed_deviation(rows)
+    assert cells == 200 and deviation == pytest.approx(0.01, rel=0.1)
+    assert seed_deviation(rows[::3]) is None
 
 
 def test_data_facts_are_counted(packed):

@@ -107,7 +107,7 @@ def run(
         if as_json:
             _say([json_line({"schema_version": 1, "runs": rows, "planned": len(runs), "points": points})])
             return
-        _say(result_lines(rows, len(runs)) + ([f"points of {len(tasks)} tasks: {out / 'points.csv'}"] if tasks else []))
+        _say(result_lines(rows, len(runs), grid_runs.seed_deviation(rows)) + ([f"points of {len(tasks)} tasks: {out / 'points.csv'}"] if tasks else []))
 
 
 

@@ -22,6 +22,7 @@ from train.sizes import parameter_counts, training_flops
 LEAST_STEPS = 400
 WARMUP_FRAC, MOST_WARMUP_STEPS = 0.1, 2000
 REFERENCE_PARAMS, REFERENCE_BATCH_TOKENS, REFERENCE_RATE = 108e6, 2048 * 160, 0.0047 / 2
+MOST_RATE = 0.01  # the rule was made for models of 190 M parameters and more; for tiny ones it would go on rising
 CONFIDENCE, POWER = 0.95, 0.8
 _BUDGET = re.compile(r"([0-9.]+(?:e[+-]?[0-9]+)?)[ _-]*(|flops?|(?:gpu|cpu|device)?[ _-]*h(?:ours?)?)", re.IGNORECASE)
 
@@ -110,9 +111,9 @@ def batch_tokens(params_non_embedding: int) -> float:
 
 
 def learning_rate(params_non_embedding: int, tokens_of_a_batch: float) -> float:
-    """The peak learning rate of the rule, for a batch no larger than the rule's; three figures."""
+    """The peak learning rate of the rule, at most MOST_RATE at the rule's batch and less for a smaller one; three figures."""
     smaller = min(1.0, tokens_of_a_batch / batch_tokens(params_non_embedding))
-    rate = REFERENCE_RATE * (params_non_embedding / REFERENCE_PARAMS) ** (-1 / 3) * math.sqrt(smaller)
+    rate = min(REFERENCE_RATE * (params_non_embedding / REFERENCE_PARAMS) ** (-1 / 3), MOST_RATE) * math.sqrt(smaller)
     return float(f"{rate:.3g}")
 
 

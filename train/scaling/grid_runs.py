@@ -6,16 +6,19 @@ both), so the same call resumes a grid wherever it stopped; also one that other 
 
 from __future__ import annotations
 
+import math
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from train.config import TrainConfig, TrainError, load_config, resolve
 from train.handoff import HandoffError, manifest_sha256, read_manifest
 from train.on_ray import listen_here_alone, start_ray
-from train.run_folder import CHECKPOINTS, finished_summary
+from train.run_folder import finished_summary
 from train.scaling.plan import RUNS, read_record
 from train.scaling.runs import write_table
 
@@ -110,8 +113,19 @@ def collect(out: Path, runs: list[Member]) -> list[dict[str, Any]]:
     return rows
 
 
-def started(run: Member) -> bool:
-    return (run.folder / CHECKPOINTS).exists()
+def seed_deviation(rows: Sequence[dict[str, Any]]) -> tuple[float, int] | None:
+    """How much losses of seeds differ as a share of the loss, and in how many cells of the grid that was seen.
+
+    The deviation within cells of one size and budget, pooled; None where no cell has two seeds.
+    """
+    cells: dict[tuple, list[float]] = {}
+    for row in rows:
+        cells.setdefault((row["params"], row["budget"]), []).append(math.log(row["loss"]))
+    several = [np.array(losses) for losses in cells.values() if len(losses) > 1]
+    if not several:
+        return None
+    squares = sum(float(((losses - losses.mean()) ** 2).sum()) for losses in several)
+    return math.sqrt(squares / sum(len(losses) - 1 for losses in several)), len(several)
 
 
 def _row(run: Member, summary: dict[str, Any]) -> dict[str, Any]:

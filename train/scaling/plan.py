@@ -191,8 +191,8 @@ def _too_small(flops: float, grid: Grid, facts: DataFacts) -> str:
     smallest = parameter_counts(family(facts.vocab_size, facts.context)[0]).matrix
     return (
         f"a budget of {flops:.3g} FLOPs does not fit this grid: its smallest models would be too small to differ (the least there is has {smallest:.3g} "
-        f"weights in matrices, with a vocabulary of {facts.vocab_size:,}). Raise --budget to {enough:.2g}, ask for fewer "
-        f"--budgets or --sizes, or pack with a smaller vocabulary."
+        f"weights in matrices, with a vocabulary of {facts.vocab_size:,}). Raise --budget to {enough:.2g}, lower "
+        f"--budgets, --sizes or --tokens-per-param, or pack with a smaller vocabulary."
     )
 
 

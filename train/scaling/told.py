@@ -31,14 +31,17 @@ def plan_lines(record: dict[str, Any], out: str) -> list[str]:
     return lines
 
 
-def result_lines(rows: list[dict[str, Any]], of: int) -> list[str]:
-    """The finished runs as a table."""
+def result_lines(rows: list[dict[str, Any]], of: int, deviation: tuple[float, int] | None) -> list[str]:
+    """The finished runs as a table, and how much their seeds differ (grid_runs.seed_deviation)."""
     lines = [f"{'run':<34}{'params':>9}{'tokens':>9}{'FLOPs':>9}{'nats/token':>12}{'bits/byte':>11}"]
     lines += [
         f"{row['run']:<34}{short(row['params']):>9}{short(row['tokens']):>9}{row['flops']:>9.2g}{row['loss']:>12.4f}"
         + (f"{row['bits_per_byte']:>11.4f}" if row["bits_per_byte"] is not None else f"{'-':>11}")
         for row in rows
     ]
+    if deviation:
+        share, cells = deviation
+        lines.append(f"seeds differ by {share:.2%} of the loss ({cells} cells): plan with --seed-deviation {share:.2g}")
     return [*lines, f"{len(rows)} of {of} runs finished"]
 
 

@@ -43,7 +43,7 @@ def numbers(output: Path) -> dict[str, Any]:
         message = f"the run in {str(output)!r} is not finished, or its files were changed ({error}); go on with `gristmill run {run['job_file']}`"
         raise RunDirectoryError(message) from error
     rows = funnel(counts, stages)
-    read, rules, clean = (counts.get(name, {}) for name in ("read", "rules", "clean"))
+    read, language, rules, clean = (counts.get(name, {}) for name in ("read", "language", "rules", "clean"))
     packed = [entry.counts for entry in entries if entry.unit == "packed"]
     ids = next((entry.counts[ID_UNIT] for entry in entries if entry.unit == ID_UNIT), {})
     dropped = drop_rows(rules.get("pack_languages", {}))
@@ -57,7 +57,7 @@ def numbers(output: Path) -> dict[str, Any]:
         "quarantine": _causes(entries, output),
         "rules": rules.get("rules", {}), "evidence": run.get("evidence", {}), "edits": dict(sorted((rules.get("edits", {}) | counts.get("lines", {}).get("edits", {}) | counts.get("substrings", {}).get("edits", {})).items())), "seconds": _seconds(entries),
         "ids": ids,
-        "languages": {"in": counts.get("language", {}).get("languages_in", {}), "kept": clean.get("languages", {})},
+        "languages": {"in": language.get("languages_in", {}), "kept": clean.get("languages", {}), "script_mismatch": language.get("script_mismatch", {})},
         "pack_languages": dropped,
         "duplicates": _duplicates(entries, output), "near": _near(entries),
         "evaluation": _evaluation(entries, output),
@@ -218,7 +218,11 @@ def _language_section(report: dict[str, Any]) -> list[str]:
     if not names:
         return []
     rows = [[name or "unknown", before.get(name, 0) if before else "", after.get(name, 0)] for name in names]
-    return ["## Languages", "", *_table(["language", "in", "kept"], rows), ""]
+    other_script = report["languages"]["script_mismatch"]
+    if not other_script:
+        return ["## Languages", "", *_table(["language", "in", "kept"], rows), ""]
+    rows = [[*row, other_script.get(name, 0)] for name, row in zip(names, rows)]
+    return ["## Languages", "", *_table(["language", "in", "kept", "in a script of no such language"], rows), ""]
 
 
 def _pack_language_section(rows: list[dict[str, Any]]) -> list[str]:

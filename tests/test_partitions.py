@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
@@ -89,3 +90,19 @@ def test_an_earlier_run_must_have_compared_within_the_same(tmp_path):
     old = run(tmp_path / "old", "exact: {}")
     with pytest.raises(DuplicatesError, match="within: corpus, this job says language"):
         run(tmp_path / "new", f"exact: {{within: language}}\nagainst: {old}")
+
+
+def test_the_report_tells_which_languages_are_in_a_script_of_others(tmp_path, monkeypatch):
+    """The model is made to call Latin letters Russian, which by itself it does not."""
+    from curation.language_id.judging import judge
+    from curation.report import markdown, numbers
+    from curation.stages import language
+
+    def russian(texts, settings):
+        found = judge(texts)
+        return found._replace(languages=pa.array(["ru"] * len(found.languages)))
+
+    monkeypatch.setattr(language, "_judged", russian)
+    output = run(tmp_path, "language: {script: tag}")
+    assert numbers(output)["languages"]["script_mismatch"] == {"ru": len(ROWS)}
+    assert "| ru | 6 | 6 | 6 |" in markdown(numbers(output)) and "in a script of no such language" in markdown(numbers(output))

@@ -25,6 +25,7 @@ class ReadSettings:
     text_column: str = "text"
     id_column: str = "id"
     max_record_bytes: int = 256 << 20  # decompressed; a larger record is quarantined
+    max_page_bytes: int = 32 << 20  # of HTML; parsing takes some 20 times as much memory
     html: Literal["resiliparse", "trafilatura"] = field(default="resiliparse", metadata={"internal": True})  # of `extract`
     main_content: bool = field(default=True, metadata={"internal": True})
 

@@ -149,6 +149,8 @@ def looks_like_html(data: bytes) -> bool:
 
 def html_text(html: str, settings: ReadSettings) -> str:
     """The text of a page: main content where `settings` ask for it. Raises Unreadable."""
+    if len(html) > settings.max_page_bytes:
+        raise Unreadable("html-too-large", f"the page has {len(html):,} characters; read.max_page_bytes is {settings.max_page_bytes:,}")
     refuse_hostile(html)
     extractor = _with_trafilatura if settings.html == "trafilatura" else _with_resiliparse
     try:

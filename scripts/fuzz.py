@@ -1,6 +1,6 @@
 """Fuzz every reader, and the loaders of packed data, of rule packs and of jobs, guided by coverage: `python scripts/fuzz.py --minutes 10`.
 
-A crash, a hang (an input that takes more than 30 seconds) or a broken promise ends it with status 1; the input is kept and
+A crash, a hang (an input that takes more than a minute) or a broken promise ends it with status 1; the input is kept and
 named. The same --seed tries the same inputs in the same order.
 """
 
@@ -23,7 +23,7 @@ from fuzzing import check_packed, check_reader, check_rules, guided, rule_seeds,
 from curation.job import load_job  # noqa: E402
 from curation.run import run_job  # noqa: E402
 
-HANG_SECONDS = 30
+HANG_SECONDS = 60
 
 
 def fuzz(name: str, check, corpus, seconds: float, seed: int, kept: Path) -> int:
@@ -52,15 +52,14 @@ def main() -> None:
     chosen.keep.mkdir(parents=True, exist_ok=True)
     print(f"the input that is tried is kept in {chosen.keep}", flush=True)
     with tempfile.TemporaryDirectory() as temporary:
-        folder = Path(temporary)
-        job = load_job(write_job(folder / "job.yaml", write_corpus(folder / "corpus")))
+        folder, minutes, common = Path(temporary), chosen.minutes, (chosen.seed, chosen.keep)
+        fuzz("readers", lambda name, data: check_reader(name, data, folder), {name: [data] for name, data in seeds().items()}, minutes * 40, *common)
+        fuzz("rules", lambda name, data: check_rules(name, data, folder), {name: [data] for name, data in rule_seeds().items()}, minutes * 10, *common)
+        job = load_job(write_job(folder / "run.yaml", write_corpus(folder / "corpus")))
         run_job(job, "inline")
         packed = job.output / "packed"
         files = {path.name: [path.read_bytes()] for path in sorted(packed.iterdir())}
-        readers = {name: [data] for name, data in seeds().items()}
-        fuzz("readers", lambda name, data: check_reader(name, data, folder), readers, chosen.minutes * 40, chosen.seed, chosen.keep)
-        fuzz("packed", lambda name, data: check_packed(name, data, packed, folder), files, chosen.minutes * 10, chosen.seed, chosen.keep)
-        fuzz("rules", lambda name, data: check_rules(name, data, folder), {name: [data] for name, data in rule_seeds().items()}, chosen.minutes * 10, chosen.seed, chosen.keep)
+        fuzz("packed", lambda name, data: check_packed(name, data, packed, folder), files, minutes * 10, *common)
 
 
 if __name__ == "__main__":

@@ -181,6 +181,21 @@ def test_a_text_column_without_text_is_refused_before_anything_is_done(tmp_path,
         run(tmp_path, {"x.parquet": parquet(text=column)})
 
 
+# --- pages -------------------------------------------------------------------------------------------------
+
+
+def test_a_page_that_is_too_large_to_parse_is_quarantined_and_its_file_goes_on(tmp_path):
+    def record(body: bytes) -> bytes:
+        block = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n" + body
+        return b"WARC/1.0\r\nWARC-Type: response\r\nContent-Type: application/http; msgtype=response\r\nContent-Length: %d\r\n\r\n%s\r\n\r\n" % (len(block), block)
+
+    large = b"<html><body>" + b"<p>a line of it</p>" * (2 << 20) + b"</body></html>"  # 40 MB
+    report, output = run(tmp_path, {"x.warc.gz": gzip.compress(record(b"<html>before</html>"), 1) + gzip.compress(record(large), 1) + gzip.compress(record(b"<html>after</html>"), 1)})
+    assert table(output, "clean")["text"].to_pylist() == ["before", "after"]
+    quarantined = table(output, "quarantine").to_pylist()
+    assert [(row["cause"], row["record"], len(row["raw"])) for row in quarantined] == [("html-too-large", 1, 1 << 20)]
+
+
 # --- files -------------------------------------------------------------------------------------------------
 
 

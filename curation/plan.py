@@ -150,6 +150,8 @@ def plan_run(job: LoadedJob, workers: Workers | None = None) -> RunPlan:
     check_place(job.output)
     shards = with_numbers(plan_shards(files), read_numbers(job.output))
     walk = _Walk()
+    if job.store is not None:
+        walk.note(f"output: {job.store}; what is done is told from its workspace, {job.output}: a run asks the store itself")
     run = _DryRun(job, "inline", walk, _ReadOnlyManifest(job.output), lambda: False)
     try:
         clean = curate(run, shards)

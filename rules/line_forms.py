@@ -14,9 +14,9 @@ from __future__ import annotations
 
 import functools
 import importlib.metadata
+import re
 import sys
 import unicodedata
-from collections.abc import Iterable
 from typing import Any
 
 import pyarrow as pa
@@ -39,8 +39,17 @@ def reformed(form: str, lines: pa.LargeStringArray) -> pa.LargeStringArray:
 def repair(line: str) -> str:
     """One line as ftfy repairs it; still one line, whatever entities it had."""
     import ftfy  # 30 ms that only packs with such a rule should take
+    from ftfy.badness import is_bad
 
-    return " ".join(ftfy.fix_text(line, _settings()).replace("\r", "\n").split("\n")) if line else line
+    if not (is_bad(line) or _removed().search(line)):  # then it stays, and most do: fix_text finds out in ten times the time
+        return line
+    return " ".join(ftfy.fix_text(line, _settings()).replace("\r", "\n").split("\n"))
+
+
+@functools.cache
+def _removed() -> re.Pattern[str]:
+    """What ftfy changes in text that is not broken: control characters and entities."""
+    return re.compile("[" + "".join(map(re.escape, map(chr, REMOVED))) + "]|&[#A-Za-z]")
 
 
 @functools.cache
@@ -61,7 +70,7 @@ def form_version(form: str) -> str:
 def form_pattern(form: str) -> str:
     """An RE2 pattern that matches every line which the form changes, and some that it does not."""
     if form == "ftfy":
-        return f"[{_class({*REMOVED, *_mistaken()})}]|&[#A-Za-z]"
+        return f"[{_class(set(REMOVED))}]|&[#A-Za-z]|{_badness()}"
     changed = (code for code in range(0x80, sys.maxunicode + 1) if _may_change(chr(code), form.upper()))
     return rf"\p{{M}}|[{_class({*JAMO, *changed})}]"
 
@@ -70,12 +79,25 @@ def _may_change(character: str, form: Any) -> bool:
     return not 0xD800 <= ord(character) < 0xE000 and (not unicodedata.is_normalized(form, character) or bool(unicodedata.combining(character)))
 
 
-def _mistaken() -> Iterable[int]:
-    """The characters that bytes from 128 on are taken for in encodings of one byte: no broken text is without them."""
+def _badness() -> str:
+    """What ftfy takes for a sign of a broken encoding (its own pattern), for RE2; where that cannot be, the characters that
+    bytes from 128 on are taken for in encodings of one byte, without which no text is broken."""
+    from ftfy.badness import BADNESS_RE
     from ftfy.chardata import CHARMAP_ENCODINGS
 
-    for encoding in CHARMAP_ENCODINGS:
-        yield from (ord(character) for byte in range(128, 256) for character in bytes([byte]).decode(encoding, "ignore"))
+    pattern = "|".join(filter(None, _without_comments(BADNESS_RE.pattern).replace(r"\s", r"[\s\x{b}\x{1c}-\x{1f}\x{85}\p{Z}]").split("|")))
+    try:
+        pc.match_substring_regex(pa.array([""]), pattern)
+    except pa.ArrowInvalid:
+        codes = {ord(c) for encoding in CHARMAP_ENCODINGS for byte in range(128, 256) for c in bytes([byte]).decode(encoding, "ignore")}
+        return f"[{_class(codes)}]"
+    return pattern
+
+
+def _without_comments(pattern: str) -> str:
+    """A pattern that was written with re.VERBOSE, without comments, and white space outside of classes."""
+    parts = re.finditer(r"\\.|\[(?:\\.|[^\]\\])*\]|#[^\n]*|\s+|.", pattern, re.DOTALL)
+    return "".join(part[0] for part in parts if not (part[0].isspace() or part[0].startswith("#")))
 
 
 def _class(codes: set[int]) -> str:

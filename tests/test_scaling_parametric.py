@@ -18,6 +18,8 @@ from train.scaling.parametric import (
     nonnegative_least_squares,
 )
 from train.scaling.power_law import interval
+from train.scaling.report import parametric_lines, parametric_record
+from train.scaling.runs import Runs
 
 CHINCHILLA = Law(406.4, 410.7, 1.69, 0.34, 0.28)
 SEEDS = 200
@@ -49,6 +51,15 @@ def test_a_planted_law_lies_inside_the_intervals_for_nine_of_ten_seeds():
         stated = interval(found.resampled.best_params(1e24), freedom)
         inside["best_params"] += stated.low <= CHINCHILLA.best_params(1e24) <= stated.high
     assert all(count >= 0.9 * SEEDS for count in inside.values()), inside
+
+
+def test_a_size_that_makes_no_difference_is_told():
+    params, tokens = grid()
+    runs = Runs(params, tokens, 2 + 300 / tokens**0.3, 6 * params * tokens, 6 * params * tokens)
+    found = fit_parametric(runs.params, runs.tokens, runs.loss, 20)
+    record = parametric_record(runs, found, 1e24, None)
+    assert not found.law.has_optimum and "at_target" not in record
+    assert "the number of params makes no difference" in parametric_lines(record)[-1]
 
 
 def test_outliers_move_it_little():

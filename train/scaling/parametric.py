@@ -24,6 +24,7 @@ EXPONENTS = np.linspace(0.04, 1.2, 30)
 STARTS = 8
 SMALLEST_SHARE = 1e-9  # of the loss: where a term starts that least squares leave out
 LOWEST_LOG = 30.0  # a term this far (in logs) below the loss is none
+LEAST_EXPONENT = 1e-3  # below, a size does not matter
 PARAMETERS = ("A", "B", "E", "alpha", "beta")
 
 
@@ -42,21 +43,30 @@ class Law:
 
     def best_params(self, flops: float, per_param_token: float = 6.0) -> float:
         """N that minimises the loss where flops = per_param_token * N * D."""
-        return self._balance() * (flops / per_param_token) ** (self.beta / (self.alpha + self.beta))
+        return self._balance() * (flops / per_param_token) ** self._share(self.beta)
 
     def best_tokens(self, flops: float, per_param_token: float = 6.0) -> float:
         """D that minimises the loss where flops = per_param_token * N * D."""
-        return (flops / per_param_token) ** (self.alpha / (self.alpha + self.beta)) * self._balance(-1)
+        return (flops / per_param_token) ** self._share(self.alpha) * self._balance(-1)
 
     def params_law(self, per_param_token: float = 6.0) -> PowerLaw:
         """N*(C)."""
-        exponent = self.beta / (self.alpha + self.beta)
+        exponent = self._share(self.beta)
         return PowerLaw(self._balance() * per_param_token**-exponent, exponent)
 
     def tokens_law(self, per_param_token: float = 6.0) -> PowerLaw:
         """D*(C)."""
-        exponent = self.alpha / (self.alpha + self.beta)
+        exponent = self._share(self.alpha)
         return PowerLaw(per_param_token**-exponent * self._balance(-1), exponent)
+
+    @property
+    def has_optimum(self) -> bool:
+        """Whether both sizes matter, so that one can be weighed against the other. Of a single law."""
+        return min(self.alpha, self.beta) > LEAST_EXPONENT and bool(np.isfinite(self._balance())) and self._balance() > 0
+
+    def _share(self, exponent: float) -> float:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.asarray(exponent) / np.asarray(self.alpha + self.beta)
 
     def _balance(self, power: int = 1) -> float:
         """G ** power, G of appendix D.3; no (finite) number where one size does not matter."""

@@ -59,7 +59,7 @@ def parametric_png(path: Path, runs: Runs, found: ParametricFit) -> None:
     per = runs.per_param_token
     losses = found.law.loss(grid_params, grid_flops / per / grid_params)
     levels = found.law.loss(found.law.best_params(flops, per), found.law.best_tokens(flops, per))[:: POINTS // 10]
-    if np.isfinite(levels).all():  # else one of the sizes does not matter, and there is no frontier
+    if found.law.has_optimum and len(np.unique(levels)) > 1:  # else there is no frontier
         right.contour(grid_flops, grid_params, losses, levels=np.unique(levels), linewidths=0.8)
         right.plot(flops, found.law.best_params(flops, per), color="tab:blue", ls="--", label="efficient frontier")
     right.scatter(runs.flops, runs.params, color="black", s=10)

@@ -75,8 +75,12 @@ def parametric_record(runs: Runs, found: ParametricFit, target: float | None, is
         "runs": len(runs),
         "flops_per_param_token": per,
         "mean_relative_error": found.relative_error,
-        "exponent_of_tokens": _figure(found.law.tokens_law(per).exponent, interval(found.resampled.tokens_law(per).exponent, freedom)),
+        "exponent_of_tokens": _figure(float(found.law.tokens_law(per).exponent), interval(found.resampled.tokens_law(per).exponent, freedom)),
     }
+    if not found.law.has_optimum:
+        fixed = "params" if found.law.alpha < found.law.beta else "tokens"
+        record["warnings"] = [f"in these runs the number of {fixed} makes no difference that the law can tell, so there is no best size: add runs, or seeds"]
+        return record
     if target:
         best = {"params": (found.law.best_params, found.resampled.best_params), "tokens": (found.law.best_tokens, found.resampled.best_tokens)}
         record["at_target"] = {"flops": target} | {
@@ -111,7 +115,7 @@ def parametric_lines(record: dict[str, Any]) -> list[str]:
             lines.append(f"{'best ' + name:<20}{short(pair['parametric']):>12}{short(pair['isoflop']):>12}{pair['ratio']:>8.2f}")
         ours, theirs = gap["exponent_of_tokens"]
         lines.append(f"{'exponent of tokens':<20}{ours:>12.4f}{theirs:>12.4f}{ours - theirs:>+8.3f}")
-    return lines
+    return [*lines, *(f"warning: {text}" for text in record.get("warnings", ()))]
 
 
 def ladder_record(ladder: Ladder, predictions: dict[str, tuple[Target, Prediction]], measured: dict[str, tuple[float, float]]) -> dict[str, Any]:

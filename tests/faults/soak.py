@@ -50,6 +50,7 @@ class Forked:
             os.dup2(run.log.fileno(), 1), os.dup2(run.log.fileno(), 2)
             os.environ.update(run.environment())
             run.prepare()
+            signal.signal(signal.SIGINT, signal.default_int_handler)  # as in a process that Python has just started
             if run.faults.get("clock"):
                 start, looks = time.time(), iter(range(10**9))
                 time.time = lambda: start - 3600 * next(looks)

@@ -61,7 +61,19 @@ def arm_jobs(ablation: Ablation) -> dict[str, LoadedJob]:
         pack, rule = find_rule(base.packs, settings.rule, ablation)
         on = rule.action if rule.action not in ("tag", "off") else "drop"
         return {name: _below(ablation, base, name, _with_action(base.packs, pack, rule, action)) for name, action in ((WITH, on), (WITHOUT, "off"))}
-    return {name: _job_of(ablation, base, name, arm) for name, arm in settings.arms.items()}
+    jobs = {name: _job_of(ablation, base, name, arm) for name, arm in settings.arms.items()}
+    _check_outputs(ablation, jobs)
+    return jobs
+
+
+def _check_outputs(ablation: Ablation, jobs: dict[str, LoadedJob]) -> None:
+    """Different jobs in one folder would undo each other."""
+    taken: dict[Path, str] = {}
+    for name, job in jobs.items():
+        other = taken.setdefault(job.output, name)
+        if jobs[other].sha256 != job.sha256:
+            message = f"its job has the output of arm {other}, {job.output}; give each job an output of its own"
+            raise Problems([load(ablation.path).problem(("arms", name), "R103", message)])
 
 
 def find_rule(packs: Sequence[Pack], name: str, ablation: Ablation, at: tuple = ("rule",)) -> tuple[Pack, Rule]:

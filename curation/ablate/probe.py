@@ -25,7 +25,7 @@ from curation.ablate.arms import Workshop, finished_arm, read_as_they_are
 from curation.ablate.blend import Rows, blend
 from curation.ablate.compare import compare, losses, read_judged
 from curation.ablate.models import JudgedSet, Judging, ModelRun, Training, train_models
-from curation.ablate.report import today, write_report
+from curation.ablate.report import dated, today, write_report
 from curation.ablate.settings import JudgeSettings, checked_tasks
 from curation.job import load_job
 from curation.pack_settings import PackSettings
@@ -162,7 +162,7 @@ def probe(found: Probe, progress: Progress | None = None, training: Training | N
         runs = [run for seed in range(found.settings.seeds) for run in _runs(found, base, new, seed)]
         judging = Judging(_judged(shop, found, base, new), found.tasks, found.settings.judge)
         train_models(runs, judging, training, should_stop)
-        report = _report(found, runs, judging, base, new)
+        report = dated(_report(found, runs, judging, base, new), found.output)
         write_report(report, found.output)
     return report
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,16 @@ def evidence_record(report: dict[str, Any], rule_sha256: str) -> dict[str, Any]:
 def said_of(judged_on: str) -> str:
     named = {"reference": "reference documents", "all arms": "held-out documents that all arms keep"}
     return named.get(judged_on, f"held-out documents of {judged_on}")
+
+
+def dated(report: dict[str, Any], output: Path) -> dict[str, Any]:
+    """The report with the day on which the same was found first."""
+    path = output / REPORT_JSON
+    if path.exists():
+        old = json.loads(path.read_text(encoding="utf-8"))
+        same = all(old.get(name) == json.loads(json.dumps(report[name])) for name in ("sha256", "data_sha256", "sizes"))
+        return report | {"date": old["date"]} if same else report
+    return report
 
 
 def today() -> str:

@@ -17,7 +17,7 @@ from curation.ablate.arms import arm_jobs, find_rule, run_arms
 from curation.ablate.compare import compare, losses, read_judged
 from curation.ablate.models import JudgedSet, Judging, ModelRun, Training, plan_models, train_models
 from curation.ablate.prepare import Prepared, prepare
-from curation.ablate.report import evidence_record, today, write_report
+from curation.ablate.report import dated, evidence_record, today, write_report
 from curation.ablate.settings import Ablation
 from curation.job import load_job
 from curation.progress import Progress
@@ -47,7 +47,7 @@ def ablate(
         runs = plan_models(ablation, prepared.arms)
         judging = Judging(tuple(JudgedSet(packed) for packed in prepared.judged), ablation.tasks, ablation.settings.judge)
         train_models(runs, judging, training, should_stop)
-        report = _report(ablation, arms, prepared, runs)
+        report = dated(_report(ablation, arms, prepared, runs), ablation.output)
         report["evidence"] = _evidence(ablation, report)
         write_report(report, ablation.output)
     return report
@@ -112,7 +112,7 @@ def _evidence(ablation: Ablation, report: dict[str, Any]) -> dict[str, Any] | No
         return None
     pack, rule = find_rule(load_job(ablation.path_of(settings.job)).packs, settings.rule, ablation)
     record = evidence_record(report, pack.rule_sha256(rule))
-    if not settings.write_evidence or any(old.ablation and report["sha256"].startswith(old.ablation) and old.date == record["date"] for old in rule.evidence):
+    if not settings.write_evidence or any(report["sha256"].startswith(old.ablation) and old.date == record["date"] for old in rule.evidence if old.ablation):
         return {"record": record, "file": None, "problem": None}
     try:
         return {"record": record, "file": str(write_evidence(rule, Evidence(**record))), "problem": None}

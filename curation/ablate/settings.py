@@ -27,10 +27,10 @@ from typing import Any, Literal
 from curation.ablate.size import facts, train_defaults
 from curation.job import PackUse
 from rules.places import KEY, Located, Problem, Problems, SettingError, build, did_you_mean, load
-from train.config import TrainConfig, config_record
+from train.config import TrainConfig, TrainError, config_record
 from train.evaluate.task import Task, find_task
 from train.presets import with_preset
-from train.scaling.budget import flops_per_token
+from train.scaling.budget import flops_per_token, parse_budget
 
 WITH, WITHOUT = "with", "without"
 MOST_ARMS = 8
@@ -85,7 +85,8 @@ class AblateSettings:
     rule: str | None = None
     arms: dict[str, ArmSettings] = field(default_factory=dict)
     tokens: int | None = None
-    budget: float | None = None
+    budget: float | str | None = None  # FLOPs, or hours such as "24 gpu-hours"
+    device_flops: float | None = None  # FLOP/s one device sustains: what hours are worth
     seeds: int | list[int] = 3
     sequence_length: int = 512
     tokenizer: str | None = None
@@ -105,13 +106,29 @@ class AblateSettings:
             raise SettingError("arms", f"2 to {MOST_ARMS} arms, got {len(self.arms)}")
         if bool(self.tokens) == bool(self.budget):
             raise SettingError("tokens", "say how much to train: tokens of each model, or budget, the FLOPs of all together")
-        if (self.tokens or 1) < 1 or (self.budget or 1) <= 0:
-            raise SettingError("tokens" if self.tokens else "budget", "above 0")
+        if (self.tokens or 1) < 1:
+            raise SettingError("tokens", "above 0")
+        self._check_budget()
         if not self.seed_list or len(set(self.seed_list)) < len(self.seed_list) or min(self.seed_list) < 0:
             raise SettingError("seeds", "a number of seeds from 1, or a list of different numbers from 0")
         for name in self.arms:
             if not str(name).replace("-", "").replace("_", "").isalnum():
                 raise SettingError("arms", f"names of arms are letters, digits, - and _, got {name!r}")
+
+    def _check_budget(self) -> None:
+        if self.budget is None:
+            return
+        try:
+            budget = parse_budget(str(self.budget))
+        except TrainError as error:
+            raise SettingError("budget", str(error)) from None
+        if budget.flops is None and not self.device_flops:
+            raise SettingError("budget", "hours need device_flops, the FLOP/s one device sustains in training (0.4 of its peak, say)")
+
+    @property
+    def flops(self) -> float | None:
+        """The FLOPs of all models together, where a budget is given."""
+        return parse_budget(str(self.budget)).total_flops(self.device_flops or 0.0) if self.budget else None
 
     @property
     def seed_list(self) -> list[int]:
@@ -180,7 +197,7 @@ def _sizes(settings: AblateSettings, located: Located, folder: Path, problems: l
     vocabulary = _vocab_size(folder / settings.tokenizer) if settings.tokenizer else settings.vocab_size
     known = facts(vocabulary, settings.sequence_length)
     models = max(len(settings.sizes), 1) * len(settings.arm_names) * len(settings.seed_list)
-    flops = settings.budget / models if settings.budget else None
+    flops = settings.flops / models if settings.flops else None
     configs = {}
     for size in settings.sizes or ("model",):
         own = {"model": size} if settings.sizes else {}

@@ -19,7 +19,7 @@ from rules.evidence import told
 
 RUN_FILE = "run.json"
 DATA_FOLDERS = ("clean", "by_language", "by_source", "removed", "edits", "overlaps", "signals", "clusters", "quarantine", "packed", ".work", "manifest")
-_PACKAGES = ("pyarrow", "numba", "numpy", "ray", "fasttext-numpy2", "fastwarc", "resiliparse", "trafilatura", "tokenizers", "datasketch")
+_PACKAGES = ("pyarrow", "numba", "numpy", "ray", "fasttext-numpy2", "fastwarc", "ftfy", "resiliparse", "trafilatura", "tokenizers", "datasketch")
 
 
 class RunDirectoryError(ValueError):

@@ -16,6 +16,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,8 @@ from curation.patient_file import system_failed
 from curation.streams import open_binary
 
 SHARD_BYTES = 64 << 20
+LEAST_SHARD_BYTES = 4 << 20  # a file of less is not divided
+PARTS = 4  # a smaller file becomes so many shards, so that several workers have something to do
 _HEAD_BYTES = 64 << 10
 _GLOB = re.compile(r"[*?\[]")
 _log = logging.getLogger(__name__)
@@ -53,13 +56,14 @@ class InputFile:
 @dataclass(frozen=True)
 class Shard:
     """A part of a file. `row_groups` is None for the whole file; `first_record` is the number of its first record.
-    `records`: how many it has, where a footer says so."""
+    `records`: how many it has, where a footer says so. `part`: how much of the file's data it is, 0 to 1."""
 
     number: int
     file: InputFile
     row_groups: tuple[int, ...] | None
     first_record: int
     records: int | None = None
+    part: float = 1.0
 
     @property
     def label(self) -> str:
@@ -70,8 +74,8 @@ class Shard:
 
     @property
     def size_bytes(self) -> int:
-        """About how many bytes it reads: a part of a file is made to be some SHARD_BYTES at most."""
-        return self.file.size_bytes if self.row_groups is None else min(self.file.size_bytes, SHARD_BYTES)
+        """About how many bytes of the file it reads."""
+        return self.file.size_bytes if self.row_groups is None else round(self.file.size_bytes * self.part)
 
 
 @dataclass(frozen=True)
@@ -211,39 +215,39 @@ def _valid(name: str) -> str:
 
 
 def plan_shards(files: Iterable[InputFile], shard_bytes: int = SHARD_BYTES) -> list[Shard]:
-    """Parquet files cut at row groups into about `shard_bytes` of decompressed data; one shard for each other file."""
+    """Parquet files cut at row groups into `shard_bytes` of decompressed data, or a quarter of the file if that is less, but
+    LEAST_SHARD_BYTES at least where `shard_bytes` are; one shard for each other file. How a file is cut depends on it alone."""
     shards: list[Shard] = []
     for file in files:
-        for row_groups, first_record, records in _parts(file, shard_bytes):
-            shards.append(Shard(len(shards), file, row_groups, first_record, records))
+        for row_groups, first_record, records, part in _parts(file, shard_bytes):
+            shards.append(Shard(len(shards), file, row_groups, first_record, records, part))
     return shards
 
 
-_Part = tuple[tuple[int, ...] | None, int, int | None]  # row groups, the number of the first record, how many records
+_Part = tuple[tuple[int, ...] | None, int, int | None, float]  # row groups, first record, how many records, how much of the file
 
 
 def _parts(file: InputFile, shard_bytes: int) -> list[_Part]:
     if file.format != "parquet" or file.size_bytes == 0:
-        return [(None, 0, None)]
+        return [(None, 0, None, 1.0)]
     try:
         with open_binary(file.path) as raw:
             return _row_group_parts(pq.read_metadata(raw), shard_bytes)
     except (pa.ArrowException, OSError, UnicodeError) as error:  # names of columns may be no UTF-8
         if system_failed(error):
             raise
-        return [(None, 0, None)]  # reading it will quarantine the file
+        return [(None, 0, None, 1.0)]  # reading it will quarantine the file
 
 
 def _row_group_parts(footer: pq.FileMetaData, shard_bytes: int) -> list[_Part]:
-    parts: list[_Part] = []
-    groups: list[int] = []
-    size = row = first = 0
-    for index in range(footer.num_row_groups):
-        group = footer.row_group(index)
-        if groups and size + group.total_byte_size > shard_bytes:
-            parts.append((tuple(groups), first, row - first))
-            groups, size, first = [], 0, row
-        groups.append(index)
-        size += group.total_byte_size
-        row += group.num_rows
-    return [*parts, (tuple(groups), first, row - first)]
+    groups = [footer.row_group(index) for index in range(footer.num_row_groups)]
+    rows, sizes = (list(accumulate((getattr(group, name) for group in groups), initial=0)) for name in ("num_rows", "total_byte_size"))
+    limit, whole = min(shard_bytes, max(LEAST_SHARD_BYTES, sizes[-1] // PARTS)), max(sizes[-1], 1)
+    cuts = [0]
+    for index in range(1, len(groups)):
+        if sizes[index + 1] - sizes[cuts[-1]] > limit:
+            cuts.append(index)
+    return [
+        (tuple(range(start, stop)), rows[start], rows[stop] - rows[start], (sizes[stop] - sizes[start]) / whole)
+        for start, stop in zip(cuts, [*cuts[1:], len(groups)])
+    ]

@@ -27,13 +27,14 @@ from curation.guard import Broken, CarefulGuard, Guard
 from curation.known_signals import KnownSignals
 from curation.limits import BATCH_MEMORY_MB, Watchdog, limited_memory
 from curation.manifest import Entry, Manifest
-from curation.outcome import Outcome, add_counts, balance, counted, removed_table, single_hits, text_bytes
+from curation.outcome import Outcome, add_counts, balance, counted, text_bytes
 from curation.pass_plan import ShardTask, plan_passes
 from curation.readers import read_shard
 from curation.run_state import warm_up
 from curation.shard_output import BEFORE_RULES, REMOVED_BY_RULES, ShardOutput
 from curation.stages.clean import clean
 from curation.stages.decontaminate import decontaminate
+from curation.stages.empty import remove_empty
 from curation.stages.language import filter_language
 from curation.stages.lines import line_judge, remove_lines
 from curation.stages.substrings import cut_substrings
@@ -180,16 +181,6 @@ def _stages(task: ShardTask) -> list[Stage]:
 
 def _clean(documents: pa.Table, packs: Sequence[Pack], known: KnownSignals) -> Outcome:
     return clean(documents, packs, known.of(documents))
-
-
-def remove_empty(documents: pa.Table) -> Outcome:
-    """Documents without a single visible character have nothing to keep."""
-    blank = pc.equal(pc.utf8_length(pc.utf8_trim_whitespace(documents["text"])), 0)
-    gone = documents.filter(blank)
-    chars = pc.utf8_length(gone["text"]).to_numpy()
-    hits = single_hits(["extract/empty"] * len(gone), "visible_chars", chars * 0.0, "==", 0.0)
-    reasons = pa.array(["extract/empty"] * len(gone), pa.string())
-    return Outcome(documents.filter(pc.invert(blank)), removed_table(gone, "extract", reasons, hits))
 
 
 def _run_stage(stage: Stage, documents: pa.Table, output: ShardOutput, guard: Guard | None = None) -> pa.Table:

@@ -24,8 +24,8 @@ import pyarrow.parquet as pq
 
 from curation.inputs import InputFile, Shard, list_inputs, plan_shards
 from curation.line_sample import sample_lines
-from curation.passes import remove_empty
 from curation.readers import ReadSettings, read_shard
+from curation.stages.empty import remove_empty
 from curation.stages.language import LanguageSettings, identify, with_language
 from curation.streams import open_binary
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import os
 import pickle
+import random
 from pathlib import Path
 
 import pyarrow as pa
@@ -179,6 +180,17 @@ def test_parquet_is_cut_at_row_groups(tmp_path):
     assert [group for shard in parts for group in shard.row_groups] == list(range(10))
     assert all(shard.first_record == 10 * shard.row_groups[0] for shard in parts)
     assert [shard.row_groups for shard in plan_shards(files, 1) if shard.row_groups] == [(n,) for n in range(10)]
+
+
+def test_a_parquet_file_of_some_size_becomes_several_shards_whatever_else_is_read(tmp_path):
+    """Of 8 MB in eight row groups; what each shard reads adds up to the file."""
+    texts = [random.Random(n).randbytes(500_000).hex() for n in range(8)]
+    pq.write_table(pa.table({"text": texts}), tmp_path / "b.parquet", row_group_size=1, use_dictionary=False)
+    (file,) = files = list_inputs(["b.parquet"], tmp_path)
+    shards = plan_shards(files)
+    assert [shard.row_groups for shard in shards] == [(0, 1, 2, 3), (4, 5, 6, 7)]
+    assert sum(shard.size_bytes for shard in shards) == pytest.approx(file.size_bytes, abs=2)
+    assert [(shard.first_record, shard.records) for shard in shards] == [(0, 4), (4, 4)]
 
 
 def test_a_parquet_file_without_rows_is_one_shard(tmp_path):

@@ -1,0 +1,129 @@
+"""From Parquet to clean Parquet beside datatrove, in FineWeb-2's order, on two cores: one run, one machine, the same texts.
+
+    python -m benchmarks.pipeline [PARQUET FILES OR FOLDERS] [--documents 600] [--peer .venv-oracle]
+
+Languages, near duplicates by MinHash (14 bands of 8, word 5-grams), then the packs gopher_repetition, gopher_quality, c4
+and fineweb. datatrove runs the same in the same order with its local executor, in an environment of its own (`make oracle`
+makes it). It gets --documents, spread over all, and a few alone: what the few take is its start, and the rest grows with
+the text, so that what all the texts would take is told without waiting for it. Its growth is in truth no less than that.
+
+Times are of processors, of every process that a side starts, and on the clock of two workers.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as parquet
+
+from benchmarks.process_tree import Usage, measured
+from benchmarks.rules import PACKS, ROOT, processor, slice_of
+
+WORKERS, FEW = 2, 40
+MODEL = ROOT / "curation" / "models" / "lid.176.ftz"
+
+
+def main() -> None:
+    arguments = parse_arguments()
+    files = parquet_files(arguments.paths)
+    table = pa.concat_tables([parquet.read_table(file) for file in files])
+    print(f"{processor()}, {os.cpu_count()} processors; {len(table):,} documents, {megabytes(table):.1f} MB, {WORKERS} workers")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        warm_up(folder, table)
+        ours = {workers: own_run(folder, files, workers) for workers in (str(WORKERS), "inline")}
+        for workers, usage in ours.items():
+            how = "inline" if workers == "inline" else f"{workers} workers on Ray"
+            print(f"gristmill, {how}: {usage.wall_s:.1f} s on the clock, {usage.processor_s:.1f} s of processors, {usage.peak_bytes / 1e9:.2f} GB at most")
+        python = arguments.peer / "bin" / "python"
+        if not python.exists():
+            print(f"no {python}: `make oracle` makes it; the peer is not timed")
+            return
+        show_ratios(ours, whole_of_peer(folder, python, table, arguments.documents))
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    default = [ROOT.parent / "shared" / "data" / "bench"]
+    parser.add_argument("paths", nargs="*", type=Path, default=default, help="Parquet files or folders of them")
+    parser.add_argument("--documents", type=int, default=600, help="how many the peer gets")
+    parser.add_argument("--peer", type=Path, default=ROOT / ".venv-oracle", help="virtual environment with datatrove")
+    return parser.parse_args()
+
+
+def parquet_files(paths: list[Path]) -> list[Path]:
+    files = [file.resolve() for path in paths for file in (sorted(path.glob("*.parquet")) if path.is_dir() else [path])]
+    if not files:
+        sys.exit(f"no Parquet files in {', '.join(map(str, paths))}; name some with columns text and id")
+    return files
+
+
+def megabytes(table: pa.Table) -> float:
+    return pc.sum(pc.binary_length(table["text"])).as_py() / 1e6
+
+
+# ---- gristmill
+
+
+def job_text(files: list[Path], output: Path, workers: str) -> str:
+    inputs = "".join(f"\n  - {file}" for file in files)
+    return f"input:{inputs}\noutput: {output}\norder: [language, near, rules]\nlanguage: {{}}\nnear: {{}}\npacks: [{', '.join(PACKS)}]\nworkers: {workers}\n"
+
+
+def own_run(folder: Path, files: list[Path], workers: str) -> Usage:
+    """One run of `gristmill run` into a new folder, imports, kernels and Ray's start included."""
+    name = f"own-{workers}-{len(files)}-{len(list(folder.iterdir()))}"
+    job = folder / f"{name}.yaml"
+    job.write_text(job_text(files, folder / name, workers))
+    return measured([sys.executable, ROOT / "gristmill.py", "run", job])
+
+
+def warm_up(folder: Path, table: pa.Table) -> None:
+    """Have every kernel compiled and kept, as on any machine where gristmill ran before."""
+    parquet.write_table(table.slice(0, 200), folder / "warm.parquet")
+    own_run(folder, [folder / "warm.parquet"], "inline")
+
+
+# ---- datatrove
+
+
+def peer_run(folder: Path, python: Path, table: pa.Table) -> Usage:
+    """datatrove's run over `table`, which lies in a file for each worker."""
+    source = folder / f"peer-{len(table)}"
+    source.mkdir()
+    for worker in range(WORKERS):
+        part = table.take(pa.array(range(worker, len(table), WORKERS)))
+        parquet.write_table(part, source / f"{worker}.parquet")
+    command = [python, ROOT / "benchmarks" / "pipeline_peer.py", source, folder / f"{source.name}-out", "--model", MODEL, "--workers", WORKERS]
+    return measured(command, {"HF_ASSETS_CACHE": str(folder / "assets"), "HF_HUB_OFFLINE": "1"})
+
+
+def whole_of_peer(folder: Path, python: Path, table: pa.Table, documents: int) -> Usage:
+    """What the peer would take for the whole table: its start, and the rest by the bytes of the text."""
+    numbered = table.append_column("place", pa.array(range(len(table))))
+    few, many = (table.take(slice_of(numbered["place"].combine_chunks(), count)) for count in (FEW, documents))
+    start, longer = peer_run(folder, python, few), peer_run(folder, python, many)
+    for part, usage in ((few, start), (many, longer)):
+        print(f"datatrove on {len(part):,} documents, {megabytes(part):.2f} MB: {usage.wall_s:.1f} s on the clock, {usage.processor_s:.1f} s of processors")
+    more = (megabytes(table) - megabytes(few)) / (megabytes(many) - megabytes(few))
+    return Usage(
+        start.wall_s + more * (longer.wall_s - start.wall_s), start.processor_s + more * (longer.processor_s - start.processor_s),
+        longer.peak_bytes,
+    )  # fmt: skip
+
+
+def show_ratios(ours: dict[str, Usage], peer: Usage) -> None:
+    print(f"datatrove on all, by what grows with the text: {peer.wall_s:,.0f} s on the clock, {peer.processor_s:,.0f} s of processors")
+    for workers, usage in ours.items():
+        how = "inline, one core" if workers == "inline" else f"{workers} workers on Ray"
+        print(f"    gristmill, {how}, is {peer.wall_s / usage.wall_s:.0f} times faster on the clock and takes {peer.processor_s / usage.processor_s:.0f} times less of processors")
+
+
+if __name__ == "__main__":
+    main()

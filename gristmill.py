@@ -19,6 +19,7 @@ COMMANDS = {
     "signals": ("rules.cli", "signals", "List the signals that rules can use, or explain one."),
     "schema": ("curation.cli", "schema", "Print the JSON Schema of packs or jobs, for editors."),
     "report": ("curation.cli", "report", "Rebuild the report of a run and print it."),
+    "convert": ("curation.convert_cli", "convert", "Make a job and packs of a datatrove, data-juicer or dolma configuration."),
     "verify": ("curation.cli", "verify", "Check a finished run from its files: nothing missing, altered or unlisted."),
     "fit-thresholds": ("curation.fit_cli", "fit_thresholds", "Adapt a pack to other languages, from good texts in them."),
     "classifier": ("curation.classifier_cli", "classifier", "Train quality classifiers of texts, and score texts with them."),

@@ -46,6 +46,7 @@ def user_errors(command: Callable[..., None]) -> Callable[..., None]:
 
 def _is_user_error(error: Exception) -> bool:
     """Errors of our own that are made to be read, and errors of the file system."""
+    from curation.convert.result import ConvertError
     from curation.duplicates import DuplicatesError
     from curation.evaluation_items import EvaluationError
     from curation.fasttext_training import TrainingError
@@ -58,7 +59,7 @@ def _is_user_error(error: Exception) -> bool:
     from curation.token_files import TokenFileError
     from curation.tokenizer import TokenizerError
 
-    ours = (DuplicatesError, EvaluationError, FitError, InputError, RunDirectoryError, StoreError, TokenizerError, TokenFileError, TrainingError, WeightsError, WorkerError)
+    ours = (ConvertError, DuplicatesError, EvaluationError, FitError, InputError, RunDirectoryError, StoreError, TokenizerError, TokenFileError, TrainingError, WeightsError, WorkerError)
     return isinstance(error, (*ours, OSError))
 
 

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +35,7 @@ from train.open_model import open_model
 from train.verify_packed import verify
 
 torch.set_num_threads(1)
+ROOT = Path(__file__).parents[1]
 PACK = """pack: mine
 about: For tests.
 rules:
@@ -70,6 +75,7 @@ def project(folder: Path) -> Path:
     write_corpus(folder / "corpus")
     (folder / "mine.yaml").write_text(PACK)
     (folder / "job.yaml").write_text("input: corpus\noutput: base\npacks: [mine.yaml]\nexact: {}\nworkers: inline\n")
+    (folder / "twin.yaml").write_text("input: corpus\noutput: base\nworkers: inline\n")
     return folder
 
 
@@ -82,21 +88,24 @@ def ablation_file(folder: Path, arms: str, output: str = "ablation", tokens: int
 
 @pytest.fixture(scope="module")
 def ablated(tmp_path_factory):
-    """An ablation of a line rule that was stopped twice and went on, and its report."""
+    """An ablation of a line rule that was stopped, then killed, and went on; and its report."""
     folder = project(tmp_path_factory.mktemp("ablate"))
     path = ablation_file(folder, "job: job.yaml\nrule: mine/cookies")
     asked = iter([False] * 12 + [True])
     with pytest.raises((KeyboardInterrupt, Stopped)):
         ablate(load_ablation(path), should_stop=lambda: next(asked, True))
-    calls = [0]
-
-    def in_training() -> bool:
-        calls[0] += 1
-        return calls[0] > 25
-
-    with pytest.raises((KeyboardInterrupt, Stopped)):
-        ablate(load_ablation(path), should_stop=in_training)
+    killed_when(folder / "ablation/runs/model/without/seed-0/metrics.jsonl", path)  # in the middle of the second model
     return folder, ablate(load_ablation(path))
+
+
+def killed_when(there: Path, path: Path) -> None:
+    """The command, killed as soon as `there` exists."""
+    command = [sys.executable, "-m", "gristmill", "ablate", str(path)]
+    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, env={**os.environ, "OMP_NUM_THREADS": "1"}) as process:
+        while not there.exists() and process.poll() is None:
+            time.sleep(0.002)
+        process.kill()
+        assert there.exists(), process.stderr.read().decode()
 
 
 def test_the_interrupted_ablation_found_what_an_uninterrupted_one_finds(ablated, tmp_path) -> None:
@@ -187,9 +196,14 @@ def test_documents_of_ones_own_are_judged_on(tmp_path) -> None:
     own = folder / "own.jsonl"
     own.write_text("".join(json.dumps({"id": f"own-{n}", "text": text}) + "\n" for n, text in enumerate(texts)))
     path = ablation_file(folder, "job: job.yaml\nrule: mine/numbers", tokens=256)
-    path.write_text(path.read_text().replace("held_out: 0.25", "held_out: 0.25, documents: own.jsonl"))
+    (folder / "mills.jsonl").write_text("".join(json.dumps({"query": f"river {n}", "choices": ["a bridge", "bread"], "gold": n % 2}) + "\n" for n in range(6)))
+    (folder / "mills.yaml").write_text('task: mills\nabout: x\nkind: multiple_choice\ndata: mills.jsonl\nprompt: "{query}:"\nchoices: choices\n')
+    path.write_text(path.read_text().replace("held_out: 0.25", "held_out: 0.25, documents: own.jsonl, tasks: [mills.yaml]"))
     report = ablate(load_ablation(path))
     (found,) = report["sizes"][0]["comparisons"]
+    task = found["tasks"]["mills"]
+    items = {arm: [json.loads((folder / f"ablation/runs/model/{arm}/seed-{seed}/judged.json").read_text())["tasks"]["mills"]["gold_bits_per_byte"] for seed in (0, 1)] for arm in ("with", "without")}
+    assert task["items"] == 6 and task["difference"] == pytest.approx(np.mean(items["with"]) - np.mean(items["without"]))
     assert report["judged_on"] == "reference" and found["documents"] == 8 and ALL in found["kept_by_others"]
     split = open_split(folder / "ablation/data/arms/with", "held_out")
     assert set(read_documents(split.folder)["document"].to_pylist()) >= {f"own-{n}" for n in range(8)}
@@ -205,9 +219,11 @@ def test_documents_of_ones_own_are_judged_on(tmp_path) -> None:
         ("job: job.yaml\narms: {a: {}, b: {set: {mine/none: off}}}", {}, "no rule 'mine/none'"),
         ("job: job.yaml\narms: {a: {}, b: {packs: [nonsense]}}", {}, "no shipped pack"),
         ("job: job.yaml\nrule: mine/cookies", {"  batch_rows: 2": "  batch_row: 2"}, "ablation.yaml:12:3: R101 unknown key 'batch_row'"),
+        ("arms: {a: {job: job.yaml}, b: {job: twin.yaml}}", {}, "its job has the output of arm a"),
         ("job: job.yaml\nrule: mine/cookies", {"  batch_rows: 2": "  seed: 2"}, "seed is set by the ablation"),
         ("job: job.yaml\nrule: mine/cookies", {"held_out: 0.25": "held_out: 1"}, "between 0 and 1"),
         ("job: job.yaml\nrule: mine/cookies", {"held_out: 0.25": "held_out: 0.01"}, "too few to judge on"),
+        ("job: job.yaml\nrule: mine/cookies", {"tokens: 768": "budget: 24 gpu-hours"}, "hours need device_flops"),
         ("job: job.yaml\nrule: mine/cookies", {"tokens: 768": "tokens: 768\nbudget: 1e9"}, "tokens of each model, or budget"),
     ],
 )

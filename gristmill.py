@@ -37,6 +37,7 @@ COMMANDS = {
     "trace": ("curation.trace_cli", "trace", "Go from a step of training to its documents and their curation."),
     "export": ("train.hugging_face_cli", "export", "Write a trained model for transformers and vLLM, checked against transformers."),
     "import": ("train.hugging_face_cli", "import_", "Read a Llama model of Hugging Face, to write with or to train on."),
+    "completion": ("curation.completion_cli", "completion", "Print what makes a shell complete commands and options."),
 }
 
 

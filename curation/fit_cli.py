@@ -83,6 +83,14 @@ def write_packs(fits: Sequence[Any], settings: Any, sources: list[dict[str, Any]
     return written
 
 
+def min_scores(fits: Sequence[Any]) -> str:
+    """The fitted language scores as the setting `min_scores` of a job, in YAML; empty where there are none."""
+    from curation.fitted_packs import quoted
+
+    scores = [f"{quoted(fit.code)}: {fit.min_language_score:g}" for fit in fits if fit.min_language_score is not None]
+    return f"{{min_scores: {{{', '.join(scores)}}}}}" if scores else ""
+
+
 def slug(text: str) -> str:
     """`text` as the name of a pack."""
     return re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_") or "fitted"
@@ -109,5 +117,7 @@ def _print(fits: Sequence[Any], written: Sequence[Path], few: dict[str, int]) ->
                 now = str(one.comparison) if one.comparison else "off"
                 click.echo(f"  {one.bound.rule:<22} {one.bound.signal:<32} {one.bound.comparison!s:>12} -> {now:<10} drops {one.dropped:6.1%}{'  ' + one.note if one.note else ''}")
             click.echo(visible(f"  stop words: {' '.join(fit.stop_words)}"))
+    if scores := min_scores(fits):
+        click.echo(f"for the job that uses them:\nlanguage: {scores}")
     if few:
         click.echo("too few texts: " + visible(", ".join(f"{code} ({count})" for code, count in few.items())), err=True)

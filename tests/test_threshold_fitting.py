@@ -12,11 +12,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
+import yaml
 from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from curation.fitted_packs import stop_words
+from curation.stages.language import LanguageSettings
 from curation.threshold_fitting import Bound, FitError, bounds_of, drops, fitted, language_score_threshold, relaxed
 from gristmill import gristmill
 from rules.engine import apply
@@ -143,6 +145,9 @@ def test_a_folder_holds_a_pack_for_each_language(reference):
     code, output = call("fit-thresholds", "--reference", reference, "-o", out, "--signals", "mean_word_chars,dup_line_frac", "--fewest", "35", "--held-out", 0)
     assert code == 0 and output.count("keeps") == 2
     pack = load_pack(out / "nl.yaml")
+    setting = yaml.safe_load(output.partition("for the job that uses them:\n")[2])["language"]
+    scores = LanguageSettings(**setting).least_scores
+    assert scores.keys() == {"de", "nl"} and all(0.3 <= score <= 0.9 for score in scores.values())
     assert pack.name == "fitted/nl" and str(pack.rule("word-count").drop_when[0].any_of[0]) == "< 50"  # not asked for
 
 

@@ -232,7 +232,8 @@ def _workers(text: str | None) -> Any:
 
 
 def _print_run(result: Any, output: Path, as_json: bool) -> None:
-    from curation.report import REPORT_MD, funnel_lines
+    from curation.report import REPORT_MD
+    from curation.reports.markdown import funnel_lines
     from rules.visible import shown_path, visible
 
     if as_json:
@@ -273,10 +274,14 @@ def why(output: Path, document_id: str, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print report.json instead of report.md.")
 @user_errors
 def report(output: Path, as_json: bool) -> None:
-    """Rebuild the report of run directory OUT from its manifest, check its books, and print it."""
-    from curation.report import markdown, write_report
+    """Rebuild the report of run directory OUT, check its books, and print it.
 
-    numbers = write_report(output)
+    Writes into OUT/report: report.html (one page that holds everything), report.md, report.json, documents.json (the
+    documents that are shown), and pictures as PNG."""
+    from curation.report import write_report
+    from curation.reports.markdown import markdown
+
+    numbers = write_report(output, pictures=True)
     if as_json:
         _print_json(numbers)
     else:

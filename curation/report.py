@@ -1,4 +1,6 @@
-"""The report of a run: report/report.json (every number) and report/report.md (the same numbers to read)."""
+"""The report of a run: report/report.json (every number), report.md (the numbers to read), documents.json (documents to
+look at), report.html (all of it, one page), and pictures where they are asked for.
+"""
 
 from __future__ import annotations
 
@@ -14,27 +16,60 @@ from curation.id_hashes import UNIT as ID_UNIT
 from curation.id_hashes import id_warnings
 from curation.language_drops import drop_rows, drop_warnings
 from curation.manifest import Entry, Manifest
+from curation.reports.documents import duplicate_examples, edited_lines, quarantined_records, removed_documents
+from curation.reports.markdown import markdown
+from curation.reports.measured import Measured, columns_of, histograms, hosts, nearly_removed
+from curation.reports.shard_choice import Shards, choose
 from curation.run_directory import RunDirectoryError, read_run
 from curation.shards import whole_file, write_json
-from rules.visible import excerpt, visible
 
-REPORT_JSON, REPORT_MD = "report/report.json", "report/report.md"
+REPORT_JSON, REPORT_MD, REPORT_HTML, DOCUMENTS_JSON = "report/report.json", "report/report.md", "report/report.html", "report/documents.json"
 
 
-def write_report(output: Path) -> dict[str, Any]:
-    """Build the report of a finished run from its run.json and manifest, write it, and return its numbers."""
-    report = numbers(output)
+def write_report(output: Path, pictures: bool = False) -> dict[str, Any]:
+    """Build the report of a finished run from its run.json, manifest and tables, write it, and return its numbers.
+
+    `pictures`: PNG files as well, which take a second or two. report.json is written last."""
+    from curation.reports.page import html
+
+    entries = read_entries(output)
+    shards = choose(output, entries)
+    report, documents = _built(output, entries, shards)
+    write_json(output / DOCUMENTS_JSON, documents)
+    for name, text in ((REPORT_MD, markdown(report)), (REPORT_HTML, html(report, documents, output.resolve().name))):
+        with whole_file(output / name) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+    if pictures:
+        from curation.reports.plots import draw
+
+        draw(report, output / "report")
     write_json(output / REPORT_JSON, report)
-    with whole_file(output / REPORT_MD) as temporary:
-        temporary.write_text(markdown(report), encoding="utf-8")
     return report
 
 
-def numbers(output: Path) -> dict[str, Any]:
-    """Every number of the report. Raises RunDirectoryError when `output` holds no run, or an unfinished one."""
-    run = read_run(output)
+def read_entries(output: Path) -> list[Entry]:
+    """All that the manifest of `output` records."""
     manifest = Manifest(output)
-    entries = [entry for unit in manifest.units() if (entry := manifest.read(unit)) is not None]
+    return [entry for unit in manifest.units() if (entry := manifest.read(unit)) is not None]
+
+
+def _built(output: Path, entries: Sequence[Entry], shards: Shards) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The numbers, and documents to look at."""
+    report = numbers(output, entries)
+    rules = report["rule_forms"]
+    measured = Measured(shards, set(columns_of(rules)))
+    removed = removed_documents(shards)
+    documents = {
+        "schema_version": 1, "removed": removed, "nearly_removed": nearly_removed(shards, measured, rules), "edits": edited_lines(shards),
+        "duplicates": duplicate_examples(shards, removed), "quarantine": quarantined_records(shards),
+    }  # fmt: skip
+    report["looked_at"] = {"shards": len(shards.chosen), "of_shards": len(shards.rows), "whole": shards.whole, "documents": len(measured)}
+    return report | {"histograms": histograms(measured, rules), "hosts": hosts(shards)}, documents
+
+
+def numbers(output: Path, entries: Sequence[Entry]) -> dict[str, Any]:
+    """Every number that the manifest and whole tables tell. Raises RunDirectoryError when `output` holds no run, or an unfinished one."""
+    run = read_run(output)
     stages = run["job"]["stages"]
     counts = summed(entries)
     try:
@@ -61,7 +96,8 @@ def numbers(output: Path) -> dict[str, Any]:
         "pack_languages": dropped,
         "duplicates": _duplicates(entries, output), "near": _near(entries),
         "evaluation": _evaluation(entries, output),
-        "packed": packed[0] if packed else {},
+        "packed": packed[0] if packed else {}, "tokens": _tokens(rows, packed),
+        "rule_forms": run.get("rules", {}), "rules_in": rules.get("in", 0), "job": run["job"], "job_file": run["job_file"],
         "job_sha256": run["job_sha256"], "packs": run["packs"], "versions": run["versions"],
     }  # fmt: skip
 
@@ -69,6 +105,16 @@ def numbers(output: Path) -> dict[str, Any]:
 def plain_funnel(counts: dict[str, Any], stages: Sequence[str]) -> list[dict[str, Any]]:
     """The funnel's numbers alone, a row a stage."""
     return [{k: v for k, v in row.items() if not isinstance(v, dict)} for row in funnel(counts, stages)]
+
+
+def _tokens(rows: Sequence[dict[str, Any]], packed: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Tokens of the documents kept, as they were counted for packing, and of each stage's kept bytes at the same rate."""
+    counted = packed[0].get("tokens", {}) if packed else {}
+    if not counted.get("tokens"):
+        return {"kept": 0}
+    rate = counted["text_bytes"] / counted["tokens"]
+    stages = [round(row["kept_bytes"] / rate) for row in rows]
+    return {"kept": counted["tokens"], "bytes_per_token": rate, "stages": [*stages[:-1], counted["tokens"]]}
 
 
 def _packing_warnings(packed: Sequence[dict[str, Any]]) -> list[str]:
@@ -131,158 +177,3 @@ def _near(entries: Sequence[Entry]) -> dict[str, Any]:
     """What the barrier said of near duplicates: bands, rows, the S-curve, and what was verified."""
     found: dict[str, Any] = next((entry.counts["near"] for entry in entries if entry.unit.startswith("barrier") and "near" in entry.counts), {})
     return found | ({"precision": found["verified"] / found["candidates"]} if found.get("candidates") else {})
-
-
-# --- markdown --------------------------------------------------------------------------------------------
-
-
-def funnel_lines(report: dict[str, Any]) -> list[str]:
-    """The funnel as aligned plain text: what `gristmill run` prints."""
-    rows = [("stage", "in", "removed", "quarantined", "kept", "kept MB")]
-    for r in report["funnel"]:
-        rows.append((r["stage"], *(f"{r[k]:,}" for k in ("in", "removed", "quarantined", "kept")), f"{r['kept_bytes'] / 1e6:.2f}"))
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    lines = ["  ".join(cell.ljust(w) if i == 0 else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths))) for row in rows]
-    return [*lines, total_line(report)]
-
-
-def total_line(report: dict[str, Any]) -> str:
-    return f"{report['in']:,} in = {report['kept']:,} kept + {report['removed']:,} removed + {report['quarantined']:,} quarantined"
-
-
-def _table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[str]:
-    align = ["---"] + ["---:"] * (len(header) - 1)
-    return ["| " + " | ".join(_cell(v) for v in row) + " |" for row in [header, align, *rows]]
-
-
-def _cell(value: Any) -> str:
-    return f"{value:,}" if isinstance(value, int) else visible(str(value)).replace("|", "\\|").replace("\n", " ")
-
-
-def markdown(report: dict[str, Any]) -> str:
-    """report.md from the numbers of report.json."""
-    lines = ["# Run report", "", f"**{total_line(report)}**", ""]
-    lines += [f"> Warning: {visible(w)}" for w in report["warnings"]] + ([""] if report["warnings"] else [])
-    keys = ("in", "removed", "quarantined", "kept", "in_bytes", "kept_bytes")
-    lines += ["## Funnel", "", *_table(["stage", *(k.replace("_", " ") for k in keys)], [[r["stage"], *(r[k] for k in keys)] for r in report["funnel"]]), ""]
-    lines += _rules_section(report) + _evidence_section(report) + _edits_section(report) + _time_section(report)
-    lines += _language_section(report) + _pack_language_section(report["pack_languages"]) + _duplicates_section(report)
-    lines += _evaluation_section(report["evaluation"])
-    lines += _named_section("Quarantine", "records by cause", report["quarantine"])
-    lines += _named_section("Input", "records that are no documents, by reason", report["input"]["skipped"])
-    lines += _named_section("Repaired", "texts repaired while reading", report["input"]["repaired"])
-    lines += _packed_section(report)
-    versions = ", ".join(f"{name} {version}" for name, version in report["versions"].items())
-    return "\n".join([*lines, "## Provenance", "", f"Job {report['job_sha256'][:12]}; {versions}.", ""])
-
-
-def _rules_section(report: dict[str, Any]) -> list[str]:
-    if not report["rules"]:
-        return []
-    rows = [[name, r["hits"], r["only"], r["reason"], r["words"], r["bytes"]] for name, r in report["rules"].items()]
-    header = ["rule", "documents hit", "hit by no other rule that drops", "first reason", "words hit", "bytes hit"]
-    return ["## Rules", "", *_table(header, rows), ""]
-
-
-def _evidence_section(report: dict[str, Any]) -> list[str]:
-    """What ablations found about the rules of this run."""
-    rows = [[name, found] for name, records in report["evidence"].items() for found in records]
-    return ["## Evidence", "", *_table(["rule", "models trained with it, against models trained without it"], rows), ""] if rows else []
-
-
-def _edits_section(report: dict[str, Any]) -> list[str]:
-    if not report["edits"]:
-        return []
-    rows = [[name, r["lines"], r["documents"], r["words"], r["bytes"]] for name, r in report["edits"].items()]
-    return ["## Edits", "", *_table(["rule", "lines changed", "in documents", "words removed", "bytes removed"], rows), ""]
-
-
-def _time_section(report: dict[str, Any]) -> list[str]:
-    """What each rule cost, most first. Signals are measured for all rules of a pack together."""
-    size = sum(row["in_bytes"] for row in report["funnel"] if row["stage"] == "rules")
-    slow = sorted(((s, n) for n, s in report["seconds"].items() if s >= 0.0005), key=lambda item: (-item[0], item[1]))
-    rows = [[name, f"{seconds:.3f}", f"{size / 1e6 / seconds:,.0f}"] for seconds, name in slow]
-    return ["## Time", "", *_table(["rule, or what a pack does for all its rules", "seconds of one core", "MB/s"], rows), ""] if rows else []
-
-
-def _named_section(title: str, what: str, counts: dict[str, int]) -> list[str]:
-    if not counts:
-        return []
-    rows = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-    return [f"## {title}", "", *_table([what, "count"], rows), ""]
-
-
-def _language_section(report: dict[str, Any]) -> list[str]:
-    before, after = report["languages"]["in"], report["languages"]["kept"]
-    names = sorted(set(before) | set(after), key=lambda n: (-before.get(n, after.get(n, 0)), n))
-    if not names:
-        return []
-    rows = [[name or "unknown", before.get(name, 0) if before else "", after.get(name, 0)] for name in names]
-    other_script = report["languages"]["script_mismatch"]
-    if not other_script:
-        return ["## Languages", "", *_table(["language", "in", "kept"], rows), ""]
-    rows = [[*row, other_script.get(name, 0)] for name, row in zip(names, rows)]
-    return ["## Languages", "", *_table(["language", "in", "kept", "in a script of no such language"], rows), ""]
-
-
-def _pack_language_section(rows: list[dict[str, Any]]) -> list[str]:
-    """What packs drop of each language: those of which they drop much, most first."""
-    flagged = sorted((row for row in rows if row["flagged"]), key=lambda row: (-row["share"], row["pack"], row["language"]))
-    if not flagged:
-        return []
-    cells = [[r["pack"], r["language"] or "unknown", r["documents"], f"{r['share']:.1%}", "" if r["others"] is None else f"{r['others']:.1%}"] for r in flagged]
-    about = "Languages of which a pack drops more than 15 % of the documents. Where they are good, its thresholds do not fit: see docs/fit-thresholds.md."
-    return ["## Packs and languages", "", about, "", *_table(["pack", "language", "documents", "dropped", "of all others"], cells), ""]
-
-
-def _duplicates_section(report: dict[str, Any]) -> list[str]:
-    rows = [[stage, d["clusters"], d["removed"], d["largest"]] for stage, d in report["duplicates"].items()]
-    if not rows:
-        return []
-    return ["## Duplicates", "", *_table(["stage", "clusters", "removed", "largest cluster"], rows), "", *_near_section(report["near"])]
-
-
-def _evaluation_section(items: list[dict[str, Any]], shown: int = 50) -> list[str]:
-    if not items:
-        return []
-    rows = [[f"{i['file']} {i['item']}", i["documents"], i["ngrams"], i["document"], excerpt(i["text"], 200)] for i in items[:shown]]
-    lines = ["## Evaluation items in documents", "", *_table(["item", "documents", "n-grams at most", "in document", "text that is shared"], rows), ""]
-    return lines + ([f"And {len(items) - shown:,} items more: overlaps/ has all.", ""] if len(items) > shown else [])
-
-
-def _near_section(near: dict[str, Any]) -> list[str]:
-    if not near:
-        return []
-    points = [(s, p) for s, p in near["s_curve"] if s >= 0.5]
-    lines = [f"Near duplicates: {near['bands']} bands of {near['rows']} rows. Two documents meet with this probability:", ""]
-    lines += [*_table(["similarity", *(f"{s:g}" for s, _ in points)], [["probability", *(f"{p:.3f}" for _, p in points)]]), ""]
-    if "precision" in near:
-        lines += [f"Of {near['candidates']:,} candidate pairs {near['verified']:,} have a true similarity of {near['verify']:g} or more: precision {near['precision']:.3f}.", ""]
-    return lines
-
-
-def _packed_section(report: dict[str, Any]) -> list[str]:
-    statistics = report["packed"].get("statistics", {})
-    rows = [[name.replace("_", " "), f"{v:.5g}" if isinstance(v, float) else v] for name, v in statistics.items() if v != "" and not isinstance(v, (dict, list))]
-    return (["## Packed", "", *_table(["statistic", "value"], rows), ""] if rows else []) + _copies_section(statistics.get("rehydration", {}))
-
-
-def _copies_section(said: dict[str, Any]) -> list[str]:
-    """How often documents were packed by the size of their cluster, and why."""
-    if not said:
-        return []
-    names = [("documents", "came to the rules"), ("removed", "removed by them"), ("removal_rate", "removal rate")]
-    known = [(key, title) for key, title in names if said["sizes"] and key in said["sizes"][0]]
-    rows = [[_size_range(row), *(f"{row[k]:.4f}" if k == "removal_rate" else row[k] for k, _ in known), f"{row['copies']:.4g}"] for row in said["sizes"]]
-    lines = ["## Copies by cluster size", "", *_table(["cluster size", *(title for _, title in known), "copies"], rows), ""]
-    if "removal_rate" in said:
-        lines += [
-            f"Of {said['documents']:,} documents rules removed {said['removed']:,}: a rate of {said['removal_rate']:.4f}. Sizes of that rate or a higher one"
-            f" are packed once, that of the lowest {said['most_copies']:g} times, those between in proportion. Sizes of fewer than {said['rate_documents']:,}"
-            " documents are taken together with others.", "",
-        ]  # fmt: skip
-    return lines
-
-
-def _size_range(row: dict[str, Any]) -> str:
-    return f"{row['from']}" if row["to"] == row["from"] else f"{row['from']} to {row['to']}" if row["to"] else f"from {row['from']}"

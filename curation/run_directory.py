@@ -12,6 +12,7 @@ from typing import Any
 from curation.inputs import InputFile
 from curation.job import LoadedJob
 from curation.manifest import Entry
+from curation.reports.rules_told import told_rules
 from curation.run_log import LOG_FILE
 from curation.shard_numbers import NUMBERS_FILE
 from curation.shards import TEMPORARY, write_json
@@ -57,7 +58,7 @@ def describe(job: LoadedJob, files: Sequence[InputFile]) -> dict[str, Any]:
     return {
         "schema_version": 1, "job_file": str(job.path), "job_sha256": job.sha256, "inputs": list(job.inputs), "folder": str(job.folder),
         "input": {"files": len(files), "bytes": sum(f.size_bytes for f in files)},
-        "job": json.loads(json.dumps(job.effective(), default=str)), "packs": packs, "versions": versions,
+        "job": json.loads(json.dumps(job.effective(), default=str)), "packs": packs, "rules": told_rules(job.packs), "versions": versions,
         "evidence": {f"{pack.name}/{rule.id}": [told(record, pack.rule_sha256(rule)) for record in rule.evidence] for pack in job.packs for rule in pack.rules if rule.evidence},
     }  # fmt: skip
 

@@ -19,7 +19,8 @@ import pyarrow.parquet as pq
 from curation.books import BooksError, check_books, summed
 from curation.manifest import Entry, Manifest
 from curation.pass_plan import WORK
-from curation.report import REPORT_JSON, plain_funnel, total_line
+from curation.report import REPORT_JSON, plain_funnel
+from curation.reports.markdown import total_line
 from curation.run_directory import DATA_FOLDERS, read_run
 from curation.run_files import LocalFiles, StoredFiles
 from curation.shard_numbers import NUMBERS_FILE, read_numbers

@@ -1,0 +1,98 @@
+"""report.html: the report and its documents as one file that asks for nothing else, runs no script, and obeys no document.
+
+Whatever comes from a run goes through `visible` and is escaped; charts are SVG drawn by the template.
+"""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from curation.reports.markdown import size_range
+from rules.visible import visible
+
+FOLDER = Path(__file__).parent
+
+
+@cache
+def _templates() -> Any:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from markupsafe import Markup
+
+    def shown(value: Any) -> Any:
+        return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+    templates = Environment(loader=FileSystemLoader(FOLDER), autoescape=True, undefined=StrictUndefined, finalize=shown, trim_blocks=True, lstrip_blocks=True)
+    templates.filters.update(count=count, size=size, share=share, number=number, pretty=pretty)
+    templates.globals.update(size_range=size_range, shown=visible)
+    return templates
+
+
+def html(report: dict[str, Any], documents: dict[str, Any], title: str) -> str:
+    """The page of a run, from the numbers of report.json and the documents of documents.json."""
+    return _templates().get_template("report.html").render(r=report, d=documents, title=title, rules=rule_rows(report, documents), sections=sections(report, documents), other=other_reasons(report, documents))
+
+
+def compared_html(compared: dict[str, Any]) -> str:
+    """The page of two runs, from the numbers of `comparison.compare`."""
+    return _templates().get_template("compared.html").render(c=compared, title=f"{compared['a']['name']} and {compared['b']['name']}")
+
+
+def rule_rows(report: dict[str, Any], documents: dict[str, Any]) -> list[dict[str, Any]]:
+    """A row for each rule that judges documents: its counts, seconds, evidence, and documents to look at."""
+    most = max((said["hits"] for said in report["rules"].values()), default=0)
+    found = []
+    for name, said in report["rules"].items():
+        form = next(iter(report["rule_forms"].get(name, [])), {})
+        found.append({
+            "name": name, **said, "seconds": report["seconds"].get(name), "bar": said["hits"] / most if most else 0.0, "why": form.get("why", ""), "action": form.get("action", ""),
+            "forms": report["rule_forms"].get(name, []), "evidence": report["evidence"].get(name, []),
+            "removed": documents["removed"].get(name, []), "nearly": documents["nearly_removed"].get(name, []),
+        })  # fmt: skip
+    return found
+
+
+def sections(report: dict[str, Any], documents: dict[str, Any]) -> list[tuple[str, str]]:
+    """Anchor and title of the sections that have something to say."""
+    every = [
+        ("funnel", "Funnel", True), ("rules", "Rules", report["rules"]), ("evidence", "Evidence", report["evidence"]), ("signals", "Signals", report["histograms"]),
+        ("edits", "Edits", report["edits"]), ("stages", "Other removals", other_reasons(report, documents)),
+        ("languages", "Languages", report["languages"]["in"] or report["languages"]["kept"]), ("hosts", "Hosts", report["hosts"]["rows"]),
+        ("duplicates", "Duplicates", report["duplicates"]), ("evaluation", "Evaluation items", report["evaluation"]), ("quarantine", "Quarantine", report["quarantine"]),
+        ("packed", "Packed", report["packed"]), ("time", "Time", report["seconds"]), ("provenance", "Provenance", True),
+    ]  # fmt: skip
+    return [(anchor, title) for anchor, title, there in every if there]
+
+
+def other_reasons(report: dict[str, Any], documents: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
+    """Documents that something other than a rule removed: extraction, language, a line rule that left nothing."""
+    return {reason: some for reason, some in documents["removed"].items() if reason not in report["rules"] and not any(document.get("kept_id") for document in some)}
+
+
+def count(value: Any) -> str:
+    return f"{value:,}" if isinstance(value, int) else "" if value is None else f"{value:,.0f}"
+
+
+def size(value: float) -> str:
+    """Bytes, to three digits."""
+    for unit, scale in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if value >= scale:
+            return f"{value / scale:.3g} {unit}" if value / scale < 999.5 else f"{value / scale:,.0f} {unit}"
+    return f"{value:.0f} B"
+
+
+def share(part: float, whole: float) -> str:
+    return f"{part / whole:.1%}" if whole else ""
+
+
+def number(value: Any) -> str:
+    """A figure, to four digits; whole ones in full."""
+    if isinstance(value, float):
+        return f"{value:,.0f}" if abs(value) >= 1000 and abs(value) < 1e15 else f"{value:.4g}"
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def pretty(data: Any) -> str:
+    return json.dumps(data, indent=2, ensure_ascii=False)

@@ -1,0 +1,195 @@
+"""The page of a run: what it shows is what the tables hold, hostile text stays text, and it looks right in Chromium."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from corpus import article, write_corpus, write_job
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from curation.job import load_job
+from curation.report import write_report
+from curation.reports import shard_choice
+from curation.reports.documents import SHOWN, Lowest
+from curation.run import run_job
+
+HOSTILE = [
+    "<script>alert(1)</script><img src=https://evil.example/x.png onerror=alert(1)>",
+    "</pre></details></body><style>body{display:none}</style>{{ 7 * 7 }}{% raw %}",
+    "\x1b[2J\x1b]0;title\x07\u202eright to left\u202c\u200b\u2066",
+    "\u0634\u0628\u06a9\u0647 \u0627\u062c\u062a\u0645\u0627\u0639\u06cc",
+    "x" * 5000,
+    "&lt;b&gt; &amp; \"quoted\" 'quoted'",
+]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory) -> Path:
+    """A finished run over documents that try to break out of a page."""
+    import random
+
+    folder = tmp_path_factory.mktemp("reports")
+    corpus, rng = write_corpus(folder / "corpus"), random.Random(3)
+    hostile = [{"id": f"<b>{i}</b>\u202e", "text": text, "url": f"https://host{i}.example/\"><script>{text[:20]}", "source": "<i>s</i>"} for i, text in enumerate(HOSTILE)]
+    hostile += [{"id": f"long-{i}", "text": f"{text}\n{article(rng)}", "url": "not a url", "source": "s"} for i, text in enumerate(HOSTILE)]
+    (corpus / "part-9.jsonl").write_text("".join(json.dumps(row) + "\n" for row in hostile), encoding="utf-8")
+    run_job(load_job(write_job(folder / "job.yaml", corpus, "<out>")))
+    return folder / "<out>"
+
+
+def tables(output: Path, folder: str) -> list[dict]:
+    return [row for path in sorted((output / folder).glob("*.parquet")) for row in pq.read_table(path).to_pylist()]
+
+
+def documents(output: Path) -> dict:
+    return json.loads((output / "report/documents.json").read_text())
+
+
+class Page(HTMLParser):
+    """Every tag with its attributes, and the text."""
+
+    def __init__(self, path: Path):
+        super().__init__()
+        self.tags: list[tuple[str, dict]] = []
+        self.text = ""
+        self.feed(path.read_text(encoding="utf-8"))
+
+    def handle_starttag(self, tag: str, attrs: list) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def test_a_page_takes_nothing_from_elsewhere_and_obeys_no_document(finished):
+    page = Page(finished / "report/report.html")
+    assert not {tag for tag, _ in page.tags} & {"script", "img", "link", "iframe", "object", "embed", "form", "i", "b"}
+    anchors = {attributes["id"] for _, attributes in page.tags if "id" in attributes}
+    for _, attributes in page.tags:
+        assert not set(attributes) & {"src", "style", "srcset", "action"} and not any(name.startswith("on") for name in attributes)
+        assert attributes.get("href", "#funnel")[1:] in anchors, "every link leads to a part of the page"
+    raw = (finished / "report/report.html").read_text(encoding="utf-8")
+    assert "default-src 'none'" in raw and "url(" not in raw and "@import" not in raw
+    assert not any(c in raw for c in "\x1b\x07\u202e\u202c\u200b\u2066") and "<U+001B>[2J" in page.text and "<U+202E>" in page.text
+    assert "{{ 7 * 7 }}" in page.text and "alert(1)</script>" in page.text
+
+
+def test_removed_documents_are_a_sample_of_those_the_rule_removed(finished):
+    by_reason: dict[str, dict[str, str]] = {}
+    for row in tables(finished, "removed"):
+        by_reason.setdefault(row["reason"], {})[row["id"]] = row["text"]
+    shown = documents(finished)["removed"]
+    assert shown.keys() == by_reason.keys()
+    for reason, some in shown.items():
+        assert len(some) == min(SHOWN, len(by_reason[reason])) == len({document["id"] for document in some})
+        for document in some:
+            assert by_reason[reason][document["id"]].startswith(document["text"]) and document["text"]
+
+
+def test_nearly_removed_are_kept_documents_nearest_to_the_threshold(finished):
+    some = documents(finished)["nearly_removed"]["gopher_quality/alpha-words"]
+    signals = {row["id"]: row for row in tables(finished, "signals") if row["verdict"] == "kept"}
+    column = {i: row["gopher_quality.alpha_word_frac"] for i, row in signals.items()}
+    threshold = some[0]["measured"][0]["any_of"][0]["threshold"]
+    nearest = sorted(value - threshold for value in column.values() if value is not None and value >= threshold)[:SHOWN]
+    assert [document["measured"][0]["value"] - threshold for document in some] == pytest.approx(nearest)
+    assert all(column[document["id"]] == document["measured"][0]["value"] for document in some)
+
+
+def test_numbers_of_the_page_are_those_of_the_tables(finished):
+    report = json.loads((finished / "report/report.json").read_text())
+    kept, removed, signals = (tables(finished, name) for name in ("clean", "removed", "signals"))
+    assert report["looked_at"]["whole"] and report["looked_at"]["documents"] == len(signals)
+    counted = {row["host"]: (row["in"], row["kept"]) for row in report["hosts"]["rows"]}
+    for host, (came, stayed) in counted.items():
+        assert stayed == sum(f"//{host}/" in row["url"] for row in kept) and came == stayed + sum(f"//{host}/" in row["url"] for row in removed)
+    for histogram in report["histograms"]:
+        values = [row[histogram["signal"]] for row in signals]
+        assert sum(histogram["counts"]) == histogram["documents"] == sum(v is not None and np.isfinite(v) for v in values)
+    tokens = report["tokens"]
+    assert tokens["kept"] == tokens["stages"][-1] == sum(row["tokens"] for row in pq.read_table(finished / "packed/documents.parquet").to_pylist())
+    assert f"{report['in']:,} in = {report['kept']:,} kept" in Page(finished / "report/report.html").text
+
+
+def test_duplicates_are_shown_beside_what_was_kept(finished):
+    texts = {row["id"]: row["text"] for row in tables(finished, "clean")}
+    pairs = [pair for some in documents(finished)["duplicates"].values() for pair in some]
+    assert pairs and {pair["removed"]["stage"] for pair in pairs} == {"exact", "near"}
+    for pair in pairs:
+        assert pair["kept"]["id"] == pair["removed"]["kept_id"] and texts.get(pair["kept"]["id"], pair["kept"]["text"]).startswith(pair["kept"]["text"])
+
+
+def test_a_large_run_is_looked_into_in_part(finished, tmp_path, monkeypatch):
+    output = shutil.copytree(finished, tmp_path / "out")
+    monkeypatch.setattr(shard_choice, "ROWS", 40)
+    report = write_report(output)
+    looked = report["looked_at"]
+    assert not looked["whole"] and 1 <= looked["shards"] < looked["of_shards"] and looked["documents"] < 60
+    shown = documents(output)["removed"]
+    rules = {rule for rule, said in report["rules"].items() if said["reason"]}
+    assert rules and rules <= shown.keys(), "a rule that removed documents elsewhere only is shown from there"
+    page = (output / "report/report.html").read_bytes()
+    write_report(output)
+    assert page == (output / "report/report.html").read_bytes(), "the choice is seeded"
+
+
+def test_pictures_are_written_where_asked_for(finished):
+    assert not list((finished / "report").glob("*.png"))
+    write_report(finished, pictures=True)
+    found = {path.stem for path in (finished / "report").glob("*.png") if path.read_bytes().startswith(b"\x89PNG") and path.stat().st_size > 5000}
+    assert found == {"funnel", "rules", "signals", "languages", "hosts", "duplicates"}
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.lists(st.sampled_from(["a", "b", None]), max_size=30), max_size=6), st.integers(1, 5))
+def test_the_lowest_are_as_many_as_wanted_and_of_their_group(groups, wanted):
+    lowest = Lowest(wanted)
+    for number, names in enumerate(groups):
+        lowest.add(pa.chunked_array([pa.array(names, pa.string())]), Path("f.parquet"), number)
+    found = lowest.places()
+    for name in ("a", "b"):
+        places = found.get(name, [])
+        assert len(set(places)) == len(places) == min(wanted, sum(names.count(name) for names in groups))
+        assert all(groups[group][row] == name for _, group, row in places)
+
+
+OVERFLOWING = """() => [...document.querySelectorAll('body *')].filter(e => !e.closest('svg, .scroll, pre, nav, summary')
+    && e.getBoundingClientRect().right > innerWidth + 0.5).map(e => e.tagName + '.' + e.className)"""
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    """A browser, where there is one."""
+    sync_api = pytest.importorskip("playwright.sync_api", reason="pictures of the page need playwright, of the extra dev")
+    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if path is None:
+        pytest.skip("pictures of the page need Chromium: apt-get install chromium")
+    with sync_api.sync_playwright() as started:
+        browser = started.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", [(1280, 900), (390, 844)], ids=["desktop", "phone"])
+def test_the_page_fits_and_asks_for_nothing(finished, chromium, size, scheme, tmp_path):
+    context = chromium.new_context(viewport={"width": size[0], "height": size[1]}, color_scheme=scheme)
+    page, asked = context.new_page(), []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto((finished / "report/report.html").as_uri())
+    for opened in (False, True):
+        page.evaluate("opened => document.querySelectorAll('details').forEach(d => d.open = opened)", opened)
+        assert page.evaluate("document.documentElement.scrollWidth") <= size[0] and page.evaluate(OVERFLOWING) == []
+        assert page.screenshot(path=tmp_path / f"{opened}.png").startswith(b"\x89PNG")
+    assert asked == [page.url], "a request leaves the page"
+    red, green, blue = page.evaluate("getComputedStyle(document.body).backgroundColor.match(/\\d+/g).slice(0, 3).map(Number)")
+    assert (red + green + blue > 600) == (scheme == "light")
+    context.close()

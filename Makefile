@@ -40,6 +40,7 @@ bench: $(STAMP)
 	$(BIN)/python -m benchmarks.rules $(BENCH)
 	$(BIN)/python benchmarks/line_patterns.py
 	$(BIN)/python -m benchmarks.language $(BENCH)
+	$(BIN)/python -m benchmarks.classifier
 	$(BIN)/python -m benchmarks.minhash $(BENCH)
 	$(BIN)/python -m benchmarks.duplicates $(BENCH)
 	$(BIN)/python -m benchmarks.duplicates --signatures 1 5 20

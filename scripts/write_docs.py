@@ -1,9 +1,12 @@
-"""Write the pages of docs/ that are made from the code: signals.md and packs.md. A test fails when they are stale."""
+"""Write the pages of docs/ that are made from the code: commands, signals, packs, keys. A test fails when they are stale."""
 
 from __future__ import annotations
 
+import inspect
 import sys
 from pathlib import Path
+
+import click
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
@@ -77,6 +80,30 @@ def keys_page() -> str:
     return "\n".join([*lines, ""])
 
 
+def commands_page() -> str:
+    """Every command with what it takes."""
+    import gristmill
+
+    lines = ["# Commands", "", "All that `gristmill COMMAND --help` says. Results go to stdout, progress and messages to stderr. Exit codes: 0 clean, 1 findings, 2 cannot", "run, 3 done with quarantined records, 130 interrupted and resumable."]
+    for name in gristmill.COMMANDS:
+        lines += command_section(gristmill.gristmill.get_command(click.Context(gristmill.gristmill), name), name)
+    return "\n".join([*lines, ""])
+
+
+def command_section(command: click.Command, name: str) -> list[str]:
+    context = click.Context(command, info_name=name)
+    usage = " ".join(["gristmill", name, *command.collect_usage_pieces(context)])
+    text = [" ".join(part.split()) for part in inspect.cleandoc(command.help or "").replace("\b", "").split("\n\n")]
+    lines = ["", f"## gristmill {name}", "", f"`{usage}`", *(line for part in text for line in ("", part))]
+    options = [record for p in command.params if isinstance(p, click.Option) and (record := p.get_help_record(context))]
+    if options:
+        lines += ["", *table(("option", "does"), [(f"`{names}`", " ".join(what.split())) for names, what in options])]
+    if isinstance(command, click.Group):
+        for sub in command.list_commands(context):
+            lines += command_section(command.get_command(context, sub), f"{name} {sub}")
+    return lines
+
+
 def copy_pictures() -> list[Path]:
     """The accepted pictures of the inspector's screens become those of docs/inspect.md."""
     accepted = ROOT / "tests/__snapshots__/test_inspect_pictures"
@@ -87,7 +114,7 @@ def copy_pictures() -> list[Path]:
     return [picture for _, picture in pictures]
 
 
-PAGES = {"docs/signals.md": signals_page, "docs/packs.md": packs_page, "docs/inspect-keys.md": keys_page}
+PAGES = {"docs/commands.md": commands_page, "docs/signals.md": signals_page, "docs/packs.md": packs_page, "docs/inspect-keys.md": keys_page}
 
 if __name__ == "__main__":
     for path, page in PAGES.items():

@@ -85,7 +85,10 @@ def _badness() -> str:
     from ftfy.badness import BADNESS_RE
     from ftfy.chardata import CHARMAP_ENCODINGS
 
-    pattern = "|".join(filter(None, _without_comments(BADNESS_RE.pattern).replace(r"\s", r"[\s\x{b}\x{1c}-\x{1f}\x{85}\p{Z}]").split("|")))
+    pattern = _without_comments(BADNESS_RE.pattern)
+    for name, python in {r"\s": r"[\s\x{b}\x{1c}-\x{1f}\x{85}\p{Z}]", r"\w": r"[\p{L}\p{M}\p{N}_]"}.items():  # RE2's know ASCII only
+        pattern = pattern.replace(name, python)
+    pattern = "|".join(filter(None, pattern.split("|")))
     try:
         pc.match_substring_regex(pa.array([""]), pattern)
     except pa.ArrowInvalid:

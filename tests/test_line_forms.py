@@ -9,6 +9,7 @@ import ftfy
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
+from ftfy.badness import is_bad
 from hostile_texts import any_texts
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -49,6 +50,12 @@ def test_no_character_that_changes_is_overlooked(form):
     changed = pa.array([chr(c) for c in range(0x110000) if not 0xD800 <= c < 0xE000 and unicodedata.normalize(form.upper(), chr(c)) != chr(c)])
     assert pc.all(pc.match_substring_regex(changed, form_pattern(form))).as_py()
     assert not pc.match_substring_regex(pa.array(["plain text, schöne Grüße, 漢字 каша"]), form_pattern(form))[0].as_py()
+
+
+@pytest.mark.parametrize("line", ["É»я", "É»字", "É»_", "a\u2003Â b", "a\u00a0Ã "])
+def test_ftfys_signs_hold_for_letters_and_spaces_of_all_scripts(line):
+    """Python's and not RE2's, which know ASCII only."""
+    assert is_bad(line) and pc.match_substring_regex(pa.array([line]), form_pattern("ftfy"))[0].as_py()
 
 
 def test_entities_make_no_new_lines():

@@ -12,7 +12,7 @@ COMMANDS = {
     "init": ("curation.cli", "init", "Start a project: a commented job, a rule pack and sample documents."),
     "check": ("curation.cli", "check", "Check packs and jobs: shape, signals, patterns, examples."),
     "diff": ("curation.cli", "diff", "Show which documents two jobs judge differently, and why."),
-    "run": ("curation.cli", "run", "Run a job, or go on where it stopped."),
+    "run": ("curation.run_cli", "run", "Run a job, or go on where it stopped."),
     "inspect": ("inspect_ui.cli", "inspect", "Look at documents, find what repeats, write a rule, and see what it does."),
     "why": ("curation.cli", "why", "Tell one document's story: where from, what hit it, by how much."),
     "duplicates": ("curation.cluster_cli", "duplicates", "Show a cluster of duplicates with what differs, or find those of a new text."),

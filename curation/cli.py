@@ -1,4 +1,4 @@
-"""The commands that prepare data: init, check, diff, run, why, report, verify. They parse, call, print, and choose the exit code."""
+"""The commands about data other than run: init, check, diff, why, report, verify, schema. They parse, call, print, and choose the exit code."""
 
 from __future__ import annotations
 
@@ -167,87 +167,6 @@ def _packs_and_input(path: Path) -> tuple[list[Any], tuple[str, ...], Path]:
         return [load_pack(path)], (), path.parent
     job = load_job(path)
     return list(job.packs), job.inputs, job.folder
-
-
-@click.command()
-@click.argument("job_file", metavar="JOB", type=click.Path(path_type=Path, exists=True, dir_okay=False))
-@click.option("--workers", metavar="inline|auto|N", help="Worker processes; overrides the job.")
-@click.option("--dry-run", is_flag=True, help="Print stages, shards, memory, disk and what is done already; write nothing.")
-@click.option("--fresh", is_flag=True, help="Delete what earlier runs wrote into the output first; asks before.")
-@click.option("--yes", is_flag=True, help="With --fresh: do not ask.")
-@click.option("--json", "as_json", is_flag=True, help="Print the report (or the plan) as one JSON object.")
-@user_errors
-def run(job_file: Path, workers: str | None, dry_run: bool, fresh: bool, yes: bool, as_json: bool) -> None:
-    """Run JOB, or go on where it stopped. What is done already is not done again."""
-    from curation.interrupts import stop_requests
-    from curation.job import load_job
-    from curation.progress import default_progress
-    from curation.run import run_job
-    from curation.supervision import supervised
-
-    count = _workers(workers)
-    if yes and not fresh or fresh and dry_run:
-        raise click.UsageError("--yes goes with --fresh" if yes and not fresh else "--fresh deletes and --dry-run writes nothing: name one of them")
-    job = load_job(job_file)
-    if dry_run:
-        _print_plan(job, count, as_json)
-        return
-    if fresh:
-        from curation.fresh import delete_earlier
-
-        delete_earlier(job, yes)
-    again = f"gristmill run {job_file}"
-
-    def go() -> None:
-        try:
-            with stop_requests(lambda message: click.echo(message, err=True)) as should_stop:
-                result = run_job(job, count, default_progress(), should_stop)
-        except KeyboardInterrupt:
-            click.echo(f"interrupted; what is finished is saved, continue with: {again}", err=True)
-            sys.exit(INTERRUPTED)
-        _print_run(result, job.output, as_json)
-        sys.exit(QUARANTINED if result.report["quarantined"] else CLEAN)
-
-    supervised(user_errors(go), job.output, lambda message: click.echo(message, err=True), again)
-
-
-def _print_plan(job: Any, workers: Any, as_json: bool) -> None:
-    from curation.plan import plan_run
-    from rules.visible import visible
-
-    plan = plan_run(job, workers)
-    if as_json:
-        _print_json(plan.as_dict())
-    else:
-        for line in plan.lines():
-            click.echo(visible(line))
-
-
-def _workers(text: str | None) -> Any:
-    if text is None or text in ("inline", "auto"):
-        return text
-    if not text.isdecimal() or int(text) < 1:
-        raise click.BadParameter(f"{text!r} is not inline, auto or a number from 1", param_hint="--workers")
-    return int(text)
-
-
-def _print_run(result: Any, output: Path, as_json: bool) -> None:
-    from curation.report import REPORT_MD
-    from curation.reports.markdown import funnel_lines
-    from rules.visible import shown_path, visible
-
-    if as_json:
-        _print_json(result.report)
-    else:
-        for line in funnel_lines(result.report):
-            click.echo(line)
-    for warning in result.report["warnings"]:
-        click.echo(visible(f"warning: {warning}"), err=True)
-    if result.done_before:
-        click.echo(f"{result.done_before} of {result.units} units were done before", err=True)
-    if result.report["quarantined"]:
-        click.echo(f"{result.report['quarantined']} records are in {shown_path(output / 'quarantine')} with their errors", err=True)
-    click.echo(f"report: {shown_path(output / REPORT_MD)}", err=as_json)
 
 
 @click.command()

@@ -55,7 +55,7 @@ def loaded_by(statement: str) -> set[str]:
         ("import gristmill", {"numpy", "pyarrow", "numba", "torch", "ray", "rich", "yaml"}),
         ("import rules, curation, train", {"numpy", "pyarrow", "numba", "torch", "ray", "click"}),
         ("import train.loop, train.generate, train.handoff", {"ray", "fasttext", "textual", "numba", "click", "fastwarc"}),
-        ("import curation.cli, train.cli", {"numpy", "pyarrow", "torch", "ray", "numba"}),
+        ("import curation.run_cli, train.cli", {"numpy", "pyarrow", "torch", "ray", "numba"}),
         ("import curation.run, curation.job", {"torch", "ray", "textual", "fasttext", "trafilatura"}),
     ],
 )

@@ -14,7 +14,6 @@ from click.testing import CliRunner
 from corpus import documents, write_corpus, write_job
 
 from curation import object_store
-from curation.cli import run as run_command
 from curation.cli import verify as verify_command
 from curation.inputs import InputError, list_inputs, plan_shards
 from curation.job import load_job
@@ -23,6 +22,7 @@ from curation.object_store import ObjectStore, StoreError, open_system, workspac
 from curation.readers import ReadSettings, read_shard
 from curation.run import run_job
 from curation.run_argument import RUN_FOLDER
+from curation.run_cli import run as run_command
 from curation.run_directory import DATA_FOLDERS, RunDirectoryError
 from curation.run_lock import this_process
 from curation.stored_run import LOCK_OBJECT, STALE_SECONDS, stored

@@ -9,10 +9,10 @@ import pytest
 from click.testing import CliRunner
 from corpus import write_corpus, write_job
 
-from curation.cli import run as run_command
 from curation.job import load_job
 from curation.plan import plan_run
 from curation.run import run_job
+from curation.run_cli import run as run_command
 from curation.run_directory import RunDirectoryError
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import resource
 import shutil
@@ -94,6 +95,26 @@ def test_two_interrupts_stop_now(left_alone, job):
         run.process.send_signal(signal.SIGINT)
     assert run.finish() == 130 and "continue with" in run.said
     go_on(job, left_alone)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_before_the_run_has_begun_ends_it_with_a_word(tmp_path, number):
+    """The job is a pipe that nobody writes to, so that the run is held where it reads it."""
+    job = tmp_path / "job.yaml"
+    os.mkfifo(job)
+    run = Run(job)
+    held = []
+
+    def reading() -> bool:
+        with contextlib.suppress(OSError):  # nobody reads yet
+            held.append(os.open(job, os.O_WRONLY | os.O_NONBLOCK))
+        return bool(held)
+
+    assert run.wait_until(reading), run.said
+    run.process.send_signal(number)
+    assert run.finish() == 130, run.said
+    assert run.said == f"interrupted; what is finished is saved, continue with: gristmill run {job}\n"
+    os.close(held[0])
 
 
 # --- no room, failing reads, vanishing files ------------------------------------------------------------------

@@ -69,8 +69,7 @@ def _ngram_rows(model: FastTextModel) -> np.ndarray:
     if model.pruned is None:
         return words + np.arange(max(buckets, 1))
     rows = np.full(max(buckets, 1), -1)
-    for bucket, row in model.pruned.items():
-        rows[bucket] = words + row
+    rows[model.pruned[:, 0]] = words + model.pruned[:, 1]
     return rows
 
 

@@ -7,8 +7,10 @@ model is needed for is often a few numbers a row.
 
 from __future__ import annotations
 
+import contextlib
 import mmap
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +25,10 @@ SETTINGS = ("dim", "ws", "epoch", "min_count", "neg", "word_ngrams", "loss", "mo
 
 class ModelFileError(ValueError):
     """A file that is no fastText model, or one of another version."""
+
+
+class _CutOff(Exception):
+    """The file ends where more should follow."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +50,8 @@ class FastTextModel:
     settings: dict[str, int]  # SETTINGS
     words: list[bytes]  # row i of the input is word i
     labels: list[str]
-    pruned: dict[int, int] | None  # bucket of an n-gram -> its row after the words; None: all buckets, in order
+    label_counts: list[int]  # how often each label was seen in training
+    pruned: np.ndarray | None  # int64 [kept, 2]: bucket of an n-gram, and its row after the words; None: all buckets, in order
     input: Matrix  # [words + n-grams, dim]
     output: Matrix  # [labels, dim]
 
@@ -53,23 +60,36 @@ class FastTextModel:
         return LOSSES.get(self.settings["loss"], "unknown")
 
 
+def read_settings(path: Path) -> dict[str, int]:
+    """The SETTINGS of a model in a file, of which no more is read. Raises as `read_model`."""
+    with _opened(path) as reader:
+        return reader.head()
+
+
 def read_model(path: Path) -> FastTextModel:
     """The model in a file. Raises ModelFileError, and OSError where the file cannot be read."""
+    with _opened(path) as reader:
+        settings = reader.head()
+        dictionary = reader.dictionary()
+        quantised = reader.flag()
+        matrix = reader.quantised() if quantised else reader.plain()
+        output = reader.quantised() if reader.flag() and quantised else reader.plain()
+        return FastTextModel(settings, *dictionary, matrix, output)
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[_Reader]:
+    """A reader of a file; what goes wrong with it is a ModelFileError that names the file."""
+    size = path.stat().st_size
     try:
+        if not size:
+            raise _CutOff
         with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            reader = _Reader(data)
-            reader.head(path)
-            settings = dict(zip(SETTINGS, reader.numbers("12i")))
-            reader.numbers("d")  # sampling threshold
-            words, labels, pruned = reader.dictionary()
-            quantised = reader.flag()
-            matrix = reader.quantised() if quantised else reader.plain()
-            output = reader.quantised() if reader.flag() and quantised else reader.plain()
-            return FastTextModel(settings, words, labels, pruned, matrix, output)
-    except (struct.error, ValueError, IndexError) as error:
-        if isinstance(error, ModelFileError):
-            raise
-        raise ModelFileError(f"{path} is no whole fastText model: {error}") from error
+            yield _Reader(data)
+    except (struct.error, _CutOff):
+        raise ModelFileError(f"{path} is cut off at byte {size:,}") from None
+    except (ValueError, IndexError) as error:
+        raise ModelFileError(f"{path} is not a fastText model: {error}") from error
 
 
 def products(matrix: Matrix, vectors: np.ndarray) -> np.ndarray:
@@ -110,35 +130,42 @@ class _Reader:
     def array(self, kind: type, count: int) -> np.ndarray:
         size = count * np.dtype(kind).itemsize
         if count < 0 or self._at + size > len(self._data):
-            raise ModelFileError("the file ends too early")
+            raise _CutOff
         found = np.frombuffer(self._data[self._at : self._at + size], kind)
         self._at += size
         return found
 
-    def head(self, path: Path) -> None:
+    def head(self) -> dict[str, int]:
         magic, version = self.numbers("2i")
         if magic != MAGIC or version not in VERSIONS:
-            raise ModelFileError(f"{path} is no fastText model of version 11 or 12")
+            raise ValueError("it does not begin like one of version 11 or 12")
+        settings = dict(zip(SETTINGS, self.numbers("12i")))
+        self.numbers("d")  # sampling threshold
+        if version == 11 and settings["model"] == SUPERVISED:
+            settings["maxn"] = 0  # n-grams of characters came with version 12
+        return settings
 
-    def dictionary(self) -> tuple[list[bytes], list[str], dict[int, int] | None]:
+    def dictionary(self) -> tuple[list[bytes], list[str], list[int], np.ndarray | None]:
         size, _, _ = self.numbers("3i")
         _, pruned = self.numbers("2q")
         words: list[bytes] = []
         labels: list[str] = []
+        counts: list[int] = []
         for _ in range(size):
             end = self._data.find(b"\0", self._at)
             if end < 0:
-                raise ModelFileError("the file ends in its dictionary")
+                raise _CutOff
             entry, self._at = self._data[self._at : end], end + 1
-            _, kind = self.numbers("qb")
+            seen, kind = self.numbers("qb")
             if kind:
                 labels.append(entry.decode("utf-8", "replace"))
+                counts.append(seen)
             else:
                 words.append(entry)
         if pruned < 0:
-            return words, labels, None
+            return words, labels, counts, None
         pairs = self.array(np.int32, 2 * pruned).reshape(-1, 2)
-        return words, labels, dict(pairs.tolist())
+        return words, labels, counts, pairs.astype(np.int64)
 
     def plain(self) -> np.ndarray:
         rows, columns = self.numbers("2q")
@@ -146,9 +173,11 @@ class _Reader:
 
     def quantised(self) -> Quantised:
         with_norms = self.flag()
-        rows, _, size = self.numbers("2qi")
+        rows, columns, size = self.numbers("2qi")
         codes = self.array(np.uint8, size).reshape(rows, -1)
         centroids = self.quantiser()
+        if codes.shape[1] != len(centroids) or sum(part.shape[1] for part in centroids) != columns:
+            raise ValueError("a quantised matrix does not fit its codes")
         if not with_norms:
             return Quantised(codes, centroids, None)
         norm_codes = self.array(np.uint8, rows)

@@ -127,7 +127,7 @@ def test_a_file_that_is_no_model_or_is_cut_off(tmp_path):
         with pytest.raises(ModelFileError, match="is cut off at byte"):
             read_model(tmp_path / "cut")
     (tmp_path / "text").write_text("no model, only text that is long enough to have a header of its own, which it has not")
-    with pytest.raises(ModelFileError, match="not a fastText model"):
+    with pytest.raises(ModelFileError, match="is not a fastText model: it does not begin like one"):
         read_model(tmp_path / "text")
     (tmp_path / "wrong").write_bytes(whole.replace(b"abc\0", b"ab\0\0", 1))
     with pytest.raises(ModelFileError):

@@ -141,7 +141,7 @@ def test_a_file_that_changed_meanwhile_is_refused(folder, tmp_path):
         ("about2: no", 'drop_when: {unigram_kl: "> 1"}', "unknown signal 'unigram_kl', which needs a file of the pack: unigram_kl(name)"),
         ("classifiers: {fine: {file: model.bin, label: great}}", 'drop_when: {classifier.fine: "> 1"}', "has no label '__label__great'; it has"),
         ("classifiers: {fine: web.parquet, Bad: good}", 'drop_when: {classifier.Bad: "> 1"}', "the name of a file is lower-case words joined by _"),
-        ("classifiers: {fine: {file: web.parquet, label: x}}", 'drop_when: {classifier.fine: "> 1"}', "web.parquet is no fastText model of version 11 or 12"),
+        ("classifiers: {fine: {file: web.parquet, label: x}}", 'drop_when: {classifier.fine: "> 1"}', "web.parquet is not a fastText model: it does not begin like one of version 11 or 12"),
         ("classifiers: {fine: [good]}", 'drop_when: {classifier.fine: "> 1"}', "3:21: R103 expected text, got a list"),
         ("profiles: {web: web.parquet}", 'lines: drop\n    when: {listed_words(x): "> 1"}', "R102 unknown signal 'listed_words'"),
     ],

@@ -5,7 +5,6 @@ STAMP := $(VENV)/.installed
 OUT := out/demo
 DATA ?= ../shared/data/sample ../shared/data/web
 EVAL ?= ../shared/data/eval
-BENCH ?= $(wildcard ../shared/data/bench/*.parquet)
 
 .PHONY: demo ablate-demo test soak lint fuzz bench oracle harness-parity clean
 
@@ -35,18 +34,9 @@ lint: $(STAMP)
 fuzz: $(STAMP)
 	$(BIN)/python scripts/fuzz.py --minutes 10
 
-bench: $(STAMP)
-	$(BIN)/python benchmarks/signals.py
-	$(BIN)/python -m benchmarks.rules $(BENCH)
-	$(BIN)/python benchmarks/line_patterns.py
-	$(BIN)/python -m benchmarks.language $(BENCH)
-	$(BIN)/python -m benchmarks.classifier
-	$(BIN)/python -m benchmarks.minhash $(BENCH)
-	$(BIN)/python -m benchmarks.duplicates $(BENCH)
-	$(BIN)/python -m benchmarks.duplicates --signatures 1 5 20
-	$(BIN)/python -m benchmarks.encode $(BENCH)
-	$(BIN)/python -m benchmarks.packing $(BENCH)
-	$(BIN)/python -m benchmarks.train
+# Every benchmark five times, beside its peers, into benchmarks/RESULTS.md: hours. RUNS=1 BENCHMARKS="pipeline rules" is less.
+bench: $(STAMP) .venv-oracle/.installed
+	$(BIN)/python -m benchmarks.results --runs $(or $(RUNS),5) $(if $(BENCHMARKS),--only $(BENCHMARKS))
 
 # The packs beside datatrove's filters, which live in an environment of their own: see docs/parity.md.
 oracle: $(STAMP) .venv-oracle/.installed

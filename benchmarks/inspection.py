@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from benchmarks.rules import processor
+from benchmarks.machine import processor
 from benchmarks.screens import screen_times
 from inspect_ui.draft import Draft, draft_pack
 from inspect_ui.effects import lines_found

@@ -23,8 +23,9 @@ import pyarrow as pa
 import pyarrow.parquet as parquet
 from numba.core.dispatcher import Dispatcher
 
+from benchmarks.machine import processor
 from benchmarks.pipeline import job_text, megabytes, parquet_files
-from benchmarks.rules import ROOT, processor
+from benchmarks.rules import ROOT
 from curation.job import load_job
 from curation.run import run_job
 

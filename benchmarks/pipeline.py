@@ -22,8 +22,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as parquet
 
+from benchmarks.machine import processor
 from benchmarks.process_tree import Usage, measured
-from benchmarks.rules import PACKS, ROOT, processor, slice_of
+from benchmarks.rules import PACKS, ROOT, slice_of
 
 WORKERS, FEW = 2, 40
 MODEL = ROOT / "curation" / "models" / "lid.176.ftz"

@@ -30,6 +30,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as parquet
 
+from benchmarks.machine import processor
 from benchmarks.signals import best_seconds, megabytes, texts_of
 from rules.deciding import decide
 from rules.engine import apply, measure_packs
@@ -64,11 +65,6 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--documents", type=int, default=2000, help="how many the peer gets")
     parser.add_argument("--peer", type=Path, default=ROOT / ".venv-oracle", help="virtual environment with datatrove")
     return parser.parse_args()
-
-
-def processor() -> str:
-    names = [line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
-    return names[0] if names else platform.machine()
 
 
 def packs(words: str) -> list[Pack]:

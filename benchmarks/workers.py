@@ -18,9 +18,10 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as parquet
 
+from benchmarks.machine import processor
 from benchmarks.pipeline import WORKERS, megabytes, own_run, parquet_files, warm_up
 from benchmarks.process_tree import Usage
-from benchmarks.rules import ROOT, processor
+from benchmarks.rules import ROOT
 
 
 def main() -> None:

@@ -1,0 +1,149 @@
+"""How the cost of every stage grows with the input: processor seconds at 1, 3 and 10 times, and the exponent fitted to them.
+
+    python -m benchmarks.growth [PARQUET FILES OR FOLDERS] [--times 1 3 10]
+
+Each size is a run inline in a process of its own, whose kernels are loaded before the clock starts. Copies must not be
+duplicates of each other, or there would be less and less to do: in copy k every fourth word has a mark of its own, so that
+no five words in a row are the same in two copies. Seconds of a pass are its stages' together. The exponent is the slope of
+log seconds over log bytes by least squares: 1 is linear.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as parquet
+
+from benchmarks.machine import processor
+from benchmarks.pipeline import megabytes, parquet_files
+from benchmarks.rules import PACKS, ROOT
+from curation.job import load_job
+from curation.progress import Progress, StageBar, Work
+from curation.run import run_job
+
+FOURTH_WORD = r"((?:\S+\s+){3}\S+)"
+JOB = """input: {folder}
+output: {output}
+order: [language, exact, near, rules, substrings, lines]
+language: {{}}
+exact: {{}}
+near: {{}}
+packs: [{packs}]
+substrings: {{}}
+lines: {{}}
+pack: {{vocab_size: 8192, sequence_length: 2048}}
+workers: inline
+"""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    default = [ROOT.parent / "shared" / "data" / "bench"]
+    parser.add_argument("paths", nargs="*", type=Path, default=default, help="Parquet files or folders of them")
+    parser.add_argument("--times", type=int, nargs="+", default=[1, 3, 10])
+    parser.add_argument("--measure", action="store_true", help=argparse.SUPPRESS)  # the one size, in this process
+    arguments = parser.parse_args()
+    if arguments.measure:
+        print(json.dumps(measure(arguments.paths[0])))
+        return
+    files = parquet_files(arguments.paths)
+    size = sum(megabytes(parquet.read_table(file, columns=["text"])) for file in files)
+    print(f"{processor()}; {size:.1f} MB of text, inline: processor seconds by the size of the input")
+    print()
+    with tempfile.TemporaryDirectory() as name:
+        found = [run_of(files, times, Path(name) / f"times-{times}") for times in arguments.times]
+    show(arguments.times, found)
+
+
+# ---- one size
+
+
+def run_of(files: list[Path], times: int, folder: Path) -> dict[str, float]:
+    """Processor seconds of every stage, and the most memory, in a process of its own."""
+    folder.mkdir()
+    for copy in range(times):
+        for number, file in enumerate(files):
+            parquet.write_table(marked(parquet.read_table(file), copy), folder / f"{copy:02}-{number:02}.parquet", compression="zstd", row_group_size=2_000)
+    command = [sys.executable, "-m", "benchmarks.growth", str(folder), "--measure"]
+    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def marked(table: pa.Table, copy: int) -> pa.Table:
+    """`table` with texts and ids of its own for each copy; copy 0 is as it was."""
+    if copy == 0:
+        return table
+    mark = "".join(chr(ord("a") + int(digit)) for digit in str(copy))
+    texts = pc.replace_substring_regex(table["text"], FOURTH_WORD, r"\1" + f"q{mark}")
+    table = table.set_column(table.column_names.index("text"), "text", texts)
+    return table.set_column(table.column_names.index("id"), "id", pc.binary_join_element_wise(table["id"], mark, "-"))
+
+
+class Clocked(Progress):
+    """Processor seconds of this process within each stage."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def stage(self, title: str, waiting: Sequence[Work], done_before: int = 0) -> Iterator[StageBar]:
+        start = time.process_time()
+        with super().stage(title, waiting, done_before) as bar:
+            yield bar
+        self.seconds[title] = self.seconds.get(title, 0.0) + time.process_time() - start
+
+
+def measure(folder: Path) -> dict[str, float]:
+    """A run over the files of `folder`, after one over a little of them."""
+    little = folder.parent / f"{folder.name}-little"
+    little.mkdir()
+    first = sorted(folder.glob("*.parquet"))[0]
+    parquet.write_table(parquet.read_table(first).slice(0, 400), little / "little.parquet")
+    clocked(little)
+    progress, start = Clocked(), time.process_time()
+    clocked(folder, progress)
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    return progress.seconds | {"all": time.process_time() - start, "most memory, GB": memory}
+
+
+def clocked(folder: Path, progress: Progress | None = None) -> None:
+    output = folder.parent / f"{folder.name}-out"
+    job = output.with_suffix(".yaml")
+    job.write_text(JOB.format(folder=folder, output=output, packs=", ".join(PACKS)))
+    run_job(load_job(job), progress=progress)
+
+
+# ---- the table
+
+
+def show(times: list[int], found: list[dict[str, float]]) -> None:
+    print("| stage | " + " | ".join(f"{size} times" for size in times) + " | exponent |\n|---|" + "---:|" * (len(times) + 1))
+    for name in found[0]:
+        values = [run[name] for run in found]
+        unit = "" if name.endswith("GB") else " s"
+        print(f"| {name} | " + " | ".join(f"{value:.2f}{unit}" for value in values) + f" | {exponent(times, values):.2f} |")
+
+
+def exponent(times: Sequence[float], values: Sequence[float]) -> float:
+    """The slope of log values over log times, by least squares."""
+    if len(times) < 2 or min(values) <= 0:
+        return float("nan")
+    return float(np.polyfit(np.log(times), np.log(values), 1)[0])
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    main()

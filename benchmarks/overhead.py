@@ -24,7 +24,7 @@ import pyarrow.parquet as parquet
 from numba.core.dispatcher import Dispatcher
 
 from benchmarks.machine import processor
-from benchmarks.pipeline import job_text, megabytes, parquet_files
+from benchmarks.pipeline import job_text, megabytes, parquet_files, warm_up
 from benchmarks.rules import ROOT
 from curation.job import load_job
 from curation.run import run_job
@@ -41,6 +41,7 @@ def main() -> None:
     table = pa.concat_tables([parquet.read_table(file, columns=["text"]) for file in files])
     print(f"{processor()}; {len(table):,} documents, {megabytes(table):.1f} MB; processor seconds of a run inline, profiled")
     with tempfile.TemporaryDirectory() as name:
+        warm_up(Path(name), parquet.read_table(files[0]))
         first, second = (profiled(files, Path(name) / f"run{number}") for number in range(2))
     show(first, second)
 

@@ -1,11 +1,11 @@
 """From Parquet to clean Parquet beside datatrove, in FineWeb-2's order, on two cores: one run, one machine, the same texts.
 
-    python -m benchmarks.pipeline [PARQUET FILES OR FOLDERS] [--documents 600] [--peer .venv-oracle]
+    python -m benchmarks.pipeline [PARQUET FILES OR FOLDERS] [--documents 2000] [--peer .venv-oracle]
 
 Languages, near duplicates by MinHash (14 bands of 8, word 5-grams), then the packs gopher_repetition, gopher_quality, c4
 and fineweb. datatrove runs the same in the same order with its local executor, in an environment of its own (`make oracle`
 makes it). It gets --documents, spread over all, and a few alone: what the few take is its start, and the rest grows with
-the text, so that what all the texts would take is told without waiting for it. Its growth is in truth no less than that.
+the text, so that what all the texts would take is told without waiting for it.
 
 Times are of processors, of every process that a side starts, and on the clock of two workers.
 """
@@ -53,7 +53,7 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     default = [ROOT.parent / "shared" / "data" / "bench"]
     parser.add_argument("paths", nargs="*", type=Path, default=default, help="Parquet files or folders of them")
-    parser.add_argument("--documents", type=int, default=600, help="how many the peer gets")
+    parser.add_argument("--documents", type=int, default=2000, help="how many the peer gets")
     parser.add_argument("--peer", type=Path, default=ROOT / ".venv-oracle", help="virtual environment with datatrove")
     return parser.parse_args()
 
@@ -99,7 +99,7 @@ def peer_run(folder: Path, python: Path, table: pa.Table) -> Usage:
     source = folder / f"peer-{len(table)}"
     source.mkdir()
     for worker in range(WORKERS):
-        part = table.take(pa.array(range(worker, len(table), WORKERS)))
+        part = table.select(["id", "text"]).take(pa.array(range(worker, len(table), WORKERS)))
         parquet.write_table(part, source / f"{worker}.parquet")
     command = [python, ROOT / "benchmarks" / "pipeline_peer.py", source, folder / f"{source.name}-out", "--model", MODEL, "--workers", WORKERS]
     return measured(command, {"HF_ASSETS_CACHE": str(folder / "assets"), "HF_HUB_OFFLINE": "1"})

@@ -2,12 +2,13 @@
 
 Read from Linux's /proc several times a second, since Ray's processes outlive their parents and nobody waits for them.
 Memory is the proportional set size (PSS): pages that processes share count once. Processor seconds are those that each
-process had used when it was last seen, so that a process loses at most one interval.
+process had used when it was last seen, or what the system tells of those that were waited for, whichever is more.
 """
 
 from __future__ import annotations
 
 import os
+import resource
 import subprocess
 import time
 from collections.abc import Sequence
@@ -29,7 +30,7 @@ class Usage:
 
 def measured(command: Sequence[object], environment: dict[str, str] | None = None) -> Usage:
     """Run a command to its end. Raises RuntimeError with its last words where it fails."""
-    start, seconds, seen, peak = time.perf_counter(), {}, set(), 0
+    start, before, seconds, seen, peak = time.perf_counter(), _waited_for(), {}, set(), 0
     process = subprocess.Popen([str(part) for part in command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=os.environ | (environment or {}))
     seen.add(process.pid)
     os.set_blocking(process.stdout.fileno(), False)
@@ -43,7 +44,13 @@ def measured(command: Sequence[object], environment: dict[str, str] | None = Non
     process.stdout.close()
     if process.returncode not in (0, 3):  # 3: finished, with something in quarantine
         raise RuntimeError(f"{' '.join(map(str, command))} ended with {process.returncode}:\n{said.decode(errors='replace')}")
-    return Usage(wall, sum(seconds.values()), peak)
+    return Usage(wall, max(sum(seconds.values()), _waited_for() - before), peak)
+
+
+def _waited_for() -> float:
+    """Processor seconds of all children that ended and were waited for, and of theirs."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _observe(seen: set[int], seconds: dict[int, float]) -> int:

@@ -32,7 +32,7 @@ BENCHMARKS = {
     "signals": [],
     "rules": [],
     "line_patterns": [],
-    "language": [],
+    "language": ["FILES"],
     "classifier": [],
     "minhash": ["FILES"],
     "duplicates": ["FILES", "--signatures", "1", "5", "20"],

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from benchmarks.results import median_number, medians
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(st.lists(st.integers(1_000, 1_050), min_size=1, max_size=5), st.integers(0, 3))
 def test_numbers_become_their_median_in_the_places_they_were_printed_with(values, places):
     printed = [f"fast: {value / 10**places:,.{places}f} MB/s of near.py, 2x64\n" for value in values]

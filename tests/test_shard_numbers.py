@@ -84,7 +84,7 @@ def divided(seed: int) -> list[tuple[dict[str, list[dict]], dict[str, list[dict]
 def test_files_added_under_any_names_give_what_a_fresh_run_gives_and_old_ones_are_not_read_again(tmp_path, monkeypatch, stages, seed):
     read, signed = Counter(), Counter()
     read_shard, near_keys = passes.read_shard, duplicates.near_keys
-    monkeypatch.setattr(passes, "read_shard", lambda shard, given: read.update([shard.file.name]) or read_shard(shard, given))
+    monkeypatch.setattr(passes, "read_shard", lambda shard, given, **more: read.update([shard.file.name]) or read_shard(shard, given, **more))
     monkeypatch.setattr(duplicates, "near_keys", lambda texts, given: signed.update(texts.to_pylist()) or near_keys(texts, given))
     old, new = divided(seed)[seed % 2]
     run_job(load_job(write(tmp_path / "grown", old, stages)))

@@ -190,13 +190,20 @@ def why(output: Path, document_id: str, as_json: bool) -> None:
 
 @click.command()
 @click.argument("output", metavar="OUT", type=RUN_FOLDER)
+@click.argument("other", metavar="[OTHER]", type=RUN_FOLDER, required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print report.json instead of report.md.")
+@click.option("--out", metavar="FOLDER", type=click.Path(path_type=Path, file_okay=False), help="Of two runs: write compared.html, compared.md and compared.json there.")
 @user_errors
-def report(output: Path, as_json: bool) -> None:
-    """Rebuild the report of run directory OUT, check its books, and print it.
+def report(output: Path, other: Path | None, as_json: bool, out: Path | None) -> None:
+    """Rebuild the report of run directory OUT, check its books, and print it. With OTHER, print two runs side by side.
 
     Writes into OUT/report: report.html (one page that holds everything), report.md, report.json, documents.json (the
-    documents that are shown), and pictures as PNG."""
+    documents that are shown), and pictures as PNG. Two runs are only read."""
+    if other is None and out is not None:
+        raise click.UsageError("--out is for two runs; the report of one is in its own folder report/")
+    if other is not None:
+        _print_compared(output, other, as_json, out)
+        return
     from curation.report import write_report
     from curation.reports.markdown import markdown
 
@@ -205,6 +212,20 @@ def report(output: Path, as_json: bool) -> None:
         _print_json(numbers)
     else:
         click.echo(markdown(numbers), nl=False)
+
+
+def _print_compared(first: Path, second: Path, as_json: bool, out: Path | None) -> None:
+    from curation.reports.comparison import COMPARED_HTML, compare, compared_markdown, write_comparison
+    from rules.visible import shown_path, visible
+
+    found = compare(first, second)
+    if as_json:
+        _print_json(found)
+    else:
+        click.echo(compared_markdown(found), nl=False)
+    if out is not None:
+        write_comparison(found, out)
+        click.echo(visible(f"comparison: {shown_path(out / COMPARED_HTML)}"), err=True)
 
 
 @click.command()

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from curation.job import load_job
 from curation.report import write_report
 from curation.reports import shard_choice
+from curation.reports.comparison import compare, write_comparison
 from curation.reports.documents import SHOWN, Lowest
 from curation.run import run_job
 
@@ -161,6 +162,38 @@ def test_the_lowest_are_as_many_as_wanted_and_of_their_group(groups, wanted):
         assert all(groups[group][row] == name for _, group, row in places)
 
 
+@pytest.fixture(scope="module")
+def compared(finished, tmp_path_factory) -> tuple[Path, dict, Path]:
+    """A second run of the same documents by a stricter job without packing, the comparison, and the folder of its pages."""
+    folder = tmp_path_factory.mktemp("second")
+    (folder / "job.yaml").write_text(f"input: {finished.parent / 'corpus'}\noutput: plain\npacks: [{{use: gopher_quality, set: {{alpha-words: tag}}}}]\nworkers: inline\n")
+    run_job(load_job(folder / "job.yaml"))
+    found = compare(finished, folder / "plain")
+    write_comparison(found, folder / "pages")
+    return folder / "plain", found, folder / "pages"
+
+
+def test_two_runs_side_by_side_are_their_reports(finished, compared):
+    other, found, folder = compared
+    first, second = (json.loads((output / "report/report.json").read_text()) for output in (finished, other))
+    for key in ("in", "kept", "removed", "quarantined"):
+        assert (found["a"][key], found["b"][key]) == (first[key], second[key])
+    assert found["b"]["tokens"] == 0 and found["a"]["kept"] < found["b"]["kept"]
+    rules = {row["name"]: row for row in found["rules"]}
+    assert rules.keys() == first["rules"].keys() | second["rules"].keys() and rules["gopher_repetition/dup-lines"]["b"] is None
+    differing = {row["name"] for row in found["settings"]}
+    assert {"pack.vocab_size", "near.bands"} & differing and not any(name.startswith("versions.") for name in differing)
+    page = Page(folder / "compared.html")
+    assert "near" in (folder / "compared.md").read_text() and "<out>" in page.text and not any(tag in ("script", "img") for tag, _ in page.tags)
+    assert not compare(finished, finished)["settings"]
+
+
+def test_a_run_without_most_stages_has_a_page(compared):
+    page = Page(compared[0] / "report/report.html")
+    anchors = {attributes["id"] for _, attributes in page.tags if "id" in attributes}
+    assert {"funnel", "rules", "quarantine", "provenance"} <= anchors and not {"packed", "duplicates", "edits"} & anchors
+
+
 OVERFLOWING = """() => [...document.querySelectorAll('body *')].filter(e => !e.closest('svg, .scroll, pre, nav, summary')
     && e.getBoundingClientRect().right > innerWidth + 0.5).map(e => e.tagName + '.' + e.className)"""
 
@@ -180,11 +213,16 @@ def chromium():
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("size", [(1280, 900), (390, 844)], ids=["desktop", "phone"])
-def test_the_page_fits_and_asks_for_nothing(finished, chromium, size, scheme, tmp_path):
+def test_the_pages_fit_and_ask_for_nothing(finished, compared, chromium, size, scheme, tmp_path):
+    for file in (finished / "report/report.html", compared[2] / "compared.html"):
+        check_page(file, chromium, size, scheme, tmp_path)
+
+
+def check_page(file, chromium, size, scheme, tmp_path):
     context = chromium.new_context(viewport={"width": size[0], "height": size[1]}, color_scheme=scheme)
     page, asked = context.new_page(), []
     page.on("request", lambda request: asked.append(request.url))
-    page.goto((finished / "report/report.html").as_uri())
+    page.goto(file.as_uri())
     for opened in (False, True):
         page.evaluate("opened => document.querySelectorAll('details').forEach(d => d.open = opened)", opened)
         assert page.evaluate("document.documentElement.scrollWidth") <= size[0] and page.evaluate(OVERFLOWING) == []

@@ -22,12 +22,14 @@ def total_line(report: dict[str, Any]) -> str:
     return f"{report['in']:,} in = {report['kept']:,} kept + {report['removed']:,} removed + {report['quarantined']:,} quarantined"
 
 
-def _table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[str]:
+def table_lines(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[str]:
+    """A table in Markdown; all columns but the first are figures."""
     align = ["---"] + ["---:"] * (len(header) - 1)
-    return ["| " + " | ".join(_cell(v) for v in row) + " |" for row in [header, align, *rows]]
+    return ["| " + " | ".join(cell(v) for v in row) + " |" for row in [header, align, *rows]]
 
 
-def _cell(value: Any) -> str:
+def cell(value: Any) -> str:
+    """What stands in a cell: safe to show, and never the end of it."""
     return f"{value:,}" if isinstance(value, int) else visible(str(value)).replace("|", "\\|").replace("\n", " ")
 
 
@@ -38,7 +40,7 @@ def markdown(report: dict[str, Any]) -> str:
     keys = ("in", "removed", "quarantined", "kept", "in_bytes", "kept_bytes")
     rows = [[r["stage"], *(r[k] for k in keys), *report["tokens"].get("stages", [])[i : i + 1]] for i, r in enumerate(report["funnel"])]
     tokens = ["kept tokens"] if report["tokens"]["kept"] else []
-    lines += ["## Funnel", "", *_table(["stage", *(k.replace("_", " ") for k in keys), *tokens], rows), ""]
+    lines += ["## Funnel", "", *table_lines(["stage", *(k.replace("_", " ") for k in keys), *tokens], rows), ""]
     lines += [f"Tokens before packing are estimated from bytes, at {report['tokens']['bytes_per_token']:.4g} bytes a token.", ""] if tokens else []
     lines += _rules_section(report) + _evidence_section(report) + _edits_section(report) + _time_section(report)
     lines += _language_section(report) + _pack_language_section(report["pack_languages"]) + _duplicates_section(report)
@@ -56,20 +58,20 @@ def _rules_section(report: dict[str, Any]) -> list[str]:
         return []
     rows = [[name, r["hits"], r["only"], r["reason"], r["words"], r["bytes"]] for name, r in report["rules"].items()]
     header = ["rule", "documents hit", "hit by no other rule that drops", "first reason", "words hit", "bytes hit"]
-    return ["## Rules", "", *_table(header, rows), ""]
+    return ["## Rules", "", *table_lines(header, rows), ""]
 
 
 def _evidence_section(report: dict[str, Any]) -> list[str]:
     """What ablations found about the rules of this run."""
     rows = [[name, found] for name, records in report["evidence"].items() for found in records]
-    return ["## Evidence", "", *_table(["rule", "models trained with it, against models trained without it"], rows), ""] if rows else []
+    return ["## Evidence", "", *table_lines(["rule", "models trained with it, against models trained without it"], rows), ""] if rows else []
 
 
 def _edits_section(report: dict[str, Any]) -> list[str]:
     if not report["edits"]:
         return []
     rows = [[name, r["lines"], r["documents"], r["words"], r["bytes"]] for name, r in report["edits"].items()]
-    return ["## Edits", "", *_table(["rule", "lines changed", "in documents", "words removed", "bytes removed"], rows), ""]
+    return ["## Edits", "", *table_lines(["rule", "lines changed", "in documents", "words removed", "bytes removed"], rows), ""]
 
 
 def _time_section(report: dict[str, Any]) -> list[str]:
@@ -77,14 +79,14 @@ def _time_section(report: dict[str, Any]) -> list[str]:
     size = sum(row["in_bytes"] for row in report["funnel"] if row["stage"] == "rules")
     slow = sorted(((s, n) for n, s in report["seconds"].items() if s >= 0.0005), key=lambda item: (-item[0], item[1]))
     rows = [[name, f"{seconds:.3f}", f"{size / 1e6 / seconds:,.0f}"] for seconds, name in slow]
-    return ["## Time", "", *_table(["rule, or what a pack does for all its rules", "seconds of one core", "MB/s"], rows), ""] if rows else []
+    return ["## Time", "", *table_lines(["rule, or what a pack does for all its rules", "seconds of one core", "MB/s"], rows), ""] if rows else []
 
 
 def _named_section(title: str, what: str, counts: dict[str, int]) -> list[str]:
     if not counts:
         return []
     rows = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-    return [f"## {title}", "", *_table([what, "count"], rows), ""]
+    return [f"## {title}", "", *table_lines([what, "count"], rows), ""]
 
 
 def _language_section(report: dict[str, Any]) -> list[str]:
@@ -95,9 +97,9 @@ def _language_section(report: dict[str, Any]) -> list[str]:
     rows = [[name or "unknown", before.get(name, 0) if before else "", after.get(name, 0)] for name in names]
     other_script = report["languages"]["script_mismatch"]
     if not other_script:
-        return ["## Languages", "", *_table(["language", "in", "kept"], rows), ""]
+        return ["## Languages", "", *table_lines(["language", "in", "kept"], rows), ""]
     rows = [[*row, other_script.get(name, 0)] for name, row in zip(names, rows)]
-    return ["## Languages", "", *_table(["language", "in", "kept", "in a script of no such language"], rows), ""]
+    return ["## Languages", "", *table_lines(["language", "in", "kept", "in a script of no such language"], rows), ""]
 
 
 def _pack_language_section(rows: list[dict[str, Any]]) -> list[str]:
@@ -107,7 +109,7 @@ def _pack_language_section(rows: list[dict[str, Any]]) -> list[str]:
         return []
     cells = [[r["pack"], r["language"] or "unknown", r["documents"], f"{r['share']:.1%}", "" if r["others"] is None else f"{r['others']:.1%}"] for r in flagged]
     about = "Languages of which a pack drops more than 15 % of the documents. Where they are good, its thresholds do not fit: see docs/fit-thresholds.md."
-    return ["## Packs and languages", "", about, "", *_table(["pack", "language", "documents", "dropped", "of all others"], cells), ""]
+    return ["## Packs and languages", "", about, "", *table_lines(["pack", "language", "documents", "dropped", "of all others"], cells), ""]
 
 
 def _hosts_section(hosts: dict[str, Any]) -> list[str]:
@@ -115,21 +117,21 @@ def _hosts_section(hosts: dict[str, Any]) -> list[str]:
         return []
     rows = [[row["host"], row["in"], row["kept"]] for row in hosts["rows"]]
     some = f"{hosts['hosts']:,} hosts of {hosts['documents']:,} documents that have a URL and were looked at; the most frequent:"
-    return ["## Hosts", "", some, "", *_table(["host", "in", "kept"], rows), ""]
+    return ["## Hosts", "", some, "", *table_lines(["host", "in", "kept"], rows), ""]
 
 
 def _duplicates_section(report: dict[str, Any]) -> list[str]:
     rows = [[stage, d["clusters"], d["removed"], d["largest"]] for stage, d in report["duplicates"].items()]
     if not rows:
         return []
-    return ["## Duplicates", "", *_table(["stage", "clusters", "removed", "largest cluster"], rows), "", *_near_section(report["near"])]
+    return ["## Duplicates", "", *table_lines(["stage", "clusters", "removed", "largest cluster"], rows), "", *_near_section(report["near"])]
 
 
 def _evaluation_section(items: list[dict[str, Any]], shown: int = 50) -> list[str]:
     if not items:
         return []
     rows = [[f"{i['file']} {i['item']}", i["documents"], i["ngrams"], i["document"], excerpt(i["text"], 200)] for i in items[:shown]]
-    lines = ["## Evaluation items in documents", "", *_table(["item", "documents", "n-grams at most", "in document", "text that is shared"], rows), ""]
+    lines = ["## Evaluation items in documents", "", *table_lines(["item", "documents", "n-grams at most", "in document", "text that is shared"], rows), ""]
     return lines + ([f"And {len(items) - shown:,} items more: overlaps/ has all.", ""] if len(items) > shown else [])
 
 
@@ -138,7 +140,7 @@ def _near_section(near: dict[str, Any]) -> list[str]:
         return []
     points = [(s, p) for s, p in near["s_curve"] if s >= 0.5]
     lines = [f"Near duplicates: {near['bands']} bands of {near['rows']} rows. Two documents meet with this probability:", ""]
-    lines += [*_table(["similarity", *(f"{s:g}" for s, _ in points)], [["probability", *(f"{p:.3f}" for _, p in points)]]), ""]
+    lines += [*table_lines(["similarity", *(f"{s:g}" for s, _ in points)], [["probability", *(f"{p:.3f}" for _, p in points)]]), ""]
     if "precision" in near:
         lines += [f"Of {near['candidates']:,} candidate pairs {near['verified']:,} have a true similarity of {near['verify']:g} or more: precision {near['precision']:.3f}.", ""]
     return lines
@@ -147,7 +149,7 @@ def _near_section(near: dict[str, Any]) -> list[str]:
 def _packed_section(report: dict[str, Any]) -> list[str]:
     statistics = report["packed"].get("statistics", {})
     rows = [[name.replace("_", " "), f"{v:.5g}" if isinstance(v, float) else v] for name, v in statistics.items() if v != "" and not isinstance(v, (dict, list))]
-    return (["## Packed", "", *_table(["statistic", "value"], rows), ""] if rows else []) + _copies_section(statistics.get("rehydration", {}))
+    return (["## Packed", "", *table_lines(["statistic", "value"], rows), ""] if rows else []) + _copies_section(statistics.get("rehydration", {}))
 
 
 def _copies_section(said: dict[str, Any]) -> list[str]:
@@ -157,7 +159,7 @@ def _copies_section(said: dict[str, Any]) -> list[str]:
     names = [("documents", "came to the rules"), ("removed", "removed by them"), ("removal_rate", "removal rate")]
     known = [(key, title) for key, title in names if said["sizes"] and key in said["sizes"][0]]
     rows = [[size_range(row), *(f"{row[k]:.4f}" if k == "removal_rate" else row[k] for k, _ in known), f"{row['copies']:.4g}"] for row in said["sizes"]]
-    lines = ["## Copies by cluster size", "", *_table(["cluster size", *(title for _, title in known), "copies"], rows), ""]
+    lines = ["## Copies by cluster size", "", *table_lines(["cluster size", *(title for _, title in known), "copies"], rows), ""]
     if "removal_rate" in said:
         lines += [
             f"Of {said['documents']:,} documents rules removed {said['removed']:,}: a rate of {said['removal_rate']:.4f}. Sizes of that rate or a higher one"

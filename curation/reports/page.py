@@ -35,9 +35,9 @@ def html(report: dict[str, Any], documents: dict[str, Any], title: str) -> str:
     return _templates().get_template("report.html").render(r=report, d=documents, title=title, rules=rule_rows(report, documents), sections=sections(report, documents), other=other_reasons(report, documents))
 
 
-def compared_html(compared: dict[str, Any]) -> str:
-    """The page of two runs, from the numbers of `comparison.compare`."""
-    return _templates().get_template("compared.html").render(c=compared, title=f"{compared['a']['name']} and {compared['b']['name']}")
+def compared_html(found: dict[str, Any], sections: list[tuple[str, str, list[list[Any]]]]) -> str:
+    """The page of two runs, from the numbers of `comparison.compare` and the tables of its sections: title, what, rows."""
+    return _templates().get_template("compared.html").render(c=found, tables=sections)
 
 
 def rule_rows(report: dict[str, Any], documents: dict[str, Any]) -> list[dict[str, Any]]:

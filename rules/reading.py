@@ -28,6 +28,11 @@ _COMPARISON = re.compile(r"(<=|>=|==|!=|<|>)\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][
 _ID = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 _BODIES = {"drop_when", "lines", "match", "url"}
 
+JUDGED_BY_JOBS = {  # columns that are no signals: what a job sets instead of a rule
+    "lang_score": "language: {min_scores: {de: 0.6}}",
+    "lang_line_frac": "language: {lines: true, min_line_frac: 0.5}",
+}
+
 
 @dataclass(frozen=True)
 class Draft:
@@ -164,6 +169,7 @@ class RuleReader:
             if signal not in known:
                 hint = f", which takes a list: {signal}(name)" if signal in lists else did_you_mean(signal, known)
                 hint = f", which needs a file of the pack: {spelled(signal, 'name')}" if signal in FILE_SIGNALS else hint
+                hint = f", which a job's language stage judges: {JUDGED_BY_JOBS[signal]}" if signal in JUDGED_BY_JOBS else hint
                 self.fail(at, "R102", f"unknown signal {signal!r}{hint}")
         elif call[0] in FILE_SIGNALS:
             self._check_file(*call, at)

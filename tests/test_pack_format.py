@@ -92,6 +92,7 @@ def test_a_former_id_still_names_the_rule(tmp_path):
     [
         (child("  - id: base/shrt\n    action: off\n"), "pack.yaml:5:9: R110 no rule 'base/shrt' in the extended packs, did you mean 'base/short'?"),
         (child("  - id: short\n    drop_when: {wrods: '< 1'}\n"), "pack.yaml:6:17: R102 unknown signal 'wrods'"),
+        (child("  - id: sure\n    drop_when: {lang_score: '< 0.5'}\n"), "unknown signal 'lang_score', which a job's language stage judges: language: {min_scores: {de: 0.6}}"),
         (child("  - id: short\n    match: x\n"), "pack.yaml:6:5: R101 match does not go with drop_when"),
         (child("  - id: short\n    action: off\n  - id: base/short\n    action: tag\n"), "pack.yaml:7:9: R105 duplicate id"),
         (child("  - id: new\n    match: x\n"), "pack.yaml:5:5: R101 missing key 'why'"),

@@ -13,7 +13,7 @@ demo: $(STAMP)
 	@$(BIN)/gristmill train examples/train_demo.yaml
 	@echo "report: $(OUT)/report/report.md"
 
-# Does junk in the data make a model worse? Three arms, five seeds.
+# Does junk in the data make a model worse? Three arms, three seeds.
 ablate-demo: $(STAMP)
 	@$(BIN)/gristmill run examples/demo.yaml; code=$$?; [ $$code -eq 0 ] || [ $$code -eq 3 ] || exit $$code
 	@$(BIN)/python examples/ablate/plant_junk.py $(OUT) out/ablate-demo/corpora

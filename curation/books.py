@@ -6,10 +6,11 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from curation.manifest import Entry
-from curation.outcome import add_counts
+from curation.outcome import UNITS, add_counts
 from rules.languages import normalise
 
 STAGE_ORDER_FIRST = ("read", "extract")
+_NAMES = dict(zip(UNITS, ("documents", "bytes", "lines")))
 
 
 class BooksError(AssertionError):
@@ -28,7 +29,7 @@ def summed(entries: Iterable[Entry]) -> dict[str, Any]:
         if entry.unit.startswith("pass"):
             add_counts(total, entry.counts)
     for stage in ("read", "extract", "clean"):
-        total.setdefault(stage, dict.fromkeys(("in", "kept", "removed", "quarantined", "in_bytes", "kept_bytes", "removed_bytes", "quarantined_bytes"), 0))
+        total.setdefault(stage, {f"{part}{unit}": 0 for unit in UNITS for part in ("in", "kept", "removed", "quarantined")})
     return total
 
 
@@ -39,13 +40,12 @@ def check_books(counts: dict[str, Any], stages: Sequence[str], entries: Sequence
         books = counts.get(stage)
         if books is None:
             continue
-        for unit in ("", "_bytes"):
-            edited = books.get("edited_bytes", 0) if unit else 0
-            parts = books[f"kept{unit}"] + books[f"removed{unit}"] + books[f"quarantined{unit}"] + edited
+        for unit in (unit for unit in UNITS if f"in{unit}" in books):  # runs of earlier versions counted no lines
+            parts = sum(books[f"{part}{unit}"] for part in ("kept", "removed", "quarantined")) + books.get(f"edited{unit}", 0)
             if books[f"in{unit}"] != parts:
-                raise BooksError(f"{stage}: {books[f'in{unit}']} {unit or 'documents'} in, but kept + removed + quarantined is {parts}")
-        if before is not None and books["in"] != before["kept"]:
-            raise BooksError(f"{stage}: takes {books['in']} documents, but the stage before kept {before['kept']}")
+                raise BooksError(f"{stage}: {books[f'in{unit}']} {_NAMES[unit]} in, but kept + removed + quarantined + edited is {parts}")
+            if before is not None and books[f"in{unit}"] != before[f"kept{unit}"]:
+                raise BooksError(f"{stage}: takes {books[f'in{unit}']} {_NAMES[unit]}, but the stage before kept {before[f'kept{unit}']}")
         before = books
     _check_files(counts, stages, entries)
 
@@ -62,7 +62,7 @@ def _check_files(counts: dict[str, Any], stages: Sequence[str], entries: Sequenc
 
 
 def funnel(counts: dict[str, Any], stages: Sequence[str]) -> list[dict[str, Any]]:
-    """One row a stage: documents and bytes in, kept, removed, quarantined."""
+    """One row a stage: documents, bytes and lines in, kept, removed, quarantined."""
     return [{"stage": stage, **counts[stage]} for stage in stage_names(stages) if stage in counts and "in" in counts[stage]]
 
 

@@ -49,7 +49,7 @@ class InputFile:
     path: str
     name: str
     size_bytes: int  # -1 where the file system does not know
-    modified: str | float  # whatever the file system knows: seconds, a date, or an etag
+    modified: str | float  # whatever the file system knows: an etag, seconds, or a date
     format: str  # one of formats.FORMATS
 
 
@@ -180,8 +180,8 @@ def _sniffed(match: _Found) -> str | None:
 
 
 def modified_of(info: dict[str, Any]) -> str | float:
-    """When a file was changed, or which version of it this is: whatever its file system knows."""
-    for key in ("mtime", "LastModified", "last_modified", "updated", "ETag", "created"):
+    """What tells a file from another version of it: a checksum of its content where the store keeps one, else when it was changed."""
+    for key in ("ETag", "md5Hash", "blob_id", "mtime", "LastModified", "last_modified", "updated", "created"):
         if info.get(key) is not None:
             value = info[key]
             return value if isinstance(value, (int, float)) else str(value)

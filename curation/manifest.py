@@ -17,7 +17,7 @@ from curation.object_store import fetch_missing, publish
 from curation.shards import whole_file
 
 # Raised when the meaning of stored outputs changes, so that an old run directory is not half reused.
-OUTPUT_VERSION = 3
+OUTPUT_VERSION = 4
 
 
 def key_of(*parts: Any) -> str:

@@ -5,9 +5,10 @@
     manifest/UNIT.json     ->  the unit's entry, last: it alone says that the unit exists
 
 Objects are never renamed. Before an object is written again with other bytes, the entry that lists the old ones is
-deleted, so an entry never lists what is not there. On another machine the manifest is fetched, and files as they are needed.
+deleted, so an entry never lists what is not there. On another machine the manifest is fetched, and the files of finished units.
 
-Price: one upload of what a run writes, in the worker that wrote it; one listing and the manifest at the start.
+Price: one upload of what a run writes, in the worker that wrote it; one listing and the manifest at the start; on another
+machine, one download of what is finished.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What one stage did to one batch of documents: kept, removed, edited, measured, counted.
 
 Every stage returns an Outcome, so that the main path treats all stages alike and the books always balance:
-`in == kept + removed + quarantined`, in documents and in bytes (edits account for the rest of the bytes).
+`in == kept + removed + quarantined`, in documents, bytes and lines (edits account for the rest of the bytes and lines).
 """
 
 from __future__ import annotations
@@ -15,6 +15,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation.document import HIT, REMOVAL
+
+UNITS = ("", "_bytes", "_lines")  # what books count: documents, bytes and lines of their texts
+NOT_EDITED = {"edited_bytes": 0, "edited_lines": 0}
+_LINE_END, _BLOCK_BYTES = 10, 256 << 10
 
 
 @dataclass
@@ -34,6 +38,36 @@ class Outcome:
 def text_bytes(table: pa.Table) -> int:
     """UTF-8 bytes of all texts."""
     return pc.sum(pc.binary_length(table["text"])).as_py() or 0
+
+
+def line_count(table: pa.Table) -> int:
+    """Lines of all texts: what their line ends part, so that an empty text has one."""
+    return len(table) + sum(_line_ends(chunk) for chunk in table["text"].chunks)
+
+
+def _line_ends(texts: pa.Array) -> int:
+    """Price: about 0.2 ns a byte; blocks stay in the processor's cache."""
+    if not len(texts):
+        return 0
+    _, offsets, data = texts.buffers()
+    if data is None:
+        return 0
+    ends = np.frombuffer(offsets, np.int64 if pa.types.is_large_string(texts.type) else np.int32)
+    first, last = int(ends[texts.offset]), int(ends[texts.offset + len(texts)])
+    whole = np.frombuffer(data, np.uint8)
+    return sum(int(np.count_nonzero(whole[start : min(start + _BLOCK_BYTES, last)] == _LINE_END)) for start in range(first, last, _BLOCK_BYTES))
+
+
+def tally(part: str, documents: pa.Table | None) -> dict[str, int]:
+    """One entry of the books, in documents, bytes and lines."""
+    none = documents is None
+    sizes = (0, 0, 0) if none else (len(documents), text_bytes(documents), line_count(documents))
+    return {f"{part}{unit}": size for unit, size in zip(UNITS, sizes)}
+
+
+def edit_sizes(before: pa.Table, after: pa.Table) -> dict[str, int]:
+    """What edits took from documents that stay: their bytes and lines before, less those after."""
+    return {"edited_bytes": text_bytes(before) - text_bytes(after), "edited_lines": line_count(before) - line_count(after)}
 
 
 def removed_table(
@@ -64,17 +98,7 @@ def single_hits(
 
 def balance(before: pa.Table, outcome: Outcome) -> dict[str, int]:
     """The books of one stage on one batch, from the tables themselves."""
-    removed = outcome.removed
-    return {
-        "in": len(before),
-        "kept": len(outcome.kept),
-        "removed": 0 if removed is None else len(removed),
-        "quarantined": 0,
-        "in_bytes": text_bytes(before),
-        "kept_bytes": text_bytes(outcome.kept),
-        "removed_bytes": 0 if removed is None else text_bytes(removed),
-        "quarantined_bytes": 0,
-    }
+    return tally("in", before) | tally("kept", outcome.kept) | tally("removed", outcome.removed) | tally("quarantined", None)
 
 
 def add_counts(total: dict[str, Any], more: dict[str, Any]) -> None:

@@ -27,7 +27,7 @@ from curation.guard import Broken, CarefulGuard, Guard
 from curation.known_signals import KnownSignals
 from curation.limits import BATCH_MEMORY_MB, Watchdog, limited_memory
 from curation.manifest import Entry, Manifest
-from curation.outcome import Outcome, add_counts, balance, counted, text_bytes
+from curation.outcome import Outcome, add_counts, balance, counted, tally, text_bytes
 from curation.pass_plan import ShardTask, plan_passes
 from curation.readers import read_shard
 from curation.run_state import warm_up
@@ -108,11 +108,7 @@ def _batches(task: ShardTask, output: ShardOutput) -> Iterator[pa.Table]:
     for batch in read_shard(task.shard, task.job.read_settings, guard=output.guard):
         output.write("quarantine", batch.quarantined)
         documents = batch.documents
-        size = text_bytes(documents)
-        books = {
-            "in": len(documents) + len(batch.quarantined), "kept": len(documents), "removed": 0,
-            "quarantined": len(batch.quarantined), "in_bytes": size, "kept_bytes": size, "removed_bytes": 0, "quarantined_bytes": 0,
-        }  # fmt: skip
+        books = balance(documents, Outcome(documents)) | {"in": len(documents) + len(batch.quarantined), "quarantined": len(batch.quarantined)}
         details = {"skipped": batch.skipped, "repaired": batch.repaired, "causes": counted(batch.quarantined["cause"])}
         add_counts(output.counts, {"read": books | details})
         output.write_ids(documents)
@@ -247,8 +243,7 @@ def _quarantine(stage: str, document: pa.Table, broken: Broken, output: ShardOut
     text = document["text"][0].as_py().encode()[:RAW_LIMIT_BYTES]
     row = [document["id"][0].as_py(), document["source"][0].as_py(), -1, -1, f"{stage}-{broken.kind}", str(broken), text]
     output.write("quarantine", pa.table([[value] for value in row], schema=QUARANTINE))
-    size = text_bytes(document)
-    books = {"in": 1, "kept": 0, "removed": 0, "quarantined": 1, "in_bytes": size, "kept_bytes": 0, "removed_bytes": 0, "quarantined_bytes": size}
+    books = tally("in", document) | tally("kept", None) | tally("removed", None) | tally("quarantined", document)
     add_counts(output.counts, {stage: books})
 
 

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from curation.formats import SUPPORTED, format_of_bytes, format_of_name
-from curation.inputs import InputError, list_inputs, plan_shards
+from curation.inputs import InputError, list_inputs, modified_of, plan_shards
 
 
 def touch(folder: Path, *names: str) -> None:
@@ -206,3 +206,11 @@ def test_an_unreadable_parquet_file_is_one_shard(tmp_path):
         (0, None),
         (1, None),
     ]
+
+
+@pytest.mark.parametrize(
+    ("info", "version"),
+    [({"ETag": '"abc"', "LastModified": "2024"}, '"abc"'), ({"md5Hash": "m==", "mtime": 5.0, "updated": "2024"}, "m=="), ({"mtime": 5.0}, 5.0), ({"size": 3}, "")],
+)
+def test_a_checksum_of_the_store_tells_versions_before_a_date(info, version):
+    assert modified_of(info) == version

@@ -242,6 +242,14 @@ def test_order_and_workers(tmp_path):
     assert [f.split(" R")[0] for f in found] == ["4:8:", "4:16:", "4:23:", "5:10:"]
 
 
+def test_lines_in_the_books_are_those_in_the_files(finished):
+    manifest = Manifest(finished)
+    rows = funnel(summed([manifest.read(unit) for unit in manifest.units()]), ("rules", "exact", "near"))
+    texts = [text for path in sorted((finished / "clean").glob("*.parquet")) for text in pq.read_table(path)["text"].to_pylist()]
+    assert rows[-1]["kept_lines"] == sum(len(text.split("\n")) for text in texts) > 0
+    assert rows[-1]["kept_bytes"] == sum(len(text.encode()) for text in texts)
+
+
 def test_books_that_do_not_balance_are_an_error(finished):
     manifest = Manifest(finished)
     entries = [manifest.read(unit) for unit in manifest.units()]
@@ -253,6 +261,14 @@ def test_books_that_do_not_balance_are_an_error(finished):
     with pytest.raises(BooksError, match="rules"):
         check_books(counts, stages, entries)
     counts["rules"]["removed"] -= 1
+    counts["rules"]["kept_lines"] -= 1
+    with pytest.raises(BooksError, match="rules.*lines"):
+        check_books(counts, stages, entries)
+    counts["rules"]["edited_lines"] += 1  # balances again, but the next stage takes one more
+    with pytest.raises(BooksError, match="exact: takes .* lines, but the stage before kept"):
+        check_books(counts, stages, entries)
+    counts["rules"]["kept_lines"] += 1
+    counts["rules"]["edited_lines"] -= 1
     victim = next(e for e in entries if any(path.startswith("removed/") for path in e.outputs))
     path = next(p for p in victim.outputs if p.startswith("removed/"))
     victim.outputs[path]["rows"] -= 1

@@ -37,8 +37,8 @@ def markdown(report: dict[str, Any]) -> str:
     """report.md from the numbers of report.json."""
     lines = ["# Run report", "", f"**{total_line(report)}**", ""]
     lines += [f"> Warning: {visible(w)}" for w in report["warnings"]] + ([""] if report["warnings"] else [])
-    keys = ("in", "removed", "quarantined", "kept", "in_bytes", "kept_bytes")
-    rows = [[r["stage"], *(r[k] for k in keys), *report["tokens"].get("stages", [])[i : i + 1]] for i, r in enumerate(report["funnel"])]
+    keys = ("in", "removed", "quarantined", "kept", "in_bytes", "kept_bytes", "in_lines", "kept_lines")
+    rows = [[r["stage"], *(r.get(k, "") for k in keys), *report["tokens"].get("stages", [])[i : i + 1]] for i, r in enumerate(report["funnel"])]
     tokens = ["kept tokens"] if report["tokens"]["kept"] else []
     lines += ["## Funnel", "", *table_lines(["stage", *(k.replace("_", " ") for k in keys), *tokens], rows), ""]
     lines += [f"Tokens before packing are estimated from bytes, at {report['tokens']['bytes_per_token']:.4g} bytes a token.", ""] if tokens else []

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from curation.document import BEFORE, EDIT
 from curation.language_drops import drop_counts
-from curation.outcome import Outcome, counted, removed_table, text_bytes
+from curation.outcome import Outcome, counted, edit_sizes, removed_table
 from rules.engine import WORDS, Applied, apply
 from rules.rule import Pack
 from rules.signals import measure
@@ -36,7 +36,7 @@ def outcome_of(documents: pa.Table, applied: Applied, packs: Sequence[Pack]) -> 
     place = documents.column_names.index("text")
     kept = documents.set_column(place, "text", applied.texts).filter(stays)
     removed = removed_table(documents.filter(gone), "rules", applied.reasons.filter(gone), applied.hits.filter(gone))
-    counts = {"rules": _rule_counts(documents, applied, packs), "pack_languages": drop_counts(documents["lang"], applied, packs), "edited_bytes": text_bytes(documents.filter(stays)) - text_bytes(kept)}
+    counts = {"rules": _rule_counts(documents, applied, packs), "pack_languages": drop_counts(documents["lang"], applied, packs)} | edit_sizes(documents.filter(stays), kept)
     before = texts_before(documents, applied.texts, stays)
     return Outcome(kept, removed, None, _signals(documents, applied), counts, before, applied.seconds)
 

@@ -19,7 +19,7 @@ import pyarrow as pa
 from curation.document import EDIT, OVERLAP
 from curation.evaluation_items import EvaluationItems, evaluation_files, find_grams, load_items, ngram_hashes
 from curation.normalise import word_spans
-from curation.outcome import Outcome, removed_table, single_hits, text_bytes
+from curation.outcome import NOT_EDITED, Outcome, edit_sizes, removed_table, single_hits
 from rules.buffers import large_strings
 from rules.places import SettingError
 
@@ -77,14 +77,14 @@ def decontaminate(documents: pa.Table, settings: DecontaminateSettings) -> Outco
     shared = np.diff(np.concatenate([[0], np.cumsum(found >= 0)])[starts])
     hit = shared >= settings.min_ngrams
     if not hit.any():
-        return Outcome(documents, counts={"edited_bytes": 0})
+        return Outcome(documents, counts=NOT_EDITED)
     rows = np.flatnonzero(hit)
     some = documents.take(pa.array(rows))
     texts = some["text"].to_pylist()
     spans = [document_spans(text, found[starts[row] : starts[row + 1]], settings.ngram) for text, row in zip(texts, rows.tolist())]
     overlaps = _overlaps(some["id"].to_pylist(), texts, spans, items)
     if settings.action == "remove":
-        return Outcome(documents.filter(pa.array(~hit)), _removed(some, shared[hit], settings), counts={"edited_bytes": 0}, overlaps=overlaps)
+        return Outcome(documents.filter(pa.array(~hit)), _removed(some, shared[hit], settings), counts=NOT_EDITED, overlaps=overlaps)
     return _cut(documents, hit, texts, spans, shared[hit], overlaps, settings)
 
 
@@ -135,7 +135,7 @@ def _cut(documents: pa.Table, hit: np.ndarray, texts: list[str], spans: list[lis
     ids = documents["id"].filter(pa.array(hit)).to_pylist()
     edits = [row for name, text, found, is_empty in zip(ids, texts, spans, empty) if not is_empty for row in _span_edits(name, text, found)]
     table = pa.table([list(column) for column in zip(*edits)], schema=EDIT) if edits else None
-    return Outcome(kept, removed, table, counts={"edited_bytes": text_bytes(documents.filter(stays)) - text_bytes(kept)}, overlaps=overlaps)
+    return Outcome(kept, removed, table, counts=edit_sizes(documents.filter(stays), kept), overlaps=overlaps)
 
 
 def without_spans(text: str, spans: list[Span]) -> str:

@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 
 from curation.document import EDIT
 from curation.line_hashes import BLANK, TextLines, Units, find_units, join_lines, mix_group
-from curation.outcome import Outcome, removed_table, single_hits, text_bytes
+from curation.outcome import NOT_EDITED, Outcome, edit_sizes, removed_table, single_hits
 from curation.stages.clean import edit_counts
 from curation.stages.exact import text_hashes
 from curation.word_hashes import kernel_texts
@@ -140,7 +140,7 @@ def remove_lines(documents: pa.Table, judge: LineJudge, repeated: np.ndarray) ->
     if judge.settings.unit == "paragraph":
         gone = with_blanks(lines, gone)
     if not gone.any():
-        return Outcome(documents, counts={"edited_bytes": 0, "edits": {}})
+        return Outcome(documents, counts=NOT_EDITED | {"edits": {}})
     offsets, data = kernel_texts(documents["text"])
     out_offsets, out = np.zeros(len(offsets), np.int64), np.empty(len(data), np.uint8)
     join_lines(data, lines.first_line, lines.starts, lines.ends, gone, out_offsets, out)
@@ -152,11 +152,11 @@ def remove_lines(documents: pa.Table, judge: LineJudge, repeated: np.ndarray) ->
     removed = documents.filter(empty)
     hits = single_hits([EMPTY] * len(removed), "visible_chars", np.zeros(len(removed)), "==", 0.0)
     removed = removed_table(removed, "lines", pa.array([EMPTY] * len(removed), pa.string()), hits)
-    changed = text_bytes(documents.filter(pc.invert(empty))) - text_bytes(kept)
+    changed = edit_sizes(documents.filter(pc.invert(empty)), kept)
     stays = ~np.asarray(empty)[lines_documents(lines)]
     told = gone & stays  # lines of a document that goes whole are in removed/
     edits = line_edits(documents, lines, told)
-    return Outcome(kept, removed, edits, counts={"edited_bytes": changed, "edits": edit_counts(edits.append_column("row", edits["id"]))})
+    return Outcome(kept, removed, edits, counts=changed | {"edits": edit_counts(edits.append_column("row", edits["id"]))})
 
 
 def with_blanks(lines: TextLines, gone: np.ndarray) -> np.ndarray:

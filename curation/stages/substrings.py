@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 
 from curation.document import EDIT
-from curation.outcome import Outcome, removed_table, single_hits, text_bytes
+from curation.outcome import NOT_EDITED, Outcome, edit_sizes, removed_table, single_hits
 from curation.word_hashes import kernel_texts
 from curation.word_places import WordPlaces, word_places
 from rules.places import SettingError
@@ -64,7 +64,7 @@ def cut_substrings(documents: pa.Table, repeated: np.ndarray, first_window: int,
     cuts = np.searchsorted(repeated[:, 0], bounds)
     rows = np.flatnonzero(np.diff(cuts))
     if not len(rows):
-        return Outcome(documents, counts={"edited_bytes": 0, "edits": {}}), int(bounds[-1])
+        return Outcome(documents, counts=NOT_EDITED | {"edits": {}}), int(bounds[-1])
     _, data = kernel_texts(documents["text"])
     offsets, _ = kernel_texts(documents["text"])
     texts, edits, empty = {}, [], []
@@ -115,5 +115,5 @@ def _outcome(documents: pa.Table, texts: dict[int, str], edits: list[tuple], emp
     hits = single_hits([EMPTY] * len(gone), "visible_chars", np.zeros(len(gone)), "==", 0.0)
     removed = removed_table(gone, "substrings", pa.array([EMPTY] * len(gone), pa.string()), hits)
     table = pa.table([list(column) for column in zip(*edits)], schema=EDIT) if edits else EDIT.empty_table()
-    counts = {"edited_bytes": text_bytes(documents.filter(pa.array(stays))) - text_bytes(kept), "edits": edit_counts(table.append_column("row", table["id"]))}
+    counts = edit_sizes(documents.filter(pa.array(stays)), kept) | {"edits": edit_counts(table.append_column("row", table["id"]))}
     return Outcome(kept, removed, table, counts=counts)

@@ -25,6 +25,7 @@ sys.path[:0] = [str(Path(__file__).parents[2]), str(Path(__file__).parents[1])]
 
 from corpus import write_corpus, write_job  # noqa: E402
 
+import gristmill  # noqa: E402
 from faults.runs import Run, data_files  # noqa: E402
 
 KINDS = {  # kind: how often, of all
@@ -54,8 +55,6 @@ class Forked:
             if run.faults.get("clock"):
                 start, looks = time.time(), iter(range(10**9))
                 time.time = lambda: start - 3600 * next(looks)
-            import gristmill
-
             sys.argv = command
             gristmill.main()
             code = 0
@@ -100,7 +99,8 @@ class Soak:
         self.folder, self.seed = folder, seed
         self.notes = folder / f"seed-{seed}.jsonl"
         self.done = [json.loads(line) for line in self.notes.read_text().splitlines()] if self.notes.exists() else []
-        self.corpus = folder / "corpus"
+        self.corpus, self.away = folder / "corpus", folder / "away"
+        self.away.mkdir(exist_ok=True)
         if not self.corpus.exists():
             write_corpus(self.corpus, files=8, count=240)
         self.job = write_job(folder / "broken/job.yaml", self.corpus)
@@ -169,7 +169,7 @@ class Soak:
             return False
         if kind.startswith("take"):
             victim = sorted(self.corpus.glob("*.jsonl"))[-1]
-            victim.rename(victim.with_suffix(".away"))
+            victim.rename(self.away / victim.name)  # out of the folder that is read, or it would be an input of another name
         elif kind in ("interrupt once", "interrupt twice", "terminate"):
             run.process.send_signal(signal.SIGTERM if kind == "terminate" else signal.SIGINT)
             if kind == "interrupt twice":
@@ -180,8 +180,8 @@ class Soak:
         return True
 
     def _put_inputs_back(self) -> None:
-        for path in self.corpus.glob("*.away"):
-            path.rename(path.with_suffix(".jsonl"))
+        for path in self.away.glob("*.jsonl"):
+            path.rename(self.corpus / path.name)
 
     def _damage(self, kind: str, draw: random.Random) -> tuple[bool, int, str]:
         """Interrupt the run somewhere, damage one of its files, and go on."""

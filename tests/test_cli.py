@@ -62,7 +62,7 @@ def test_the_options_are_these_and_no_others():
         "init": [], "check": ["--documents", "--explain", "--json", "--sample", "--seed"],
         "diff": ["--documents", "--json", "--sample", "--seed", "--show"], "run": ["--dry-run", "--fresh", "--json", "--workers", "--yes"], "why": ["--json"],
         "duplicates": ["--json", "--query", "--show", "--threshold"],
-        "signals": ["--json"], "schema": [], "report": ["--json"],
+        "signals": ["--json"], "schema": [], "report": ["--json", "--out"],
         "inspect": [
             "--by", "--count", "--draft", "--export", "--host", "--json", "--labels", "--lang", "--match", "--mode", "--packs", "--print", "--recall", "--rule",
             "--sample", "--seed", "--stratify", "--write",

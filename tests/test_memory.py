@@ -103,7 +103,7 @@ def test_memory_is_told_before_anything_is_read(tmp_path):
     job.write_text("input: a.parquet\noutput: out\nexact: {}\nmemory: 1MB\nworkers: inline\n")
     run_job(load_job(job), progress=notes)
     assert notes.heard[0] == "memory to decide about duplicates: at most 4 documents * 135 bytes = 540 B; allowed are 1 MB (memory: 1MB)"
-    assert notes.heard[1] == "read" and notes.heard[-1] == "remove duplicates"
+    assert notes.heard[1] == "read" and "remove duplicates" in notes.heard[2:]
     job.write_text("input: a.parquet\noutput: out\nexact: {}\nmemory: 100\nworkers: inline\n")
     assert run_job(load_job(job)).report["kept"] == 3  # decided already: needs no memory
     job.write_text("input: a.parquet\noutput: near\nnear: {threshold: 0.8}\nworkers: inline\n")

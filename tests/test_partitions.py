@@ -95,7 +95,7 @@ def test_an_earlier_run_must_have_compared_within_the_same(tmp_path):
 def test_the_report_tells_which_languages_are_in_a_script_of_others(tmp_path, monkeypatch):
     """The model is made to call Latin letters Russian, which by itself it does not."""
     from curation.language_id.judging import judge
-    from curation.report import markdown, numbers
+    from curation.report import markdown, write_report
     from curation.stages import language
 
     def russian(texts, settings):
@@ -104,5 +104,6 @@ def test_the_report_tells_which_languages_are_in_a_script_of_others(tmp_path, mo
 
     monkeypatch.setattr(language, "_judged", russian)
     output = run(tmp_path, "language: {script: tag}")
-    assert numbers(output)["languages"]["script_mismatch"] == {"ru": len(ROWS)}
-    assert "| ru | 6 | 6 | 6 |" in markdown(numbers(output)) and "in a script of no such language" in markdown(numbers(output))
+    report = write_report(output)
+    assert report["languages"]["script_mismatch"] == {"ru": len(ROWS)}
+    assert "| ru | 6 | 6 | 6 |" in markdown(report) and "in a script of no such language" in markdown(report)

@@ -7,10 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from curation.convert.datatrove_filters import Reader
 from curation.convert.result import Converted, ConvertError, threshold_rule
+from curation.convert.settings import Reader
 from curation.convert.steps import Step, read_yaml, steps_of_data
-from rules.languages import normalise
 
 
 class Filter(NamedTuple):
@@ -121,24 +120,16 @@ def _rule(reader: Reader, made: Filter, taken: set[str]) -> dict[str, Any] | Non
 
 def _language(reader: Reader) -> list[str]:
     settings: dict[str, Any] = {}
-    names = [name for name in reader.texts("lang") if name]
-    if names:
-        settings["keep"] = [_code(name) for name in names]
+    keep = reader.languages("lang")
+    if keep:
+        settings["keep"] = keep
     settings["min_score"] = reader.number("min_score", 0.8)
     reader.converted.job["language"] = settings
     return ["language"]
 
 
-def _code(name: str) -> str:
-    try:
-        return normalise(name)
-    except ValueError:
-        return name
-
-
 def _exact(reader: Reader) -> list[str]:
-    normalise_words = bool(reader.take("lowercase", False)) or bool(reader.take("ignore_non_character", False))
-    _ = reader.take("ignore_non_character", False)
+    normalise_words = any([reader.take("lowercase", False), reader.take("ignore_non_character", False)])
     reader.converted.job["exact"] = {"normalise": normalise_words, "keep": "first"}
     if normalise_words:
         reader.converted.differs(reader.step.where, reader.step.name, "`normalise` folds case, marks and white space at once")

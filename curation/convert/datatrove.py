@@ -6,11 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from curation.convert.datatrove_filters import FILTERS, Reader, filter_pack
+from curation.convert.datatrove_filters import FILTERS, filter_pack
 from curation.convert.matching import matching_text
 from curation.convert.result import Converted, ConvertError
+from curation.convert.settings import Reader
 from curation.convert.steps import UNKNOWN, Step, read_yaml, steps_of_data, steps_of_script
-from rules.languages import normalise
 
 READERS = {"ParquetReader": "**/*.parquet", "JsonlReader": "**/*.jsonl*", "WarcReader": "**/*.warc.gz", "IpcReader": "**/*.arrow", "HuggingFaceDatasetReader": "**/*.parquet"}
 WRITERS = ("JsonlWriter", "ParquetWriter", "HuggingFaceDatasetWriter")
@@ -122,9 +122,9 @@ def _trafilatura(reader: Reader) -> None:
 
 def _language(reader: Reader) -> list[str]:
     settings: dict[str, Any] = {}
-    names = reader.texts("languages")
-    if names:
-        settings["keep"] = [_code(name) for name in names]
+    keep = reader.languages("languages")
+    if keep:
+        settings["keep"] = keep
     score = reader.number("language_threshold", 0.65)
     if score:
         settings["min_score"] = score
@@ -135,13 +135,6 @@ def _language(reader: Reader) -> list[str]:
     reader.left.pop("keep_top_pairs_threshold", None)
     reader.converted.job["language"] = settings
     return ["language"]
-
-
-def _code(name: str) -> str:
-    try:
-        return normalise(name)
-    except ValueError:
-        return name
 
 
 def _minhash(reader: Reader) -> list[str]:

@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 from curation.convert.result import Comparison, Converted, threshold_examples, threshold_rule
-from curation.convert.steps import UNKNOWN, Step
+from curation.convert.settings import Reader
+from curation.convert.steps import Step
 
 STOP_WORDS = ["the", "be", "to", "of", "and", "that", "have", "with"]
 
@@ -60,41 +61,6 @@ C4_SWITCHES = {
     "filter_policy": "policy-line",
 }
 C4_LINES = {"max_word_length": ("long-word", "line_longest_word_chars", ">", 1000), "min_words_per_line": ("few-words", "line_words", "<", 3)}
-
-
-class Reader:
-    """The settings of one step; what nobody asked for is told at the end."""
-
-    def __init__(self, step: Step, converted: Converted) -> None:
-        self.step, self.converted = step, converted
-        self.left = {key: value for key, value in step.settings.items() if key not in ("exclusion_writer", "batch_size")}
-
-    def take(self, key: str, default: Any) -> Any:
-        """A setting, or its default; one that the script computes is told and left at the default."""
-        value = self.left.pop(key, default)
-        if value is not UNKNOWN and not isinstance(value, Step):
-            return value
-        self.converted.missing(self.step.where, f"{self.step.name}({key}=...)", f"it is computed when the script runs; here it is {default!r}")
-        return default
-
-    def number(self, key: str, default: float | None) -> float | None:
-        """A number or None; anything else is told."""
-        value = self.take(key, default)
-        if value is None or (isinstance(value, (int, float)) and not isinstance(value, bool)):
-            return value
-        self.converted.missing(self.step.where, f"{self.step.name}({key}={value!r})", f"no number; here it is {default!r}")
-        return default
-
-    def texts(self, key: str) -> list[str]:
-        """A list of texts, or one of them; empty where there is none."""
-        value = self.take(key, None)
-        values = [value] if isinstance(value, str) else value if isinstance(value, (list, tuple, set)) else []
-        return [str(text) for text in values]
-
-    def done(self) -> None:
-        """Tell of the settings that are left."""
-        for key, value in self.left.items():
-            self.converted.missing(self.step.where, f"{self.step.name}({key}={value!r})", "this setting has no equal here")
 
 
 def thresholds(checks: Iterable[Check], reader: Reader) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ EVAL ?= ../shared/data/eval
 demo: $(STAMP)
 	@$(BIN)/gristmill run examples/demo.yaml; code=$$?; [ $$code -eq 0 ] || [ $$code -eq 3 ] || exit $$code
 	@$(BIN)/gristmill train examples/train_demo.yaml
-	@echo "report: $(OUT)/report/report.md"
+	@echo "report: $(OUT)/report/report.html"
 
 # Does junk in the data make a model worse? Three arms, three seeds.
 ablate-demo: $(STAMP)

@@ -14,13 +14,14 @@ if TYPE_CHECKING:
     from curation.convert.result import Converted
 
 WORDS = ("unicode", "space", "spacy")
+TOOLS = ("datatrove", "data-juicer", "dolma")
 
 
 @click.command()
 @click.argument("configuration", type=click.Path(path_type=Path, exists=True, dir_okay=False))
-@click.option("-o", "--output", "folder", type=click.Path(path_type=Path), help="The folder to write job.yaml and packs/ to; new or empty. Without it, they are only checked and told.")
-@click.option("--from", "tool", type=click.Choice(["datatrove", "data-juicer", "dolma"]), help="The tool whose configuration it is; without it, its keys tell.")
-@click.option("--words", type=click.Choice(WORDS), help="How packs divide words; without it, as the other tool does: spacy for datatrove, space for dolma, unicode for data-juicer.")
+@click.option("-o", "--output", "folder", metavar="FOLDER", type=click.Path(path_type=Path), help="Write job.yaml and packs/ there; new or empty. Without it, they are only checked and told.")
+@click.option("--from", "tool", metavar="TOOL", type=click.Choice(TOOLS), help=f"Whose configuration it is: {', '.join(TOOLS)}. Without it, its keys tell.")
+@click.option("--words", metavar="WORDS", type=click.Choice(WORDS), help=f"How packs divide words: {', '.join(WORDS)}. Without it, as TOOL does: spacy for datatrove, space for dolma, unicode for data-juicer.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object: the job, the packs and the notes.")
 @user_errors
 def convert(configuration: Path, folder: Path | None, tool: str | None, words: str | None, as_json: bool) -> None:

@@ -4,22 +4,23 @@ look at), report.html (all of it, one page), and pictures where they are asked f
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
+import pyarrow as pa
 
 from curation.books import BooksError, check_books, funnel, language_warnings, summed
 from curation.id_hashes import UNIT as ID_UNIT
 from curation.id_hashes import id_warnings
 from curation.language_drops import drop_rows, drop_warnings
 from curation.manifest import Entry, Manifest
+from curation.outcome import counted
 from curation.reports.documents import duplicate_examples, edited_lines, quarantined_records, removed_documents
 from curation.reports.markdown import markdown
 from curation.reports.measured import Measured, columns_of, histograms, hosts, nearly_removed
-from curation.reports.shard_choice import Shards, choose
+from curation.reports.shard_choice import Shards, choose, row_groups
 from curation.run_directory import RunDirectoryError, read_run
 from curation.shards import whole_file, write_json
 
@@ -134,43 +135,53 @@ def _seconds(entries: Sequence[Entry]) -> dict[str, float]:
 
 
 def _causes(entries: Sequence[Entry], output: Path) -> dict[str, int]:
-    causes: dict[str, int] = {}
-    for entry in entries:
-        for path in entry.outputs:
-            if path.startswith("quarantine/"):
-                for item in pc.value_counts(pq.read_table(output / path, columns=["cause"])["cause"]).to_pylist():
-                    causes[item["values"]] = causes.get(item["values"], 0) + item["counts"]
+    causes: Counter[str] = Counter()
+    for path in _files(entries, output, "quarantine"):
+        for _, table in row_groups(path, ["cause"]):
+            causes.update(counted(table["cause"]))
     return dict(sorted(causes.items()))
 
 
 def _duplicates(entries: Sequence[Entry], output: Path) -> dict[str, Any]:
-    found = {}
-    for entry in entries:
-        for path in entry.outputs:
-            if path.startswith("clusters/"):
-                table = pq.read_table(output / path, columns=["size", "kept"])
-                kept = table.filter(table["kept"])
-                sizes = {str(v["values"]): v["counts"] for v in pc.value_counts(kept["size"]).to_pylist()}
-                found[Path(path).stem] = {
-                    "clusters": len(kept), "removed": len(table) - len(kept), "largest": pc.max(kept["size"]).as_py() or 0,
-                    "clusters_by_size": dict(sorted(sizes.items(), key=lambda item: int(item[0]))),
-                }  # fmt: skip
-    return found
+    """By stage: clusters, documents removed of them, and how many clusters there are of each size."""
+    sizes: dict[str, Counter[int]] = defaultdict(Counter)
+    rows: Counter[str] = Counter()
+    for path in _files(entries, output, "clusters"):
+        for _, table in row_groups(path, ["size", "kept"]):
+            sizes[path.stem].update(counted(table.filter(table["kept"])["size"]))
+            rows[path.stem] += len(table)
+    return {stage: _sizes_told(sizes[stage], rows[stage]) for stage in dict.fromkeys(path.stem for path in _files(entries, output, "clusters"))}
+
+
+def _sizes_told(sizes: Counter[int], rows: int) -> dict[str, Any]:
+    clusters = sizes.total()
+    return {"clusters": clusters, "removed": rows - clusters, "largest": max(sizes, default=0), "clusters_by_size": {str(size): sizes[size] for size in sorted(sizes)}}
 
 
 def _evaluation(entries: Sequence[Entry], output: Path) -> list[dict[str, Any]]:
-    """Evaluation items that documents share n-grams with, those in most documents first."""
+    """Evaluation items that documents share n-grams with, those in most documents first.
+
+    The spans of a document stand together in its file, so a document is counted when an item's id changes."""
     items: dict[tuple[str, str], dict[str, Any]] = {}
-    for entry in entries:
-        for path in entry.outputs:
-            if path.startswith("overlaps/"):
-                for row in pq.read_table(output / path).to_pylist():
-                    item = items.setdefault((row["file"], row["item"]), {"documents": set(), "ngrams": 0, "text": ""})
-                    item["documents"].add(row["id"])
-                    if row["ngrams"] > item["ngrams"]:
-                        item.update(ngrams=row["ngrams"], text=row["text"], document=row["id"])
-    found = [{"file": file, "item": name, **item, "documents": len(item["documents"])} for (file, name), item in items.items()]
+    for path in _files(entries, output, "overlaps"):
+        for _, table in row_groups(path, ["id", "file", "item", "ngrams", "text"]):
+            _add_overlaps(items, table)
+    found = [{"file": file, "item": name, **{key: value for key, value in item.items() if key != "last"}} for (file, name), item in items.items()]
     return sorted(found, key=lambda item: (-item["documents"], -item["ngrams"], item["file"], item["item"]))
+
+
+def _add_overlaps(items: dict[tuple[str, str], dict[str, Any]], table: pa.Table) -> None:
+    for number, row in enumerate(table.drop_columns(["text"]).to_pylist()):
+        item = items.setdefault((row["file"], row["item"]), {"documents": 0, "ngrams": 0, "text": "", "last": None})
+        item["documents"] += item["last"] != row["id"]
+        item["last"] = row["id"]
+        if row["ngrams"] > item["ngrams"]:
+            item.update(ngrams=row["ngrams"], text=table["text"][number].as_py(), document=row["id"])
+
+
+def _files(entries: Sequence[Entry], output: Path, folder: str) -> list[Path]:
+    """Files of a folder of the run; their row groups are read one at a time, for a run may have removed any number."""
+    return [output / name for entry in entries for name in entry.outputs if name.startswith(f"{folder}/")]
 
 
 def _near(entries: Sequence[Entry]) -> dict[str, Any]:

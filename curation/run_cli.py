@@ -108,7 +108,7 @@ def _workers(text: str | None) -> Any:
 
 
 def _print_run(result: Any, output: Path, as_json: bool) -> None:
-    from curation.report import REPORT_MD
+    from curation.report import REPORT_HTML
     from curation.reports.markdown import funnel_lines
     from rules.visible import shown_path, visible
 
@@ -123,4 +123,4 @@ def _print_run(result: Any, output: Path, as_json: bool) -> None:
         click.echo(f"{result.done_before} of {result.units} units were done before", err=True)
     if result.report["quarantined"]:
         click.echo(f"{result.report['quarantined']} records are in {shown_path(output / 'quarantine')} with their errors", err=True)
-    click.echo(f"report: {shown_path(output / REPORT_MD)}", err=as_json)
+    click.echo(f"report: {shown_path(output / REPORT_HTML)}", err=as_json)

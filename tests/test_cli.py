@@ -100,7 +100,7 @@ def test_run_prints_a_funnel_that_adds_up(project):
     total = next(line for line in lines if " = " in line)
     numbers = [int(word.replace(",", "")) for word in total.split() if word.replace(",", "").isdigit()]
     assert numbers[0] == 20 == sum(numbers[1:])
-    assert "report: out/report/report.md" in result.stdout and "done before" in result.stderr
+    assert "report: out/report/report.html" in result.stdout and "done before" in result.stderr
 
 
 def test_run_json_is_one_object_on_stdout(project):

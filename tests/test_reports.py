@@ -15,7 +15,9 @@ from corpus import article, write_corpus, write_job
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from curation import report as report_of_run
 from curation.job import load_job
+from curation.manifest import Entry
 from curation.report import write_report
 from curation.reports import shard_choice
 from curation.reports.comparison import compare, write_comparison
@@ -162,11 +164,28 @@ def test_the_lowest_are_as_many_as_wanted_and_of_their_group(groups, wanted):
         assert all(groups[group][row] == name for _, group, row in places)
 
 
+MEASURED_PACK = """\
+pack: mine
+about: Rules that ablations measured.
+rules:
+  - id: few-words
+    why: A test.
+    action: tag
+    drop_when: {words: "< 40"}
+    evidence:
+      - {date: 2026-11-28, verdict: better, difference: -0.01234, interval: [-0.01500, -0.00960], on: "<b>held-out</b> pages", tokens: 2000000,
+         seeds: 3, parameters: 5000000, flops: 1.2e+14, rule: "0123456789ab", ablation: "cdcdcdcdcdcd"}
+    examples: {drop: [{words: 39}], keep: [{words: 40}]}
+  - {id: not-measured, why: A test., action: tag, drop_when: {words: "< 2"}, examples: {drop: [{words: 1}], keep: [{words: 2}]}}
+"""
+
+
 @pytest.fixture(scope="module")
 def compared(finished, tmp_path_factory) -> tuple[Path, dict, Path]:
     """A second run of the same documents by a stricter job without packing, the comparison, and the folder of its pages."""
     folder = tmp_path_factory.mktemp("second")
-    (folder / "job.yaml").write_text(f"input: {finished.parent / 'corpus'}\noutput: plain\npacks: [{{use: gopher_quality, set: {{alpha-words: tag}}}}]\nworkers: inline\n")
+    (folder / "mine.yaml").write_text(MEASURED_PACK)
+    (folder / "job.yaml").write_text(f"input: {finished.parent / 'corpus'}\noutput: plain\npacks: [{{use: gopher_quality, set: {{alpha-words: tag}}}}, mine.yaml]\nworkers: inline\n")
     run_job(load_job(folder / "job.yaml"))
     found = compare(finished, folder / "plain")
     write_comparison(found, folder / "pages")
@@ -192,6 +211,43 @@ def test_a_run_without_most_stages_has_a_page(compared):
     page = Page(compared[0] / "report/report.html")
     anchors = {attributes["id"] for _, attributes in page.tags if "id" in attributes}
     assert {"funnel", "rules", "quarantine", "provenance"} <= anchors and not {"packed", "duplicates", "edits"} & anchors
+
+
+def test_what_ablations_found_stands_with_the_rule_and_in_its_section(compared):
+    said = "better: -0.0123 bits per byte [-0.0150, -0.0096] on <b>held-out</b> pages, 3 seeds of 2,000,000 tokens, 2026-11-28, of an earlier form of the rule"
+    report = json.loads((compared[0] / "report/report.json").read_text())
+    assert report["evidence"] == {"mine/few-words": [said]} and report["rules"]["mine/few-words"]["hits"]
+    page = Page(compared[0] / "report/report.html")
+    assert page.text.count(said) == 2 and ("section", {"id": "evidence"}) in page.tags
+    assert f"| mine/few-words | {said} |" in (compared[0] / "report/report.md").read_text()
+
+
+def test_numbers_of_tables_are_the_same_whatever_their_row_groups(tmp_path):
+    """A document whose spans stand on both sides of a row group's end is one document."""
+    overlaps = [(f"d{n}", "eval.jsonl", f"item-{(n + k) % 3}", 13 + n % 5, f"text {n} {k}") for n in range(40) for k in (0, 0, 1)]
+    clusters = [(size, n == 0) for size in (2, 3, 2, 7, 2) for n in range(size)]
+    tables = {
+        "overlaps/a.parquet": pa.table([list(column) for column in zip(*overlaps)], ["id", "file", "item", "ngrams", "text"]),
+        "clusters/near.parquet": pa.table([list(column) for column in zip(*clusters)], ["size", "kept"]),
+        "clusters/exact.parquet": pa.table({"size": pa.array([], pa.int64()), "kept": pa.array([], pa.bool_())}),
+        "quarantine/a.parquet": pa.table({"cause": ["crash", "hang", "crash"]}),
+    }
+    entry = Entry("a", "key", outputs={name: {} for name in tables})
+    for rows in (1, 2, 7, 1000):
+        for name, table in tables.items():
+            (tmp_path / name).parent.mkdir(exist_ok=True)
+            pq.write_table(table, tmp_path / name, row_group_size=rows)
+        found = {item["item"]: item for item in report_of_run._evaluation([entry], tmp_path)}
+        for name, item in found.items():
+            some = [row for row in overlaps if row[2] == name]
+            most = max(some, key=lambda row: row[3])
+            assert item == {"file": "eval.jsonl", "item": name, "documents": len({row[0] for row in some}), "ngrams": most[3], "text": most[4], "document": most[0]}
+        assert len(found) == 3
+        assert report_of_run._duplicates([entry], tmp_path) == {
+            "near": {"clusters": 5, "removed": 11, "largest": 7, "clusters_by_size": {"2": 3, "3": 1, "7": 1}},
+            "exact": {"clusters": 0, "removed": 0, "largest": 0, "clusters_by_size": {}},
+        }
+        assert report_of_run._causes([entry], tmp_path) == {"crash": 2, "hang": 1}
 
 
 OVERFLOWING = """() => [...document.querySelectorAll('body *')].filter(e => !e.closest('svg, .scroll, pre, nav, summary')

@@ -1,12 +1,12 @@
 """What each pack drops of each language: where rules that fit one language do harm in another, it shows here.
 
 A pack for the web may rightly drop half of everything. A language of which it drops far more than of all others is the
-sign of thresholds that do not fit; so is a pack for one language that drops much of it, if the documents are good.
+sign of thresholds that do not fit; so is a pack for single languages that drops much of one, if the documents are good.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -41,9 +41,9 @@ def drop_counts(languages: pa.ChunkedArray | pa.Array, applied: Applied, packs: 
     return found
 
 
-def drop_rows(counts: Mapping[str, Mapping[str, Mapping[str, int]]]) -> list[dict[str, Any]]:
-    """One row for a pack and a language with enough documents: the share dropped, whether it is flagged, and whether it is out
-    of line with what the pack drops of all languages together."""
+def drop_rows(counts: Mapping[str, Mapping[str, Mapping[str, int]]], limited: Collection[str] = ()) -> list[dict[str, Any]]:
+    """One row for a pack and a language with enough documents: the share dropped, whether it is flagged, whether it is out of
+    line with what the pack drops of all other languages, and whether the pack is one of `limited`, those that name languages."""
     rows = []
     for pack, languages in counts.items():
         documents, dropped = (sum(one[key] for one in languages.values()) for key in ("documents", "dropped"))
@@ -53,15 +53,18 @@ def drop_rows(counts: Mapping[str, Mapping[str, Mapping[str, int]]]) -> list[dic
                 others = (dropped - one["dropped"]) / (documents - one["documents"]) if documents > one["documents"] else None
                 flagged = share > FLAGGED
                 out_of_line = flagged and others is not None and share > OUT_OF_LINE * others
-                rows.append({"pack": pack, "language": code, **one, "share": share, "others": others, "flagged": flagged, "out_of_line": out_of_line})
+                rows.append({"pack": pack, "language": code, **one, "share": share, "others": others, "flagged": flagged, "out_of_line": out_of_line, "limited": pack in limited})
     return rows
 
 
 def drop_warnings(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Languages of which a pack drops far more than of the others."""
-    return [
-        f"pack {row['pack']} drops {row['share']:.0%} of {row['documents']:,} documents in {row['language'] or 'no known language'}, and {row['others']:.0%} of"
-        " all others: its thresholds may not fit the language (gristmill fit-thresholds)"
-        for row in rows
-        if row["out_of_line"]
-    ]
+    """Languages of which a pack drops far more than of the others, and those that a pack names and yet drops much of."""
+    return [_warning(row) for row in rows if row["out_of_line"] or (row["flagged"] and row["limited"])]
+
+
+def _warning(row: Mapping[str, Any]) -> str:
+    said = f"{row['share']:.0%} of {row['documents']:,} documents in {row['language'] or 'no known language'}"
+    others = f", and {row['others']:.0%} of all others" if row["out_of_line"] else ""
+    if row["limited"]:
+        return f"pack {row['pack']} is made for single languages and drops {said}{others}: if they are good, fit its thresholds to texts like them (gristmill fit-thresholds)"
+    return f"pack {row['pack']} drops {said}{others}: its thresholds may not fit the language (gristmill fit-thresholds)"

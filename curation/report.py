@@ -82,7 +82,7 @@ def numbers(output: Path, entries: Sequence[Entry]) -> dict[str, Any]:
     read, language, rules, clean = (counts.get(name, {}) for name in ("read", "language", "rules", "clean"))
     packed = [entry.counts for entry in entries if entry.unit == "packed"]
     ids = next((entry.counts[ID_UNIT] for entry in entries if entry.unit == ID_UNIT), {})
-    dropped = drop_rows(rules.get("pack_languages", {}))
+    dropped = drop_rows(rules.get("pack_languages", {}), {name for name, pack in run["packs"].items() if pack.get("languages")})
     return {
         "schema_version": 1,
         "in": rows[0]["in"], "kept": rows[-1]["kept"],

@@ -48,7 +48,7 @@ def open_run_directory(job: LoadedJob, files: Sequence[InputFile]) -> None:
 
 def describe(job: LoadedJob, files: Sequence[InputFile]) -> dict[str, Any]:
     """The effective job, the hash of every pack, and the versions that ran it."""
-    packs = {pack.name: {"sha256": pack.sha256, "rules": len(pack.rules), "about": pack.about} for pack in job.packs}
+    packs = {pack.name: {"sha256": pack.sha256, "rules": len(pack.rules), "about": pack.about, "languages": list(pack.languages)} for pack in job.packs}
     versions = {"python": platform.python_version()}
     for name in _PACKAGES:
         try:

@@ -37,7 +37,17 @@ def test_flags_and_warnings():
         "pack p drops 60% of 50 documents in ko, and 14% of all others: its thresholds may not fit the language (gristmill fit-thresholds)"
     ]
     alone = drop_rows({"p": {"ko": {"documents": 50, "dropped": 30}}})
-    assert alone[0]["flagged"] and not drop_warnings(alone)
+    assert alone[0]["flagged"] and not drop_warnings(alone), "a pack for all languages may drop much of a crawl"
+
+
+def test_a_pack_for_one_language_that_drops_much_of_it_is_warned_of():
+    counts = {"korean": {"ko": {"documents": 50, "dropped": 8}}, "german": {"de": {"documents": 50, "dropped": 7}}, "rare": {"th": {"documents": 5, "dropped": 5}}}
+    assert drop_warnings(drop_rows(counts, {"korean", "german", "rare"})) == [  # 7 of 50 is 14 %, 5 documents are too few
+        "pack korean is made for single languages and drops 16% of 50 documents in ko: if they are good, fit its thresholds to texts like them (gristmill fit-thresholds)"
+    ]
+    both = {"p": {"ko": {"documents": 50, "dropped": 30}, "ja": {"documents": 50, "dropped": 5}}}
+    [warning] = drop_warnings(drop_rows(both, {"p"}))
+    assert "drops 60% of 50 documents in ko, and 10% of all others: if" in warning
 
 
 def test_the_report_of_a_run_has_them(tmp_path):
@@ -50,3 +60,14 @@ def test_the_report_of_a_run_has_them(tmp_path):
     assert any("pack p drops 100% of 30 documents in ko, and 0% of all others" in warning for warning in report["warnings"])
     assert json.loads((tmp_path / "out/report/report.json").read_text())["pack_languages"] == report["pack_languages"]
     assert "| p | ko | 30 | 100.0% | 0.0% |" in (tmp_path / "out/report/report.md").read_text()
+    page = (tmp_path / "out/report/report.html").read_text()
+    assert '<a href="#packs-and-languages">' in page and '<tr><th scope="row">p</th><th scope="row">ko</th>' in page and 'scope="row">de<' not in page.partition('id="packs-and-languages"')[2]
+
+
+def test_the_report_warns_of_a_pack_for_one_language(tmp_path):
+    texts = [f"text {i} of some words" for i in range(40)] + [f"{i}." for i in range(20)]
+    pq.write_table(pa.table({"text": texts, "lang": ["ko"] * 60}), tmp_path / "in.parquet")
+    (tmp_path / "p.yaml").write_text("pack: p\nabout: A test.\nlanguages: [ko]\nrules:\n  - id: short\n    why: A test.\n    drop_when: {words: '< 4'}\n    examples: {drop: [a], keep: [a b c d]}\n")
+    (tmp_path / "job.yaml").write_text("input: in.parquet\noutput: out\npacks: [p.yaml]\nworkers: inline\n")
+    [warning] = run_job(load_job(tmp_path / "job.yaml")).report["warnings"]
+    assert warning.startswith("pack p is made for single languages and drops 33% of 60 documents in ko: ")

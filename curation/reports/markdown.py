@@ -7,6 +7,8 @@ from typing import Any
 
 from rules.visible import excerpt, visible
 
+FLAGGED_MEANS = "Languages of which a pack drops more than 15 % of the documents. Where these are good, its thresholds do not fit."
+
 
 def funnel_lines(report: dict[str, Any]) -> list[str]:
     """The funnel as aligned plain text: what `gristmill run` prints."""
@@ -104,12 +106,16 @@ def _language_section(report: dict[str, Any]) -> list[str]:
 
 def _pack_language_section(rows: list[dict[str, Any]]) -> list[str]:
     """What packs drop of each language: those of which they drop much, most first."""
-    flagged = sorted((row for row in rows if row["flagged"]), key=lambda row: (-row["share"], row["pack"], row["language"]))
+    flagged = flagged_rows(rows)
     if not flagged:
         return []
     cells = [[r["pack"], r["language"] or "unknown", r["documents"], f"{r['share']:.1%}", "" if r["others"] is None else f"{r['others']:.1%}"] for r in flagged]
-    about = "Languages of which a pack drops more than 15 % of the documents. Where they are good, its thresholds do not fit: see docs/fit-thresholds.md."
-    return ["## Packs and languages", "", about, "", *table_lines(["pack", "language", "documents", "dropped", "of all others"], cells), ""]
+    return ["## Packs and languages", "", f"{FLAGGED_MEANS} See docs/fit-thresholds.md.", "", *table_lines(["pack", "language", "documents", "dropped", "of all others"], cells), ""]
+
+
+def flagged_rows(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The packs and languages to look at, those dropped most first."""
+    return sorted((row for row in rows if row["flagged"]), key=lambda row: (-row["share"], row["pack"], row["language"]))
 
 
 def _hosts_section(hosts: dict[str, Any]) -> list[str]:

@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from curation.reports.markdown import size_range
+from curation.reports.markdown import FLAGGED_MEANS, flagged_rows, size_range
 from rules.visible import visible
 
 FOLDER = Path(__file__).parent
@@ -26,7 +26,7 @@ def _templates() -> Any:
 
     templates = Environment(loader=FileSystemLoader(FOLDER), autoescape=True, undefined=StrictUndefined, finalize=shown, trim_blocks=True, lstrip_blocks=True)
     templates.filters.update(count=count, size=size, share=share, number=number, pretty=pretty)
-    templates.globals.update(size_range=size_range, shown=visible)
+    templates.globals.update(size_range=size_range, shown=visible, flagged_means=FLAGGED_MEANS, flagged_rows=flagged_rows)
     return templates
 
 
@@ -59,7 +59,7 @@ def sections(report: dict[str, Any], documents: dict[str, Any]) -> list[tuple[st
     every = [
         ("funnel", "Funnel", True), ("rules", "Rules", report["rules"]), ("evidence", "Evidence", report["evidence"]), ("signals", "Signals", report["histograms"]),
         ("edits", "Edits", report["edits"]), ("stages", "Other removals", other_reasons(report, documents)),
-        ("languages", "Languages", report["languages"]["in"] or report["languages"]["kept"]), ("hosts", "Hosts", report["hosts"]["rows"]),
+        ("languages", "Languages", report["languages"]["in"] or report["languages"]["kept"]), ("packs-and-languages", "Packs and languages", flagged_rows(report["pack_languages"])), ("hosts", "Hosts", report["hosts"]["rows"]),
         ("duplicates", "Duplicates", report["duplicates"]), ("evaluation", "Evaluation items", report["evaluation"]), ("quarantine", "Quarantine", report["quarantine"]),
         ("packed", "Packed", report["packed"]), ("time", "Time", report["seconds"]), ("provenance", "Provenance", True),
     ]  # fmt: skip

@@ -27,9 +27,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as parquet
 
+from benchmarks.documents import ROOT, megabytes, options, parquet_files, table_of
 from benchmarks.machine import processor
-from benchmarks.pipeline import megabytes, parquet_files
-from benchmarks.rules import PACKS, ROOT
+from benchmarks.rules import PACKS
 from curation.job import load_job
 from curation.progress import Progress, StageBar, Work
 from curation.run import run_job
@@ -50,9 +50,7 @@ workers: inline
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    default = [ROOT.parent / "shared" / "data" / "bench"]
-    parser.add_argument("paths", nargs="*", type=Path, default=default, help="Parquet files or folders of them")
+    parser = options(__doc__)
     parser.add_argument("--times", type=int, nargs="+", default=[1, 3, 10])
     parser.add_argument("--measure", action="store_true", help=argparse.SUPPRESS)  # the one size, in this process
     arguments = parser.parse_args()
@@ -60,7 +58,7 @@ def main() -> None:
         print(json.dumps(measure(arguments.paths[0])))
         return
     files = parquet_files(arguments.paths)
-    size = sum(megabytes(parquet.read_table(file, columns=["text"])) for file in files)
+    size = megabytes(table_of(files, ["text"]))
     print(f"{processor()}; {size:.1f} MB of text, inline: processor seconds by the size of the input")
     print()
     with tempfile.TemporaryDirectory() as name:

@@ -10,7 +10,6 @@ Parquet; the engine is all the rest.
 
 from __future__ import annotations
 
-import argparse
 import cProfile
 import pstats
 import sys
@@ -19,13 +18,12 @@ import time
 from collections import Counter
 from pathlib import Path
 
-import pyarrow as pa
 import pyarrow.parquet as parquet
 from numba.core.dispatcher import Dispatcher
 
+from benchmarks.documents import ROOT, megabytes, options, parquet_files, table_of
 from benchmarks.machine import processor
-from benchmarks.pipeline import job_text, megabytes, parquet_files, warm_up
-from benchmarks.rules import ROOT
+from benchmarks.pipeline import job_text, warm_up
 from curation.job import load_job
 from curation.run import run_job
 
@@ -34,11 +32,9 @@ Place = tuple[str, int, str]  # file, line and name of a function
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    default = [ROOT.parent / "shared" / "data" / "bench"]
-    parser.add_argument("paths", nargs="*", type=Path, default=default, help="Parquet files or folders of them")
+    parser = options(__doc__)
     files = parquet_files(parser.parse_args().paths)
-    table = pa.concat_tables([parquet.read_table(file, columns=["text"]) for file in files])
+    table = table_of(files, ["text"])
     print(f"{processor()}; {len(table):,} documents, {megabytes(table):.1f} MB; processor seconds of a run inline, profiled")
     with tempfile.TemporaryDirectory() as name:
         warm_up(Path(name), parquet.read_table(files[0]))

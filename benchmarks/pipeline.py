@@ -12,28 +12,27 @@ Times are of processors, of every process that a side starts, and on the clock o
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 import tempfile
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as parquet
 
+from benchmarks.documents import ROOT, megabytes, options, parquet_files, slice_of, table_of
 from benchmarks.machine import processor
 from benchmarks.process_tree import Usage, measured
-from benchmarks.rules import PACKS, ROOT, slice_of
+from benchmarks.rules import PACKS
 
 WORKERS, FEW = 2, 40
 MODEL = ROOT / "curation" / "models" / "lid.176.ftz"
 
 
 def main() -> None:
-    arguments = parse_arguments()
+    arguments = options(__doc__, peer_documents=2000).parse_args()
     files = parquet_files(arguments.paths)
-    table = pa.concat_tables([parquet.read_table(file) for file in files])
+    table = table_of(files)
     print(f"{processor()}, {os.cpu_count()} processors; {len(table):,} documents, {megabytes(table):.1f} MB, {WORKERS} workers")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -47,26 +46,6 @@ def main() -> None:
             print(f"no {python}: `make oracle` makes it; the peer is not timed")
             return
         show_ratios(ours, whole_of_peer(folder, python, table, arguments.documents))
-
-
-def parse_arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    default = [ROOT.parent / "shared" / "data" / "bench"]
-    parser.add_argument("paths", nargs="*", type=Path, default=default, help="Parquet files or folders of them")
-    parser.add_argument("--documents", type=int, default=2000, help="how many the peer gets")
-    parser.add_argument("--peer", type=Path, default=ROOT / ".venv-oracle", help="virtual environment with datatrove")
-    return parser.parse_args()
-
-
-def parquet_files(paths: list[Path]) -> list[Path]:
-    files = [file.resolve() for path in paths for file in (sorted(path.glob("*.parquet")) if path.is_dir() else [path])]
-    if not files:
-        sys.exit(f"no Parquet files in {', '.join(map(str, paths))}; name some with columns text and id")
-    return files
-
-
-def megabytes(table: pa.Table) -> float:
-    return pc.sum(pc.binary_length(table["text"])).as_py() / 1e6
 
 
 # ---- gristmill

@@ -5,8 +5,8 @@
 gristmill applies gopher_quality, gopher_repetition, c4 (with its line rules) and fineweb: every signal measured, every
 hit recorded. The peer runs its four filters in an environment of its own (`make oracle` makes it), as it ships (spaCy
 words) and with words between white space, both on --documents of the texts: enough for what it remembers of words it has
-seen to make it as fast as it gets. Times are processor times, the best of several runs for gristmill; two threads and the
-cold start are wall time.
+seen to make it as fast as it gets. Times are processor times, the median of five runs for gristmill, the peer's of one; two
+threads and the cold start are wall time.
 """
 
 from __future__ import annotations
@@ -29,22 +29,22 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as parquet
 
+from benchmarks.documents import ROOT, megabytes, options, slice_of, texts_of
+from benchmarks.figures import median, rates, record, timed
 from benchmarks.machine import processor
-from benchmarks.signals import best_seconds, megabytes, texts_of
 from rules.deciding import decide
 from rules.engine import apply, measure_packs
 from rules.pack import load_pack, shipped_packs
 from rules.rule import Pack, Rule
 from rules.words import Splitter
 
-ROOT = Path(__file__).parents[1]
 PACKS = ("gopher_quality", "gopher_repetition", "c4", "fineweb")
 PATTERNS = 200
 
 
 def main() -> None:
-    arguments = parse_arguments()
-    texts = texts_of(arguments.paths, "text")
+    arguments = options(__doc__, peer_documents=2000).parse_args()
+    texts = texts_of(arguments.paths)
     pa.set_cpu_count(1)
     print(f"{processor()}, {os.cpu_count()} processors; Python {platform.python_version()}, numpy {np.__version__}, numba {numba.__version__}, pyarrow {pa.__version__}")
     print(f"{len(texts):,} documents, {megabytes(texts):.1f} MB; {', '.join(PACKS)}: all signals, all hits")
@@ -57,31 +57,18 @@ def main() -> None:
     show_ratios(texts, arguments)
 
 
-def parse_arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    default = [ROOT.parent / "shared" / "data" / "bench"]
-    parser.add_argument("paths", nargs="*", type=Path, default=default, help="Parquet files or folders of them")
-    parser.add_argument("--documents", type=int, default=2000, help="how many the peer gets")
-    parser.add_argument("--peer", type=Path, default=ROOT / ".venv-oracle", help="virtual environment with datatrove")
-    return parser.parse_args()
-
-
 def packs(words: str) -> list[Pack]:
     return [dataclasses.replace(load_pack(shipped_packs()[name]), words=words) for name in PACKS]
 
 
-def slice_of(texts: pa.Array, documents: int) -> pa.Array:
-    """`documents` of the texts, spread over all."""
-    return texts.take(pa.array(np.linspace(0, len(texts) - 1, min(documents, len(texts))).astype(np.int64)))
-
-
 REPAIRS = ("ftfy", "nfc", "nfkc")
 SPLITTERS: tuple[Splitter, ...] = ("space", "unicode", "spacy")  # those of dictionaries are for single languages
+MEANING = {"space": "words between white space", "unicode": "punctuation and ideographs as words", "spacy": "spaCy's words"}
 
 
-def apply_seconds(texts: pa.Array, words: str, runs: int = 3) -> float:
+def apply_times(texts: pa.Array, words: str) -> list[float]:
     wanted = packs(words)
-    return best_seconds(lambda: apply(wanted, texts), runs, time.process_time)
+    return timed(lambda: apply(wanted, texts))
 
 
 # ---- gristmill alone
@@ -89,7 +76,9 @@ def apply_seconds(texts: pa.Array, words: str, runs: int = 3) -> float:
 
 def show_words(texts: pa.Array) -> None:
     for words in SPLITTERS:
-        print(f"four packs, {words} words: {megabytes(texts) / apply_seconds(texts, words):.1f} MB/s")
+        speeds = rates(megabytes(texts), apply_times(texts, words))
+        print(f"four packs, {words} words: {median(speeds):.1f} MB/s")
+        record(f"rules-{words}", f"packs of Gopher, C4 and FineWeb, C4's line edits and all hits included, {MEANING[words]}", speeds, "MB/s", on=told(texts))
 
 
 def show_threads(texts: pa.Array) -> None:
@@ -103,9 +92,9 @@ def show_threads(texts: pa.Array) -> None:
         for thread in threads:
             thread.join()
 
-    one = best_seconds(lambda: apply(wanted, texts), 3, time.perf_counter)
-    two = best_seconds(both, 3, time.perf_counter)
-    print(f"two threads, unicode words: {megabytes(texts) / two:.1f} MB/s, {one / two:.2f} times one thread (wall time)")
+    one, two = (rates(megabytes(texts), timed(work, clock=time.perf_counter)) for work in (lambda: apply(wanted, texts), both))
+    print(f"two threads, unicode words: {median(two):.1f} MB/s, {median(two) / median(one):.2f} times one thread (wall time)")
+    record("rules-threads", "the packs on two threads, by the clock", two, "MB/s", peer="one thread", theirs=one, on=told(texts))
 
 
 def show_parts(texts: pa.Array) -> None:
@@ -113,14 +102,15 @@ def show_parts(texts: pa.Array) -> None:
     found = {pack.name: [pack] for pack in packs("unicode")}
     c4 = found["c4"][0]
     found["c4 without line rules"] = [dataclasses.replace(c4, rules=tuple(r for r in c4.rules if r.drop_when))]
-    times = {name: best_seconds(lambda pack=pack: apply(pack, texts), 3, time.process_time) for name, pack in found.items()}
+    times = {name: median(timed(lambda pack=pack: apply(pack, texts))) for name, pack in found.items()}
     print("ns a byte, each by itself: " + ", ".join(f"{name} {1e3 * t / megabytes(texts):.1f}" for name, t in times.items()))
 
 
 def show_patterns(texts: pa.Array) -> None:
     pack = pattern_pack(PATTERNS)
-    seconds = best_seconds(lambda: apply([pack], texts), 2, time.process_time)
-    print(f"{len(pack.rules)} line patterns on {megabytes(texts):.1f} MB: {megabytes(texts) / seconds:.1f} MB/s")
+    speeds = rates(megabytes(texts), timed(lambda: apply([pack], texts)))
+    print(f"{len(pack.rules)} line patterns on {megabytes(texts):.1f} MB: {median(speeds):.1f} MB/s")
+    record("rules-patterns", f"{len(pack.rules)} line patterns: those of the shipped packs, and variants", speeds, "MB/s", on=told(texts))
 
 
 def pattern_pack(count: int) -> Pack:
@@ -131,24 +121,26 @@ def pattern_pack(count: int) -> Pack:
     rules = [rule for pack in loaded for rule in pack.rules if rule.match and rule.lines not in REPAIRS and rule.id not in ("strip", "no-end-punctuation")]
     known = [rule.match for rule in rules]
     patterns = known + [f"(?:{known[k % len(known)]})|(?i:call office number {k})" for k in range(max(0, count - len(known)))]
-    timed = [Rule(f"pattern-{k}", "Timed.", lines="drop", match=pattern) for k, pattern in enumerate(patterns)]
-    return Pack("patterns", "Line patterns for timing.", tuple(timed))
+    made = [Rule(f"pattern-{k}", "Timed.", lines="drop", match=pattern) for k, pattern in enumerate(patterns)]
+    return Pack("patterns", "Line patterns for timing.", tuple(made))
 
 
 def show_decisions(texts: pa.Array, documents: int = 1_000_000) -> None:
     """Time to decide again from stored signals: those of the texts, repeated."""
     wanted = packs("unicode")
     columns = {name: np.resize(values, documents) for name, values in measure_packs(wanted, texts).columns.items()}
-    seconds = best_seconds(lambda: decide(wanted, columns, documents), 3, time.process_time)
-    print(f"deciding {documents:,} documents from {len(columns)} stored signals, all hits: {seconds:.2f} s")
+    seconds = timed(lambda: decide(wanted, columns, documents))
+    print(f"deciding {documents:,} documents from {len(columns)} stored signals, all hits: {median(seconds):.2f} s")
+    record("rules-decide", "deciding a million documents again, nothing measured", seconds, "s", on=f"{len(columns)} stored signals of each")
 
 
 def show_cold_start() -> None:
     """`gristmill check` of a pack in a new process, the compiled kernels in their cache."""
     command = [sys.executable, str(ROOT / "gristmill.py"), "check", str(shipped_packs()["gopher_quality"])]
     check = lambda: subprocess.run(command, check=True, capture_output=True, cwd=ROOT)  # noqa: E731
-    seconds, busy = best_seconds(check, 3, time.perf_counter), best_seconds(check, 3, children_seconds)
-    print(f"cold start: gristmill check gopher_quality.yaml in {seconds:.2f} s wall time, {busy:.2f} s processor time")
+    seconds, busy = timed(check, clock=time.perf_counter), timed(check, clock=children_seconds)
+    print(f"cold start: gristmill check gopher_quality.yaml in {median(seconds):.2f} s wall time, {median(busy):.2f} s processor time")
+    record("rules-start", "`gristmill check` of a pack, from start to exit, by the clock", seconds, "s")
 
 
 def children_seconds() -> float:
@@ -166,15 +158,31 @@ def show_ratios(texts: pa.Array, arguments: argparse.Namespace) -> None:
         print(f"no {python}: `make oracle` makes it; the peer is not timed")
         return
     few = slice_of(texts, arguments.documents)
-    ours = {name: apply_seconds(few, name, 5) for name in SPLITTERS}
+    size = megabytes(few)
+    ours = {words: rates(size, apply_times(few, words)) for words in SPLITTERS}
+    print(f"gristmill on {len(few):,} documents, {size:.2f} MB: " + ", ".join(f"{words} {median(speeds):.1f} MB/s" for words, speeds in ours.items()))
     for words in ("shipped", "space"):
         answer = peer_answer(python, few, words)
         versions = ", ".join(f"{name} {version}" for name, version in answer["versions"].items())
-        print(f"peer with {words} words ({versions}) on {len(few):,} documents, {megabytes(few):.2f} MB:")
+        print(f"peer with {words} words ({versions}) on the same:")
         for how, seconds in answer["seconds"].items():
-            ratios = ", ".join(f"{name} {seconds / ours[name]:.0f}" for name in ours)
-            print(f"    {how}: {megabytes(few) / seconds:.3f} MB/s; gristmill is faster by {ratios}")
-    print("gristmill on the same documents: " + ", ".join(f"{name} {megabytes(few) / seconds:.1f} MB/s" for name, seconds in ours.items()))
+            ratios = ", ".join(f"{name} {median(speeds) * seconds / size:.0f}" for name, speeds in ours.items())
+            print(f"    {how}: {size / seconds:.3f} MB/s; gristmill is faster by {ratios}")
+        record_ratios(words, ours, f"datatrove {answer['versions']['datatrove']}", size / answer["seconds"]["as shipped"], told(few))
+
+
+def record_ratios(peer_words: str, ours: dict[str, list[float]], peer: str, speed: float, on: str) -> None:
+    """Beside datatrove's four filters with spaCy's words, as they ship, and with the words that `space` stands for."""
+    how = "four filters as they ship, spaCy's words" if peer_words == "shipped" else "four filters, words between white space"
+    for words in SPLITTERS if peer_words == "shipped" else ("space", "unicode"):
+        record(
+            f"rules-{words}-{peer_words}", f"packs of Gopher, C4 and FineWeb, all signals and hits, {MEANING[words]}", ours[words], "MB/s",
+            peer=f"{peer}, {how}", theirs=[speed], on=on,
+        )  # fmt: skip
+
+
+def told(texts: pa.Array) -> str:
+    return f"{len(texts):,} documents, {megabytes(texts):.1f} MB"
 
 
 def peer_answer(python: Path, texts: pa.Array, words: str) -> dict:

@@ -10,28 +10,24 @@ for the input as it is, for its copies, and for what the copies add, in which no
 
 from __future__ import annotations
 
-import argparse
 import os
 import tempfile
 from pathlib import Path
 
-import pyarrow as pa
 import pyarrow.parquet as parquet
 
+from benchmarks.documents import megabytes, options, parquet_files, table_of
 from benchmarks.machine import processor
-from benchmarks.pipeline import WORKERS, megabytes, own_run, parquet_files, warm_up
+from benchmarks.pipeline import WORKERS, own_run, warm_up
 from benchmarks.process_tree import Usage
-from benchmarks.rules import ROOT
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    default = [ROOT.parent / "shared" / "data" / "bench"]
-    parser.add_argument("paths", nargs="*", type=Path, default=default, help="Parquet files or folders of them")
+    parser = options(__doc__)
     parser.add_argument("--copies", type=int, default=5)
     arguments = parser.parse_args()
     files = parquet_files(arguments.paths)
-    table = pa.concat_tables([parquet.read_table(file, columns=["text"]) for file in files])
+    table = table_of(files, ["text"])
     print(f"{processor()}, {os.cpu_count()} processors; {len(table):,} documents, {megabytes(table):.1f} MB")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

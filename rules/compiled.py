@@ -3,6 +3,9 @@
 Here a kernel's cache is valid for one state of all source files that it may call into: those of its own room and of the
 rooms it may import from. So after an upgrade, or an edit, nothing runs with an old function inside. Price: one stat of
 each source file in a process, 1 to 2 ms.
+
+numba makes all of its compiler ready before it looks into its cache, which takes as long as loading all the kernels of a
+run. Here it is made ready by the first kernel that is not in the cache.
 """
 
 from __future__ import annotations
@@ -14,14 +17,27 @@ from pathlib import Path
 from typing import Any
 
 from numba import njit
+from numba.core.caching import FunctionCache
+from numba.core.runtime import rtsys
 
 ROOT = Path(__file__).parents[1]
 ROOMS = ("rules", "curation", "inspect_ui")  # each may call into itself and those before it
 
 
+class KernelCache(FunctionCache):
+    """numba's cache of a function, looked into before the compiler is ready: numba itself makes it so where it compiles."""
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        rtsys.initialize(target_context)
+        with self._guard_against_spurious_io_errors():
+            return self._load_overload(sig, target_context)
+
+
 def kernel(function: Callable[..., Any]) -> Any:
     """`function` compiled on its first call without the GIL, and kept on disk until a source file changes."""
-    compiled = njit(nogil=True, cache=True)(function)
+    compiled = njit(nogil=True)(function)
+    if hasattr(compiled, "_cache"):  # not where numba was told not to compile
+        compiled._cache = KernelCache(function)
     files = getattr(getattr(compiled, "_cache", None), "_cache_file", None)
     if files is not None:  # it is None where numba was told not to compile
         files._source_stamp = (*files._source_stamp, *source_stamp(room_of(function)))

@@ -3,9 +3,33 @@
 from __future__ import annotations
 
 import importlib
+import os
+import signal
 import sys
+from collections.abc import Callable
+from typing import Any, NoReturn
 
-import click
+INTERRUPTED = 130
+
+
+def _nothing_begun(*_: object) -> NoReturn:
+    """An interrupt while modules load. An exception in the middle of an import may be lost or become another; and there is
+    nothing to put in order."""
+    os.write(2, b"interrupted before anything was begun; nothing was written\n")
+    os._exit(INTERRUPTED)
+
+
+def _interrupts(handler: Callable[..., Any]) -> None:
+    """What Ctrl-C and SIGTERM do from now on; what this process was started to ignore, it ignores."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, handler)
+
+
+if os.path.basename(sys.argv[0]) in ("gristmill", "gristmill.py"):  # this process is the command; click is a tenth of a second
+    _interrupts(_nothing_begun)
+
+import click  # noqa: E402
 
 # name: (module, attribute, one-line help). The help stands here so that --help imports none of the modules.
 COMMANDS = {
@@ -41,6 +65,9 @@ COMMANDS = {
 }
 
 
+INTERRUPTS_ARE_OURS = object()  # the context's object where main() has set the handlers
+
+
 class Commands(click.Group):
     """A group whose commands are imported on use."""
 
@@ -51,7 +78,10 @@ class Commands(click.Group):
         if name not in COMMANDS:
             return None
         module, attribute, _ = COMMANDS[name]
-        return getattr(importlib.import_module(module), attribute)
+        command = getattr(importlib.import_module(module), attribute)
+        if ctx.obj is INTERRUPTS_ARE_OURS:
+            _interrupts(signal.default_int_handler)  # from here on, commands say themselves what was done
+        return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
@@ -71,11 +101,12 @@ def gristmill() -> None:
 
 def main() -> None:
     """Entry point. An interrupt that no command handled ends without a traceback."""
+    _interrupts(_nothing_begun)
     try:
-        gristmill(standalone_mode=False)
+        gristmill(standalone_mode=False, obj=INTERRUPTS_ARE_OURS)
     except click.exceptions.Abort:
         click.echo("interrupted", err=True)
-        sys.exit(130)
+        sys.exit(INTERRUPTED)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)

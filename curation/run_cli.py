@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import functools
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
@@ -17,17 +18,25 @@ from curation.cli import CLEAN, INTERRUPTED, QUARANTINED, _print_json, user_erro
 
 @contextmanager
 def _interruptible(job_file: Path) -> Iterator[None]:
-    """SIGTERM is an interrupt in here, and either ends with a word on how to go on.
+    """Ctrl-C and SIGTERM end with a word on how to go on.
 
-    The run has handlers of its own, which wait for the units under way; this is for the seconds before and after."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    The run has handlers of its own, which wait for the units under way; this is for the seconds before and after: modules are
+    loaded in them, and an exception in the middle of an import may be lost, so the process ends where it stands."""
+    words = f"interrupted; what is finished is saved, continue with: {_again(job_file)}"
+
+    def end(*_: object) -> NoReturn:
+        os.write(2, f"{words}\n".encode())
+        os._exit(INTERRUPTED)
+
+    before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     except KeyboardInterrupt:
-        click.echo(f"interrupted; what is finished is saved, continue with: {_again(job_file)}", err=True)
+        click.echo(words, err=True)
         sys.exit(INTERRUPTED)
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _again(job_file: Path) -> str:

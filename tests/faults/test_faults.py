@@ -117,6 +117,19 @@ def test_a_signal_before_the_run_has_begun_ends_it_with_a_word(tmp_path, number)
     os.close(held[0])
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    ("module", "words"),
+    [("click", "interrupted before anything was begun; nothing was written"), ("curation.run_cli", "interrupted before anything was begun; nothing was written"), ("curation.run", "interrupted; what is finished is saved, continue with: gristmill run {job}")],
+)
+def test_a_signal_while_the_command_is_loaded_ends_it_with_a_word(job, number, module, words):
+    run = Run(job, faults={"loading": module})
+    assert run.wait_until(lambda: "loading" in run.said)
+    run.process.send_signal(number)
+    assert run.finish() == 130
+    assert run.said == f"loading\n{words.format(job=job)}\n"
+
+
 # --- no room, failing reads, vanishing files ------------------------------------------------------------------
 
 

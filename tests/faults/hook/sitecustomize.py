@@ -3,6 +3,7 @@
     poison    {word: crash | hang | memory | raise}   what the rules stage does to a batch with that word in a text
     page      {word: crash | hang | memory}           what the extraction of a page with that word does
     unit      crash                                   what a shard's work does, whatever its records
+    loading   module                                  the import of the module says so and takes an hour
     clock     true                                    every look at the time of day shows an earlier time than the last
 """
 
@@ -82,6 +83,18 @@ class Patching(importlib.abc.MetaPathFinder):
         spec.loader.exec_module = exec_module
         return spec
 
+
+class Slow(importlib.abc.MetaPathFinder):
+    """Finds one module, an hour later."""
+
+    def find_spec(self, name, path, target=None):
+        if name == FAULTS["loading"]:
+            os.write(2, b"loading\n")
+            time.sleep(3600)
+
+
+if "loading" in FAULTS:
+    sys.meta_path.insert(0, Slow())
 
 if PATCHES:
     sys.meta_path.insert(0, Patching())

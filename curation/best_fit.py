@@ -13,24 +13,12 @@ Concatenation fills rows in order and cuts whatever crosses the end of a row.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
 from rules.kernels import kernel
 
 WINDOW = 10_000
 NONE = np.int64(-1)
-
-
-class ConcatPlan(NamedTuple):
-    """Parts of pieces in order: part p is tokens start[p] .. start[p] + length[p] of piece[p], in row[p] (all int64)."""
-
-    piece: np.ndarray
-    start: np.ndarray
-    length: np.ndarray
-    row: np.ndarray
-    rows: int
 
 
 def plan_best_fit(lengths: np.ndarray, capacity: int, window: int = WINDOW) -> tuple[np.ndarray, int]:
@@ -51,18 +39,6 @@ def plan_best_fit(lengths: np.ndarray, capacity: int, window: int = WINDOW) -> t
         order = np.argsort(-lengths[part], kind="stable")
         rows = _plan_window(lengths[part], order, capacity, rows, row_of_piece[part])
     return row_of_piece, rows
-
-
-def plan_concat(lengths: np.ndarray, capacity: int) -> ConcatPlan:
-    """Every row full, in order; pieces of any length from 1 are cut where a row ends."""
-    lengths = _checked(lengths, capacity)
-    ends = np.cumsum(lengths)
-    tokens = int(ends[-1]) if len(ends) else 0
-    bounds = np.union1d(ends, np.arange(capacity, tokens, capacity))
-    firsts = np.concatenate([np.zeros(min(1, len(bounds)), np.int64), bounds[:-1]])
-    piece = np.searchsorted(ends, firsts, side="right")
-    start = firsts - (ends - lengths)[piece]
-    return ConcatPlan(piece, start, bounds - firsts, firsts // capacity, -(-tokens // capacity))
 
 
 def documents_concat_cuts(lengths: np.ndarray, capacity: int) -> np.ndarray:

@@ -11,7 +11,7 @@ import numpy as np
 from curation.word_hashes import load_eight
 from rules.kernels import kernel
 
-U8, U32, U64 = np.uint8, np.uint32, np.uint64
+U32, U64 = np.uint32, np.uint64
 SHA1_START = (0x67452301, 0xEFCDAB89, 0x98BADCFE, 0x10325476, 0xC3D2E1F0)
 PRIME_1, PRIME_2, PRIME_3 = U64(0x9E3779B185EBCA87), U64(0xC2B2AE3D27D4EB4F), U64(0x165667B19E3779F9)
 PRIME_4, PRIME_5 = U64(0x85EBCA77C2B2AE63), U64(0x27D4EB2F165667C5)

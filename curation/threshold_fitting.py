@@ -27,7 +27,6 @@ from rules.signals import SIGNALS
 from rules.thresholds import meets
 
 Method = Literal["tail", "quantile", "mean-std", "median-ratio"]
-NEED_ENGLISH = ("quantile", "median-ratio")
 MOST = {"fraction": 0.95, "ratio": 1.0, "characters": 60.0}  # of a threshold that something exceeds, by unit
 STRICTER = 2.0  # how much stricter than the English threshold one may become, as a factor
 DECIMALS = 3

@@ -32,7 +32,6 @@ from train.saved_model import SavedModel, open_tokenizer
 from train.trace import Piece, TracedRun, piece_losses, pieces_of, text_of
 
 EXCERPT_CHARS = 160
-LEAST_TOKENS = 32  # a document with fewer predicted tokens says little about its loss per byte
 
 
 def curation_run(traced: TracedRun, named: Path | None) -> Path | None:

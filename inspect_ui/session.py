@@ -138,11 +138,6 @@ class Session(InForce, Labelled):
         """Language -> documents, most first; `` is none."""
         return _counts(self.documents["lang"])
 
-    @cached_property
-    def host_counts(self) -> dict[str, int]:
-        """Host -> documents, most first; `` is none."""
-        return _counts(self.hosts)
-
     def row_of(self, document_id: str) -> int:
         """The row of a document. Raises InspectError where it is not in the sample."""
         row = pc.index(self.documents["id"], document_id).as_py()

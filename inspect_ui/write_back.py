@@ -30,14 +30,6 @@ def write_threshold(path: Path, rule: Rule, signal: str, number: int, operator: 
     return _write(path, file, rule, key, text, lambda pack: _says(pack, rule, signal, number, threshold))
 
 
-def write_action(path: Path, rule: Rule, action: str) -> Pack:
-    """Write `action: tag`, `drop` or `off` into a rule that has an action; returns the pack. Raises InspectError."""
-    at, file = _place(rule)
-    if "action" not in (_raw(rule, at) or {}):
-        raise InspectError(f"{rule.id} has no `action:` in {file}; add `action: {action}` there (e opens the file)")
-    return _write(path, file, rule, (*at, "action"), action, lambda pack: pack.rule(rule.id) is not None and pack.rule(rule.id).action == action)
-
-
 def write_line_rule(path: Path, rule: Rule, lines: str = "drop") -> Pack:
     """Make a rule that only tags lines one that drops them: `action: tag` becomes `lines: drop`. Raises InspectError."""
     at, file = _place(rule)

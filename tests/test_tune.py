@@ -50,7 +50,7 @@ def with_comparisons(session: Session, rule_id: str, field: str, comparisons: li
             rule = dataclasses.replace(rule, **{field: conditions})
         rules.append(rule)
     changed = object.__new__(Session)
-    changed.__dict__.update({name: value for name, value in session.__dict__.items() if name not in ("languages", "host_counts", "patterns")})
+    changed.__dict__.update({name: value for name, value in session.__dict__.items() if name not in ("languages", "patterns")})
     changed.files = [dataclasses.replace(session.files[0], pack=dataclasses.replace(pack, rules=tuple(rules)))]
     changed.judged = judge(session.documents, changed.packs, session.judged)
     return changed

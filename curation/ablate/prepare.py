@@ -11,7 +11,6 @@ done is kept as long as documents and settings are the same.
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 import shutil
@@ -189,8 +188,3 @@ def _arm_data(shop: Workshop, arm: Arm, packed: dict[str, Path], judged: Path, f
     folder = shop.folder / "arms" / arm.name
     blend(folder, train, [Rows(judged)])
     return ArmData(arm.name, folder, facts["documents"], facts["bytes"], facts["shared_frac"])
-
-
-def settings_record(ablation: Ablation) -> dict:
-    """The settings as plain data."""
-    return json.loads(json.dumps(dataclasses.asdict(ablation.settings), default=str))

@@ -107,17 +107,6 @@ def fit_parametric(
     return ParametricFit(_law(best, means), _law(again.parameters.T, means), residuals, objective)
 
 
-def fit_many(params: np.ndarray, tokens: np.ndarray, losses: np.ndarray) -> Law:
-    """The laws of losses [R, n] on the same runs: each from the law of the mean of the losses."""
-    means = float(np.log(params).mean()), float(np.log(tokens).mean())
-    log_n, log_d = np.log(params) - means[0], np.log(tokens) - means[1]
-    curve, target = log_loss_curve(log_n, log_d), np.log(losses)
-    mean = np.exp(target.mean(0))
-    start = fit(curve, starts(log_n, log_d, mean), np.log(mean), DELTA, low=_lowest(target)).best()
-    found = fit(curve, np.tile(start, (len(losses), 1)), target, DELTA, low=_lowest(target), steps=100)
-    return _law(found.parameters.T, means)
-
-
 def log_loss_curve(log_n: np.ndarray, log_d: np.ndarray) -> Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]:
     """ln L and its derivatives by (a, b, e, alpha, beta): the log of the sum of exp(a - alpha ln N), exp(b - beta ln D), exp(e)."""
 

@@ -2,18 +2,21 @@
 
 Tasks are handed out in the order given (the caller puts the largest first), at most two per worker and so many bytes in
 flight, and results come back as they finish. Nothing the tasks write depends on who ran them or when. Ray holds paths and
-counts, never documents: what tasks hand on lies in files, so that its object store cannot grow. Where a stop is asked for,
-nothing more is handed out, and what is in flight is finished.
+counts, never documents: what tasks hand on lies in files, so that its object store cannot grow; what all tasks of a call
+share lies there once. Where a stop is asked for, nothing more is handed out, and what is in flight is finished.
 """
 
 from __future__ import annotations
 
+import functools
 import os
+import pickle
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from curation.common_parts import Common, common_of
 from curation.ray_start import RaySettings, WorkerError, started_ray
 from curation.supervision import become_expendable
 
@@ -29,13 +32,15 @@ def _nothing(*_: Any) -> None:
 
 @dataclass(frozen=True)
 class Watch:
-    """Who is told that a task was handed out, and that about a second went by while tasks run; and who is asked how many
-    bytes a task reads, and whether to stop."""
+    """Who is told that a task was handed out, that about a second went by while tasks run, and how many workers are ready; and
+    who is asked how many bytes a task reads, and whether to stop. `prepare` is called in each worker before its first task."""
 
     begin: Callable[[Any], None] = _nothing
     tick: Callable[[], None] = _nothing
     size: Callable[[Any], int] = lambda _: 0
     stopping: Callable[[], bool] = lambda: False
+    prepare: Callable[[], None] | None = None
+    ready: Callable[[int], None] = _nothing
 
 
 def worker_count(workers: Workers) -> int:
@@ -52,16 +57,32 @@ def map_tasks(
     function: Callable[[Any], Any], tasks: Sequence[Any], workers: Workers, ray: RaySettings | None = None, watch: Watch | None = None
 ) -> Iterator[Any]:
     """Results of function(task), as they finish. Few tasks do not start Ray: one is run here."""
-    ray, watch, count = ray or RaySettings(), watch or Watch(), worker_count(workers)
-    elsewhere = ray.cluster() is not None and workers != "inline"
-    if not elsewhere and (count == 0 or (workers == "auto" and len(tasks) < 2)):
+    ray, watch = ray or RaySettings(), watch or Watch()
+    if not on_ray(len(tasks), workers, ray):
         for task in tasks:
             if watch.stopping():
                 return
             watch.begin(task)
             yield function(task)
     elif tasks:
-        yield from _map_on_ray(function, tasks, 0 if elsewhere and workers == "auto" else count, ray, watch)
+        yield from _map_on_ray(function, tasks, _asked_of_ray(workers, ray), ray, watch)
+
+
+def on_ray(tasks: int, workers: Workers, ray: RaySettings) -> bool:
+    """Would so many tasks be run on Ray?"""
+    if ray.cluster() is not None and workers != "inline":
+        return True
+    return worker_count(workers) > 0 and not (workers == "auto" and tasks < 2)
+
+
+def _asked_of_ray(workers: Workers, ray: RaySettings) -> int:
+    """How many workers; 0: as many as the cluster has room for."""
+    return 0 if ray.cluster() is not None and workers == "auto" else worker_count(workers)
+
+
+def start_workers(workers: Workers, ray: RaySettings) -> None:
+    """Start what tasks will run on, before they are known: workers import while the caller goes on."""
+    started_ray(_asked_of_ray(workers, ray), ray)
 
 
 def _map_on_ray(function: Callable[[Any], Any], tasks: Sequence[Any], count: int, settings: RaySettings, watch: Watch) -> Iterator[Any]:
@@ -71,14 +92,18 @@ def _map_on_ray(function: Callable[[Any], Any], tasks: Sequence[Any], count: int
     if settings.memory_per_task_mb is not None:
         options["memory"] = settings.memory_per_task_mb << 20
     remote = ray.remote(**options)(_in_worker)
+    common = common_of(tasks)
+    shared = [ray.put(pickle.dumps(common))]  # in a list: a reference alone would be sent as what it refers to
     flight = Flight(count, settings.in_flight_mb and settings.in_flight_mb << 20)
     waiting = list(reversed(tasks))
     try:
+        if watch.prepare is not None and settings.cluster() is None:
+            _prepare(ray, ray.remote(**options)(_prepared), count, watch)
         while flight.sizes or (waiting and not watch.stopping()):
             while waiting and not watch.stopping() and flight.has_room(watch.size(waiting[-1])):
                 task = waiting.pop()
                 watch.begin(task)
-                flight.sizes[remote.remote(function, task)] = watch.size(task)
+                flight.sizes[remote.remote(function, shared, common.less(task))] = watch.size(task)
             finished, _ = ray.wait(list(flight.sizes), num_returns=1, timeout=TICK_SECONDS)
             watch.tick()
             for result in finished:
@@ -95,10 +120,32 @@ def _map_on_ray(function: Callable[[Any], Any], tasks: Sequence[Any], count: int
             ray.cancel(task, force=True)
 
 
-def _in_worker(function: Callable[[Any], Any], task: Any) -> Any:
+def _prepare(ray: Any, prepared: Any, count: int, watch: Watch) -> None:
+    """Have every worker load what tasks need. What goes wrong there goes wrong in a task too, and is told then."""
+    calls = [prepared.remote(watch.prepare) for _ in range(count)]
+    while calls and not watch.stopping():
+        _, calls = ray.wait(calls, num_returns=len(calls), timeout=TICK_SECONDS)
+        watch.tick()
+    watch.ready(count)
+
+
+def _prepared(prepare: Callable[[], None]) -> None:
+    become_expendable()
+    prepare()
+
+
+def _in_worker(function: Callable[[Any], Any], shared: list[Any], rest: Any) -> Any:
     """What a worker does: Ray sees it end, and tries the task again."""
     become_expendable()
-    return function(task)
+    return function(_common(shared[0]).whole(rest))
+
+
+@functools.lru_cache(maxsize=1)
+def _common(shared: Any) -> Common:
+    """What the tasks have in common, read once by each worker: its tasks get the same objects."""
+    import ray
+
+    return pickle.loads(ray.get(shared))  # from our own driver
 
 
 @dataclass

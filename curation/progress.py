@@ -62,6 +62,7 @@ class StageBar:
     running: dict[str, float] = field(default_factory=dict)  # unit -> when it began
     finished: int = 0
     listeners: list[Callable[[Entry, float], None]] = field(default_factory=list)  # called with each entry and its seconds
+    on_ready: Callable[[int, float], None] = lambda workers, seconds: None  # called when so many workers have started
 
     def __post_init__(self) -> None:
         self.started = self.clock()
@@ -69,6 +70,12 @@ class StageBar:
         self.sizes = {work.unit: max(work.size, 1) for work in self.waiting}
         self.left = sum(self.sizes.values())
         self.size = self.left
+
+    def ready(self, workers: int) -> None:
+        """So many workers have started: what comes is work, and times count from here."""
+        now = self.clock()
+        self.on_ready(workers, now - self.started)
+        self.started = now
 
     def begin(self, unit: str) -> None:
         self.running[unit] = self.clock()

@@ -21,6 +21,7 @@ from rules.places import SettingError
 
 STALL_SECONDS = 25.0  # after which a start-up is said to stall
 OBJECT_STORE_BYTES = 200 << 20  # paths and counts go through it, no documents
+WORKER_IMPORTS = "curation.worker"  # what a worker of our own Ray imports while it waits for its first task
 _LEAST_FREE = 1 << 30
 _UNUSED = ("start_monitor", "start_log_monitor", "start_api_server")  # scale clusters, print workers' logs, answer HTTP
 _CLUSTERS = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"  # whatever the system, in spite of its name
@@ -129,9 +130,10 @@ def _options(address: str | None, count: int, settings: RaySettings) -> dict[str
     cpus = max(1, round(count * settings.cpus_per_task))
     # "local": never a cluster that happens to run here, or that ran here and left its address behind
     # without spilling: the object store has its fixed size in memory, and nothing of it ever goes to disk
+    system = {"automatic_object_spilling_enabled": False, "preload_python_modules": [WORKER_IMPORTS]}
     return {
         "address": "local", "num_cpus": cpus, "include_dashboard": False, "_node_ip_address": "127.0.0.1",
-        "object_store_memory": OBJECT_STORE_BYTES, "_system_config": {"automatic_object_spilling_enabled": False},
+        "object_store_memory": OBJECT_STORE_BYTES, "_system_config": system,
     }  # fmt: skip
 
 

@@ -74,6 +74,7 @@ def run_job(
         try:
             shards = number_shards(plan_shards(files), job.output)
             publish_start(job.output)
+            run.start_early(len(shards))
             if job.settings.language is not None:
                 check_model(job.settings.language.model)
             clean = curate(run, shards)

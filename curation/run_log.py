@@ -1,6 +1,6 @@
 """log.jsonl in the run directory: what a run did and when, one JSON object a line, for machines that watch.
 
-Every line has `at` (UTC) and `event`: run_started, stage_started, unit_finished, stage_finished, note, run_finished,
+Every line has `at` (UTC) and `event`: run_started, stage_started, workers_ready, unit_finished, stage_finished, note, run_finished,
 run_failed, run_interrupted. A run that goes on appends. A line is written at once and whole; nothing else reads the
 file, so a torn last line after a crash harms nothing.
 """
@@ -70,6 +70,7 @@ class LoggedProgress(Progress):
         self.log.write("stage_started", stage=title, waiting=len(waiting), done_before=done_before)
         with self.shown.stage(title, waiting, done_before) as bar:
             bar.listeners.append(lambda entry, seconds: self._unit(bar, entry, seconds))
+            bar.on_ready = lambda workers, seconds: self.log.write("workers_ready", stage=title, workers=workers, seconds=round(seconds, 3))
             yield bar
         done = bar.done
         seconds = round(bar.clock() - bar.started, 3)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from curation.duplicates import write_keys
-from curation.executor import Watch, Workers, map_tasks, worker_count
+from curation.executor import Watch, Workers, map_tasks, on_ray, start_workers
 from curation.job import LoadedJob
 from curation.manifest import Entry, Manifest
 from curation.progress import Progress, StageBar, Work
@@ -26,6 +27,12 @@ class RunState:
     should_stop: Callable[[], bool]
     live: dict[str, Entry] = field(default_factory=dict)  # every unit that belongs to this run
     done_before: int = 0
+    prepared: bool = False  # have the workers loaded what they need?
+
+    def start_early(self, shards: int) -> None:
+        """Start workers before anything is planned, where nothing was ever done here, so that all of it is to do."""
+        if on_ray(shards, self.workers, self.job.settings.ray) and not any(self.manifest.folder.glob("*")):
+            start_workers(self.workers, self.job.settings.ray)
 
     def known(self, unit: str, key: str) -> Entry | None:
         entry = self.manifest.done(unit, key)
@@ -43,8 +50,9 @@ class RunState:
     def mapped(self, function: Callable[[Any], Entry], tasks: list[Any], bar: StageBar) -> Iterator[Entry]:
         """Entries of the tasks as they are finished, until a stop is asked for. `bar` is told what is handed out."""
         watch = Watch(lambda task: bar.begin(task.unit), bar.tick, lambda task: bar.sizes.get(task.unit, 0), self.should_stop)
-        if tasks and worker_count(self.workers) and len(tasks) > 1:
+        if not self.prepared and len(tasks) > 1 and on_ray(len(tasks), self.workers, self.job.settings.ray):
             warm_kernels(self.job)
+            watch, self.prepared = replace(watch, prepare=functools.partial(warm_up, self.job), ready=bar.ready), True
         yield from map_tasks(function, tasks, self.workers, self.job.settings.ray, watch)
         if self.should_stop():
             raise KeyboardInterrupt

@@ -59,6 +59,18 @@ def test_a_stop_finishes_what_is_in_flight_and_hands_out_nothing_more(workers):
     assert sorted(results) == sorted(key_of(i) for i in begun) and len(begun) == 2
 
 
+IMPORTED = "'curation.worker' in __import__('sys').modules"
+
+
+def test_workers_import_and_prepare_before_their_first_task(tmp_path):
+    told: list[object] = []
+    watch = Watch(prepare=(tmp_path / "prepared").touch, ready=told.append, begin=told.append)
+    assert list(map_tasks(eval, [IMPORTED] * 4, 2, watch=watch)) == [True] * 4
+    assert told == [2, *[IMPORTED] * 4] and (tmp_path / "prepared").exists()
+    told.clear()
+    assert list(map_tasks(eval, ["1"], "inline", watch=watch)) == [1] and told == ["1"], "inline nothing is prepared"
+
+
 def listening(processes: set[int]) -> set[str]:
     """The addresses on which processes take connections, as /proc/net/tcp writes them."""
     sockets = set()
@@ -86,7 +98,7 @@ def test_ray_listens_on_this_machine_alone_and_spills_nothing():
     list(map_tasks(key_of, [1, 2], 2))
     assert {node["NodeManagerAddress"] for node in ray.nodes()} == {"127.0.0.1"}
     assert listening(children(os.getpid())) <= {"0100007F", "0000000000000000FFFF00000100007F", "00000000000000000000000001000000"}
-    assert ray._private.worker._global_node._ray_params._system_config == {"automatic_object_spilling_enabled": False}
+    assert not ray._private.worker._global_node._ray_params._system_config["automatic_object_spilling_enabled"]
 
 
 def test_a_task_that_never_fits_is_refused(monkeypatch):

@@ -1,10 +1,10 @@
 """Duplicates beside datatrove and datasketch: signatures, clusters, end to end, precision and recall, millions of signatures.
 
     python -m benchmarks.duplicates --signatures 1 5 20
-    python -m benchmarks.duplicates TEXTS.parquet ... [--documents 300] [--oracle]
+    python -m benchmarks.duplicates [PARQUET FILES OR FOLDERS] [--documents 300] [--oracle]
 
-Ratios are of processor time, both sides in one run and one process. datatrove and datasketch get the first --documents
-documents, and so do we beside them. --signatures: a table of millions of synthetic signatures (14 bands of 8) that become
+Ratios are of processor time, both sides in one run. datatrove, datasketch and rensa get --documents documents, and so do we
+beside them. --signatures: a table of millions of synthetic signatures (14 bands of 8) that become
 clusters through partitions on disk, each row by a process of its own, which tells the most memory it held. Shards and
 partitions go to a thread a core, as a run gives them to workers. --oracle: clusters of all documents by datatrove's own code
 (a space splitter), compared with ours; some minutes.
@@ -12,25 +12,28 @@ partitions go to a thread a core, as a run gives them to workers. --oracle: clus
 
 from __future__ import annotations
 
-import argparse
 import itertools
+import json
 import multiprocessing
 import os
 import resource
+import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as parquet
 from datasketch import MinHash
 
-sys.path[:0] = [str(Path(__file__).parents[1] / "tests")]
+from benchmarks.documents import DATA, PEER, ROOT, megabytes, options, parquet_files, slice_of, texts_of
+from benchmarks.figures import RUNS, median, named, rates, record, timed
+
+sys.path[:0] = [str(ROOT / "tests")]
 
 from oracle import near_peer  # noqa: E402
 
@@ -40,87 +43,117 @@ from curation.job import load_job  # noqa: E402
 from curation.normalise import normalised  # noqa: E402
 from curation.run import run_job  # noqa: E402
 from curation.stages.near import NearSettings, find_near, near_keys, s_curve  # noqa: E402
-from rules.buffers import large_strings  # noqa: E402
 
 HASHES, SHARD = 112, 250_000
+MANY = 10_000_000  # so many signatures are timed twice, not five times
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("files", nargs="*", help="Parquet files with a column text")
-    parser.add_argument("--documents", type=int, default=300, help="how many documents datatrove and datasketch get")
+    parser = options(__doc__, default=())
+    parser.add_argument("--documents", type=int, default=300, help="how many documents datatrove, datasketch and rensa get")
+    parser.add_argument("--peer", type=Path, default=PEER, help="virtual environment with rensa")
     parser.add_argument("--signatures", type=float, nargs="*", default=[], help="millions of synthetic signatures")
     parser.add_argument("--oracle", action="store_true", help="compare the clusters of all documents with datatrove's")
     arguments = parser.parse_args()
-    if not arguments.files and not arguments.signatures:
-        parser.error("name Parquet files, or --signatures 1 5 20")
     if arguments.signatures:
         show_clusters([int(millions * 1e6) for millions in arguments.signatures])
-    if not arguments.files:
-        return
-    columns = [parquet.read_table(path, columns=["text"])["text"] for path in arguments.files]
-    texts = large_strings(pa.chunked_array([chunk for column in columns for chunk in column.chunks]))
-    show_signatures(texts, arguments.documents)
-    show_end_to_end(arguments.files[0], arguments.documents)
+        if not arguments.paths:
+            return
+    files = parquet_files(arguments.paths or [DATA / "bench"])
+    texts = texts_of(files)
+    show_signatures(texts, arguments.documents, arguments.peer)
+    show_end_to_end(files[0], arguments.documents)
     show_precision(texts)
     if arguments.oracle:
         show_oracle(texts)
 
 
-def seconds_of(work: Callable[[], object], runs: int = 1) -> float:
-    """The least processor time of several runs."""
-    times = []
-    for _ in range(runs):
-        start = time.process_time()
-        work()
-        times.append(time.process_time() - start)
-    return min(times)
-
-
-def megabytes(texts: pa.Array) -> float:
-    return pc.sum(pc.binary_length(texts)).as_py() / 1e6
-
-
 # ---- signatures
 
 
-def show_signatures(texts: pa.Array, few: int) -> None:
-    spread = texts.take(pa.array(np.linspace(0, len(texts) - 1, few).astype(int)))
+def show_signatures(texts: pa.Array, few: int, python: Path) -> None:
+    spread = slice_of(texts, few)
     near_keys(texts[:2], NearSettings())
-    whole, own = seconds_of(lambda: near_keys(texts, NearSettings()), 3), seconds_of(lambda: near_keys(spread, NearSettings()), 10)
-    print(f"signatures of {len(texts):,} documents, {megabytes(texts):.1f} MB: {megabytes(texts) / whole:.0f} MB/s, {len(texts) / whole:,.0f} documents/s")
-    listed = spread.to_pylist()
-    with tempfile.TemporaryDirectory() as folder:
-        stage = near_peer.signature_stage(Path(folder))
-        theirs = seconds_of(lambda: [stage.get_signature(some) for text in listed if (some := stage.get_shingles(text)).size])
-    shingles = [[" ".join(words[k : k + 5]).encode() for k in range(len(words) - 4)] for words in map(normalised, listed)]
-    bulk = min(seconds_of(lambda how=how: MinHash.bulk(shingles, num_perm=HASHES, scheme=how)) for how in ("affine32", "affine64"))
-    print(f"    on {len(spread)} of them: datatrove as it ships {theirs / own:.0f} times slower, datasketch's fastest bulk call with its hashing {bulk / own:.0f} times")
+    whole = rates(megabytes(texts), timed(lambda: near_keys(texts, NearSettings())))
+    on = f"{len(texts):,} documents, {megabytes(texts):.1f} MB"
+    print(f"signatures of {on}: {median(whole):.0f} MB/s, {median(whole) * len(texts) / megabytes(texts):,.0f} documents/s")
+    record("signatures", f"MinHash signatures, {HASHES} hashes of 64 bits, word 5-grams", whole, "MB/s", on=on)
+    show_ratios(spread, python)
     for compatible in ("datasketch", "datatrove_space", "datatrove"):
         settings = NearSettings(compatible=compatible)
-        near_keys(texts[:50], settings)
-        seconds = seconds_of(lambda settings=settings: near_keys(spread, settings), 2)
-        print(f"    compatible: {compatible} {megabytes(spread) / seconds:.1f} MB/s")
+        speeds = rates(megabytes(spread), timed(lambda settings=settings: near_keys(spread, settings), 2))
+        print(f"    compatible: {compatible} {median(speeds):.1f} MB/s")
+
+
+def show_ratios(spread: pa.Array, python: Path) -> None:
+    """Beside each peer, on few documents. What datasketch and rensa are given, shingles of words, is not counted."""
+    size, listed = megabytes(spread), spread.to_pylist()
+    ours = rates(size, timed(lambda: near_keys(spread, NearSettings())))
+    shingles = [[" ".join(words[k : k + 5]).encode() for k in range(len(words) - 4)] for words in map(normalised, listed)]
+    theirs = {f"{named('datatrove')} as it ships": datatrove_seconds(listed)}
+    bulk = [timed(lambda how=how: MinHash.bulk(shingles, num_perm=HASHES, scheme=how)) for how in ("affine32", "affine64")]
+    theirs[f"{named('datasketch')}, its fastest bulk call, shingles ready"] = min(bulk, key=median)
+    theirs |= rensa_seconds(shingles, python)
+    print(f"    on {len(spread)} of them, {median(ours):.0f} MB/s: " + "; ".join(f"{name} {size / median(each):.2f} MB/s, {median(ours) * median(each) / size:.1f} times slower" for name, each in theirs.items()))
+    for name, each in theirs.items():
+        record(
+            f"signatures-{name.split()[0]}", f"MinHash signatures, {HASHES} hashes of 64 bits, word 5-grams, from text", ours, "MB/s",
+            peer=name, theirs=rates(size, each), on=f"{len(spread)} documents, {size:.1f} MB",
+        )  # fmt: skip
+
+
+def datatrove_seconds(texts: list[str]) -> list[float]:
+    with tempfile.TemporaryDirectory() as folder:
+        stage = near_peer.signature_stage(Path(folder))
+        sign = lambda: [stage.get_signature(some) for text in texts if (some := stage.get_shingles(text)).size]  # noqa: E731
+        return timed(sign, min(2, RUNS), warm=False)
+
+
+def rensa_seconds(shingles: list[list[bytes]], python: Path) -> dict[str, list[float]]:
+    """Of rensa, which lives in the peers' environment; nothing where it is not installed."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "shingles.parquet"
+        parquet.write_table(pa.table({"shingles": pa.array(shingles, pa.list_(pa.binary()))}), path)
+        command = [python / "bin" / "python", ROOT / "benchmarks" / "rensa_speed.py", path, "--hashes", str(HASHES), "--runs", str(RUNS)]
+        try:
+            answer = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
+        except (OSError, subprocess.CalledProcessError):
+            print(f"    no rensa in {python}: `make bench` installs it there; it is not timed")
+            return {}
+    return {f"rensa {answer['version']}, its fastest bulk call, 32 bits, shingles ready": answer["seconds"]}
 
 
 # ---- end to end
 
 
-def show_end_to_end(file: str, few: int) -> None:
+def show_end_to_end(file: Path, few: int) -> None:
     """Read, sign, cluster, write: a run of ours over one file, and the peer's four stages over its first documents."""
     with tempfile.TemporaryDirectory() as folder:
         start = parquet.read_table(file, columns=["id", "text"]).slice(0, few)
         parquet.write_table(start, Path(folder) / "few.parquet")
         (Path(folder) / "peer").mkdir()
         theirs = near_peer.four_stages([f"{folder}/few.parquet"], Path(folder) / "peer")
-        seconds, documents = {}, {}
-        for name, source in (("warm", f"{folder}/few.parquet"), ("whole", file)):
-            job = Path(folder) / f"{name}.yaml"
-            job.write_text(f"input: {source}\noutput: {name}\nnear: {{}}\nworkers: inline\n")
-            seconds[name] = seconds_of(lambda job=job, name=name: documents.update({name: run_job(load_job(job)).report["in"]}))
-        rates = documents["whole"] / seconds["whole"], few / theirs["all"]
+        job = write_job(Path(folder), "warm", Path(folder) / "few.parquet")
+        run_job(load_job(job))
+        seconds, documents = [], 0
+        for number in range(RUNS):
+            job = write_job(Path(folder), f"whole{number}", file)
+            begun = time.process_time()
+            documents = run_job(load_job(job)).report["in"]
+            seconds.append(time.process_time() - begun)
+        ours, peer = rates(documents, seconds), few / theirs["all"]
         parts = ", ".join(f"{name} {value:.1f} s" for name, value in theirs.items())
-        print(f"end to end: {rates[0]:,.0f} documents/s of {documents['whole']:,}; datatrove's four stages {rates[1]:,.1f}/s of {few} ({parts}): {rates[0] / rates[1]:.0f} times")
+        print(f"end to end: {median(ours):,.0f} documents/s of {documents:,}; datatrove's four stages {peer:,.1f}/s of {few} ({parts}): {median(ours) / peer:.0f} times")
+        record(
+            "near", "near duplicates from end to end: read, sign, cluster, write", ours, "documents/s", peer=f"{named('datatrove')}, four stages",
+            theirs=[peer], on=f"{documents:,} documents; {few} of them for datatrove",
+        )  # fmt: skip
+
+
+def write_job(folder: Path, name: str, source: Path) -> Path:
+    job = folder / f"{name}.yaml"
+    job.write_text(f"input: {source}\noutput: {name}\nnear: {{}}\nworkers: inline\n")
+    return job
 
 
 # ---- precision and recall
@@ -191,12 +224,23 @@ def show_clusters(counts: list[int]) -> None:
     head = ["signatures", "on the clock", "processor", "of it band keys", "join", "most memory", "clusters", "partitions", "processor ns / (n log2 n)"]
     print("| " + " | ".join(head) + " |\n" + "|---:" * len(head) + "|", flush=True)
     for count in counts:
-        with multiprocessing.get_context("spawn").Pool(1) as process:
-            row = process.apply(measure_clusters, (count,))
-        print("| " + " | ".join(row) + " |", flush=True)
+        with multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=1) as process:
+            runs = [process.apply(measure_clusters, (count,)) for _ in range(RUNS if count < MANY else min(RUNS, 2))]
+        print("| " + " | ".join(cluster_row(count, {name: median(run[name] for run in runs) for name in runs[0]})) + " |", flush=True)
+        what, on = f"{count / 1e6:g} M signatures to clusters, through disk", f"14 bands of 8; {max(run['peak'] for run in runs):.1f} GB at most"
+        record(f"clusters-{count / 1e6:g}M", f"{what}, seconds of processors", [run["banding"] + run["joining"] for run in runs], "s", on=on)
+        record(f"clusters-{count / 1e6:g}M-clock", f"{what}, a thread a core, by the clock", [run["wall"] for run in runs], "s", on=on)
 
 
-def measure_clusters(count: int, memory_bytes: int = 4 << 30) -> list[str]:
+def cluster_row(count: int, of: dict[str, float]) -> list[str]:
+    seconds = of["banding"] + of["joining"]
+    return [
+        f"{count / 1e6:g} M", f"{of['wall']:.2f} s", f"{seconds:.2f} s", f"{of['banding']:.2f} s", f"{of['joining']:.2f} s", f"{of['peak']:.2f} GB",
+        f"{of['clusters']:,.0f}", f"{of['partitions']:.0f}", f"{seconds / count * 1e9 / np.log2(count):.0f}",
+    ]  # fmt: skip
+
+
+def measure_clusters(count: int, memory_bytes: int = 4 << 30) -> dict[str, float]:
     """Signatures to clusters: band keys, partitions on disk, edges, union-find. Making the signatures is not counted."""
     bits, parents = partition_bits(14 * count, memory_bytes // 8), np.arange(count)
     threads = os.cpu_count() or 1
@@ -214,11 +258,10 @@ def measure_clusters(count: int, memory_bytes: int = 4 << 30) -> list[str]:
             for edges in pool.map(lambda partition: star_edges(*read_partition(files, first_rows, bits, partition), bits), range(1 << bits)):
                 join_edges(parents, edges)
             point_at_roots(parents)
-    seconds, peak = banding.processor + joining.processor, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
-    return [
-        f"{count / 1e6:g} M", f"{banding.wall + joining.wall:.2f} s", f"{seconds:.2f} s", f"{banding.processor:.2f} s", f"{joining.processor:.2f} s",
-        f"{peak:.2f} GB", f"{int((parents == np.arange(count)).sum()):,}", f"{1 << bits}", f"{seconds / count * 1e9 / np.log2(count):.0f}",
-    ]  # fmt: skip
+    return {
+        "wall": banding.wall + joining.wall, "banding": banding.processor, "joining": joining.processor, "partitions": 1 << bits,
+        "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6, "clusters": int((parents == np.arange(count)).sum()),
+    }  # fmt: skip
 
 
 def _warm_up(path: Path, bits: int) -> None:

@@ -1,6 +1,6 @@
 """Encoding speed: MB/s with a cold and a warm memo beside tokenizers, tiktoken where it is installed, and whether ids are equal.
 
-    python -m benchmarks.encode TEXTS.parquet ... [--tokenizer tokenizer.json] [--column text] [--vocab-size 32768]
+    python -m benchmarks.encode [PARQUET FILES OR FOLDERS] [--tokenizer tokenizer.json] [--column text] [--vocab-size 32768]
 
 Without a tokenizer, one is trained on the first file (and its training timed beside that of tokenizers). Every figure is
 processor time of one thread, so other work on the machine matters less. Cold: an encoder that has seen nothing encodes all
@@ -16,29 +16,28 @@ import json
 import os
 import resource
 import tempfile
-import time
 from pathlib import Path
 
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from tokenizers import Regex, Tokenizer, models, pre_tokenizers, trainers
 
+from benchmarks.documents import megabytes, options, parquet_files, texts_of
+from benchmarks.figures import RUNS, in_turns, median, named, rates, record, timed
 from curation.encoder import encoder_for
 from curation.pretokens import GPT4_PATTERN
 from curation.tokenizer import SPECIALS, batches_of_bytes, encode, load_tokenizer, save_tokenizer, train_tokenizer
 from curation.vocabulary_extension import spelled_tokens
-from rules.buffers import large_strings
 
 BATCH_BYTES = 16 << 20  # as the packing stage does
+MEMO = {"cold": "an encoder that has seen nothing", "warm": "the same texts again"}
 
 
 def main() -> None:
     arguments = parse_arguments()
-    columns = [large_strings(pq.read_table(file, columns=[arguments.column])[arguments.column]) for file in arguments.files]
+    columns = [texts_of([file], arguments.column) for file in parquet_files(arguments.paths)]
     with tempfile.TemporaryDirectory() as folder:
         path = arguments.tokenizer or trained(columns[0], arguments.vocab_size, Path(folder))
         tokenizer, info = load_tokenizer(path)
@@ -49,31 +48,25 @@ def main() -> None:
 
 
 def parse_arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("files", nargs="+", type=Path, help="Parquet files")
+    parser = options(__doc__)
     parser.add_argument("--tokenizer", type=Path)
     parser.add_argument("--column", default="text")
     parser.add_argument("--vocab-size", type=int, default=32_768)
     return parser.parse_args()
 
 
-def megabytes(texts: pa.Array) -> float:
-    return (pc.sum(pc.binary_length(texts)).as_py() or 0) / 1e6
-
-
 def trained(texts: pa.LargeStringArray, vocab_size: int, folder: Path) -> Path:
     train_tokenizer([texts.slice(0, 10)], 300)
-    started = time.process_time()
-    ours = train_tokenizer([texts], vocab_size)
-    seconds = time.process_time() - started
-    strings, started = texts.to_pylist(), time.process_time()
-    theirs = train_with_tokenizers(strings, vocab_size)
-    other = time.process_time() - started
+    made: dict[str, Tokenizer] = {}
+    strings = texts.to_pylist()
+    ours = timed(lambda: made.update(ours=train_tokenizer([texts], vocab_size)), warm=False)
+    theirs = timed(lambda: made.update(theirs=train_with_tokenizers(strings, vocab_size)), min(2, RUNS), warm=False)
     print(
-        f"train {vocab_size:,} tokens on {megabytes(texts):.1f} MB: {seconds:.2f} s, tokenizers {other:.2f} s ({other / seconds:.1f} times);"
-        f" the merges are {'equal' if merges_of(ours) == merges_of(theirs) else 'DIFFERENT'}"
+        f"train {vocab_size:,} tokens on {megabytes(texts):.1f} MB: {median(ours):.2f} s, tokenizers {median(theirs):.2f} s ({median(theirs) / median(ours):.1f} times);"
+        f" the merges are {'equal' if merges_of(made['ours']) == merges_of(made['theirs']) else 'DIFFERENT'}"
     )
-    save_tokenizer(ours, folder / "tokenizer.json")
+    record("train-tokenizer", f"training a tokenizer of {vocab_size:,} tokens, the same merges", ours, "s", peer=named("tokenizers"), theirs=theirs, on=f"{megabytes(texts):.1f} MB")
+    save_tokenizer(made["ours"], folder / "tokenizer.json")
     return folder / "tokenizer.json"
 
 
@@ -97,26 +90,29 @@ def show_encoding(tokenizer: Tokenizer, columns: list[pa.LargeStringArray]) -> N
     if encoder.kind != "fast":
         print(f"the fast encoder does not know this tokenizer: {encoder.slow_because}")
         return
-    size = sum(map(megabytes, columns))
-    seconds, ids = {}, {}
-    for memo in ("cold", "warm"):
-        seconds[memo], ids[memo] = timed(encoder.encode, columns)
-    seconds["tokenizers"], ids["tokenizers"] = timed(lambda texts: encode(tokenizer, texts), columns)
+    size, ids, encoders = sum(map(megabytes, columns)), {}, [encoder]
+
+    def cold() -> None:
+        encoders[0] = encoder_for(tokenizer)
+        ids["cold"] = encoded(encoders[0].encode, columns)
+
+    seconds = in_turns({"cold": cold, "warm": lambda: ids.update(warm=encoded(encoders[0].encode, columns))})
+    seconds["tokenizers"] = timed(lambda: ids.update(tokenizers=encoded(lambda texts: encode(tokenizer, texts), columns)), 1, warm=False)
+    speeds = {name: rates(size, each) for name, each in seconds.items()}
     for name in ("cold", "warm"):
-        ratio = seconds["tokenizers"] / seconds[name]
+        ratio = median(speeds[name]) / median(speeds["tokenizers"])
         same = all(np.array_equal(ours, theirs) for ours, theirs in zip(ids[name], ids["tokenizers"]))
-        print(f"{name} memo: {size / seconds[name]:.1f} MB/s, {ratio:.1f} times tokenizers; ids {'equal' if same else 'DIFFERENT'} on all texts")
-    print(f"tokenizers: {size / seconds['tokenizers']:.2f} MB/s; {sum(len(part) for part in ids['cold'][1::2]):,} tokens")
+        print(f"{name} memo: {median(speeds[name]):.1f} MB/s, {ratio:.1f} times tokenizers; ids {'equal' if same else 'DIFFERENT'} on all texts")
+        record(
+            f"encode-{name}", f"encoding, {MEMO[name]}, ids {'equal' if same else 'DIFFERENT'}", speeds[name], "MB/s", peer=named("tokenizers"),
+            theirs=speeds["tokenizers"], on=f"{sum(map(len, columns)):,} documents, {size:.1f} MB",
+        )  # fmt: skip
+    print(f"tokenizers: {median(speeds['tokenizers']):.2f} MB/s; {sum(len(part) for part in ids['cold'][1::2]):,} tokens")
 
 
-def timed(encode_texts, columns: list[pa.LargeStringArray]) -> tuple[float, list[np.ndarray]]:
-    """Seconds of processor time, and offsets and ids batch by batch."""
-    found: list[np.ndarray] = []
-    started = time.process_time()
-    for texts in columns:
-        for batch in batches_of_bytes(texts, BATCH_BYTES):
-            found += encode_texts(batch)
-    return time.process_time() - started, found
+def encoded(encode_texts, columns: list[pa.LargeStringArray]) -> list[np.ndarray]:
+    """Offsets and ids batch by batch."""
+    return [part for texts in columns for batch in batches_of_bytes(texts, BATCH_BYTES) for part in encode_texts(batch)]
 
 
 def show_tiktoken(tokenizer: Tokenizer, texts: pa.LargeStringArray) -> None:
@@ -128,10 +124,14 @@ def show_tiktoken(tokenizer: Tokenizer, texts: pa.LargeStringArray) -> None:
     spelled = spelled_tokens(json.loads(tokenizer.to_str()))
     encoding = tiktoken.Encoding("x", pat_str=GPT4_PATTERN, mergeable_ranks={t: n for n, t in enumerate(spelled) if t}, special_tokens={})
     part = next(batches_of_bytes(texts, 4 << 20))
-    strings, started = part.to_pylist(), time.process_time()
-    for string in strings:
-        encoding.encode_ordinary(string)
-    print(f"tiktoken: {megabytes(part) / (time.process_time() - started):.1f} MB/s")
+    strings = part.to_pylist()
+    speeds = rates(megabytes(part), timed(lambda: [encoding.encode_ordinary(string) for string in strings]))
+    print(f"tiktoken: {median(speeds):.1f} MB/s")
+    encoder = encoder_for(tokenizer)
+    record(
+        "encode-tiktoken", "encoding, words seen before in a memo", rates(megabytes(part), timed(lambda: encoder.encode(part))), "MB/s",
+        peer=named("tiktoken"), theirs=speeds, on=f"{len(part):,} documents, {megabytes(part):.1f} MB",
+    )  # fmt: skip
 
 
 if __name__ == "__main__":

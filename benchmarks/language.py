@@ -3,7 +3,7 @@
     python -m benchmarks.language [PARQUET FILES OR FOLDERS] [--bigbench FILE] [--tables]
 
 Every document goes through the kernels and through `fasttext.predict` of the same model (lid.176.ftz) on its text without
-line ends; labels must be equal, and scores within 1e-4. Times are processor times of one thread, the best of three runs
+line ends; labels must be equal, and scores within 1e-4. Times are processor times of one thread, the median of five runs
 each, taken in turns; a run of the kernels starts with an empty memo of words. fastText is given ready strings, whose making
 is not counted. Then: how often the label is the language that documents are said to be in (`lang`), and that of the
 sentences of BIG-bench's language_identification; and how often windows of long documents have the label of the whole.
@@ -15,16 +15,17 @@ import argparse
 import gzip
 import json
 import sys
-import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import fasttext
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as parquet
 
+from benchmarks.documents import DATA, megabytes, options, table_of
+from benchmarks.figures import in_turns, median, named, rates, record, timed
 from curation.language_id.identifier import Identifier
 from curation.language_id.judging import Windows, judge
 from curation.language_id.models import VENDORED, label_code
@@ -32,7 +33,6 @@ from rules.kernels import kernel_texts
 from rules.languages import language_names, normalise
 
 MODEL = "lid.176"
-DATA = Path(__file__).parents[2] / "shared" / "data"
 FEWEST = 5  # documents of a language, for a row of its own
 
 
@@ -52,18 +52,14 @@ def main() -> None:
 
 
 def parse_arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("paths", nargs="*", type=Path, default=[DATA / name for name in ("sample", "web", "bench")], help="Parquet files or folders of them")
+    parser = options(__doc__, [DATA / name for name in ("sample", "web", "bench")])
     parser.add_argument("--bigbench", type=Path, default=DATA / "eval" / "bigbench_language_identification.jsonl.gz")
     parser.add_argument("--tables", action="store_true", help="print accuracy language by language, as Markdown")
     return parser.parse_args()
 
 
 def documents_of(path: Path) -> pa.Table:
-    files = sorted(path.glob("*.parquet")) if path.is_dir() else [path]
-    if not files:
-        sys.exit(f"no Parquet files in {path}; name some with columns text and lang")
-    return pa.concat_tables([parquet.read_table(file, columns=["text", "lang"]) for file in files])
+    return table_of([path], ["text", "lang"])
 
 
 # ---- the same, and faster
@@ -75,31 +71,32 @@ def compare(name: str, texts: pa.ChunkedArray, theirs: fasttext.FastText._FastTe
     lines = [text.replace("\n", " ") for text in pc.fill_null(texts, "").to_pylist()]
     ours = Identifier(VENDORED[MODEL])
     ours.best(offsets[:2], data)  # compiled before the clock starts
-    times: dict[str, list[float]] = {"cold": [], "warm": [], "fasttext": []}
-    for _ in range(3):
+    found: dict[str, Any] = {}
+
+    def cold() -> None:
         ours._local.__dict__.clear()
-        seconds, (places, scores) = timed(lambda: ours.best(offsets, data))
-        times["cold"].append(seconds)
-        times["warm"].append(timed(lambda: ours.best(offsets, data))[0])
-        seconds, found = timed(lambda: [theirs.predict(line) for line in lines])
-        times["fasttext"].append(seconds)
-    different = [row for row, ((label,), _) in enumerate(found) if ours.labels[places[row, 0]] != label]
-    largest = max((abs(float(scores[row, 0]) - float(score[0])) for row, (_, score) in enumerate(found)), default=0.0)
-    best = {what: min(seconds) for what, seconds in times.items()}
+        found["ours"] = ours.best(offsets, data)
+
+    def predict() -> None:
+        found["fasttext"] = [theirs.predict(line) for line in lines]
+
+    times = in_turns({"cold": cold, "warm": lambda: ours.best(offsets, data), "fasttext": predict})
+    places, scores = found["ours"]
+    different = [row for row, ((label,), _) in enumerate(found["fasttext"]) if ours.labels[places[row, 0]] != label]
+    largest = max((abs(float(scores[row, 0]) - float(score[0])) for row, (_, score) in enumerate(found["fasttext"])), default=0.0)
+    middle, size = {what: median(seconds) for what, seconds in times.items()}, megabytes(texts)
     print(
-        f"{name}: {len(texts):,} documents, {(offsets[-1] - offsets[0]) / 1e6:.1f} MB: {len(texts) / best['cold']:,.0f} documents/s"
-        f" ({(offsets[-1] - offsets[0]) / best['cold'] / 1e6:.1f} MB/s), with words known {len(texts) / best['warm']:,.0f};"
-        f" fasttext.predict {len(texts) / best['fasttext']:,.0f}: {best['fasttext'] / best['cold']:.1f} times"
-        f" ({best['fasttext'] / best['warm']:.1f} with words known); {len(different)} labels differ, scores by {largest:.1e} at most"
+        f"{name}: {len(texts):,} documents, {size:.1f} MB: {len(texts) / middle['cold']:,.0f} documents/s"
+        f" ({size / middle['cold']:.1f} MB/s), with words known {len(texts) / middle['warm']:,.0f};"
+        f" fasttext.predict {len(texts) / middle['fasttext']:,.0f}: {middle['fasttext'] / middle['cold']:.1f} times"
+        f" ({middle['fasttext'] / middle['warm']:.1f} with words known); {len(different)} labels differ, scores by {largest:.1e} at most"
     )
+    record(
+        f"language-{name}", "languages by lid.176.ftz, every label fastText's", rates(size, times["cold"]), "MB/s", peer=f"{named('fasttext-numpy2')}, predict",
+        theirs=rates(size, times["fasttext"]), on=f"{len(texts):,} documents of {name}, {size:.1f} MB",
+    )  # fmt: skip
     if different or largest > 1e-4:
         sys.exit(f"not the labels and scores of fastText: documents {different[:10]}")
-
-
-def timed(work: Callable):
-    start = time.process_time()
-    result = work()
-    return time.process_time() - start, result
 
 
 def show_windows(texts: pa.ChunkedArray) -> None:
@@ -107,9 +104,10 @@ def show_windows(texts: pa.ChunkedArray) -> None:
     for count, size in ((2, 512), (4, 512), (4, 2048), (8, 2048)):
         long = pc.greater(pc.binary_length(texts), count * size)
         some, expected = texts.filter(long), whole.languages.filter(long.combine_chunks())
-        seconds, found = timed(lambda some=some, count=count, size=size: judge(some, windows=Windows(count, size)))
+        found = judge(some, windows=Windows(count, size))
         same = pc.sum(pc.equal(found.languages, expected)).as_py() or 0
-        full, _ = timed(lambda some=some: judge(some))
+        seconds = median(timed(lambda some=some, count=count, size=size: judge(some, windows=Windows(count, size)), 1, warm=False))
+        full = median(timed(lambda some=some: judge(some), 1, warm=False))
         print(f"{count} windows of {size:,} bytes: {same:,} of {len(some):,} longer documents have the label of the whole ({same / max(len(some), 1):.2%}); {full / seconds:.1f} times as fast on them")
 
 

@@ -1,11 +1,11 @@
 """How fast line rules are: MB/s of 200 patterns at once, and of each shipped pack with line rules.
 
-    python benchmarks/line_patterns.py [PARQUET FILES OR FOLDERS] [--column text] [--batch-mb 16]
+    python -m benchmarks.line_patterns [PARQUET FILES OR FOLDERS] [--column text] [--batch-mb 16]
 
 The 200 patterns are notices, buttons and menus in 12 languages, personal data, and remains of code, all as rules that
 count matching lines. They are compared with RE2 alone: one pattern after the other over all lines, and all as one
 alternation (over part of the lines, for it is slow). Every verdict must first be the same. Times are processor times of
-one thread, the best of three runs; `--batch-mb` is how much text the rules get at once, as in a run.
+one thread, the median of five runs, RE2's of one; `--batch-mb` is how much text the rules get at once, as in a run.
 """
 
 from __future__ import annotations
@@ -14,22 +14,18 @@ import argparse
 import re
 import sys
 import time
-from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as parquet
 
-ROOT = Path(__file__).parents[1]
-sys.path[:0] = [str(ROOT)]
-
-from rules.buffers import large_strings  # noqa: E402
-from rules.line_filter import LineFilter  # noqa: E402
-from rules.lines import apply_line_rules  # noqa: E402
-from rules.pack import load_pack, shipped_packs  # noqa: E402
-from rules.rule import Pack, Rule  # noqa: E402
+from benchmarks.documents import megabytes, options, slice_of, texts_of
+from benchmarks.figures import median, named, rates, record, timed
+from rules.buffers import large_strings
+from rules.line_filter import LineFilter
+from rules.lines import apply_line_rules
+from rules.pack import load_pack, shipped_packs
+from rules.rule import Pack, Rule
 
 KINDS = ("cookies", "login", "newsletter", "next", "share", "skip", "comments", "contact", "legal", "search", "home", "related", "rights", "more")
 PHRASES = """
@@ -62,24 +58,21 @@ def main() -> None:
     batches = batches_of(texts, int(arguments.batch_mb * 1e6))
     size, patterns = megabytes(texts), two_hundred()
     print(f"{len(texts):,} documents, {size:.1f} MB, {len(batches)} batches")
-    start = time.perf_counter()
-    LineFilter(patterns)
-    print(f"{len(patterns)} patterns, made ready or read from disk in {time.perf_counter() - start:.2f} s, once a process")
+    ready = timed(lambda: LineFilter(patterns), 1, time.perf_counter, warm=False)
+    print(f"{len(patterns)} patterns, made ready or read from disk in {ready[0]:.2f} s, once a process")
     pack = Pack("patterns", "", tuple(Rule(f"rule-{i}", "w", match=pattern) for i, pattern in enumerate(patterns)))
-    ours = best_seconds(lambda: [run(pack, batch) for batch in batches])
-    print(f"    together {size / ours:.1f} MB/s")
-    compare(pack, patterns, texts, ours / size)
+    speeds = rates(size, timed(lambda: [run(pack, batch) for batch in batches]))
+    print(f"    together {median(speeds):.1f} MB/s")
+    compare(pack, patterns, texts, speeds)
     for path in shipped_packs().values():
         shipped = load_pack(path)
         if any(rule.acts_on_lines for rule in shipped.rules):
-            speed = size / best_seconds(lambda shipped=shipped: [run(shipped, batch) for batch in batches])
-            print(f"{shipped.name}: {sum(rule.match is not None for rule in shipped.rules)} patterns, {speed:.1f} MB/s")
+            speed = median(rates(size, timed(lambda shipped=shipped: [run(shipped, batch) for batch in batches], 1)))
+            print(f"{shipped.name}: {sum(rule.match is not None for rule in shipped.rules)} patterns, {speed:.1f} MB/s (one run)")
 
 
 def parse_arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    default = [ROOT.parent / "shared" / "data" / "bench"]
-    parser.add_argument("paths", nargs="*", type=Path, default=default, help="Parquet files or folders of them")
+    parser = options(__doc__)
     parser.add_argument("--column", default="text")
     parser.add_argument("--batch-mb", type=float, default=16.0, help="megabytes of text that the rules get at once")
     return parser.parse_args()
@@ -100,14 +93,6 @@ def two_hundred() -> tuple[str, ...]:
     return tuple(patterns)
 
 
-def texts_of(paths: list[Path], column: str) -> pa.LargeStringArray:
-    """The text column of all files."""
-    files = [file for path in paths for file in (sorted(path.glob("*.parquet")) if path.is_dir() else [path])]
-    if not files:
-        sys.exit(f"no Parquet files in {', '.join(map(str, paths))}; name some with a text column")
-    return large_strings(pa.concat_tables([parquet.read_table(file, columns=[column]) for file in files])[column])
-
-
 def batches_of(texts: pa.LargeStringArray, size: int) -> list[pa.LargeStringArray]:
     """The texts in pieces of about `size` bytes."""
     ends = np.cumsum(pc.binary_length(texts).to_numpy())
@@ -115,42 +100,29 @@ def batches_of(texts: pa.LargeStringArray, size: int) -> list[pa.LargeStringArra
     return [texts.slice(a, b - a) for a, b in zip(cuts, cuts[1:]) if b > a]
 
 
-def megabytes(texts: pa.Array) -> float:
-    return (pc.sum(pc.binary_length(texts)).as_py() or 0) / 1e6
-
-
-def best_seconds(work: Callable[[], object], runs: int = 3) -> float:
-    """The least processor time of several runs."""
-    work()  # compiled or loaded before the clock starts
-    return min(seconds(work) for _ in range(runs))
-
-
-def seconds(work: Callable[[], object]) -> float:
-    start = time.thread_time()
-    work()
-    return time.thread_time() - start
-
-
 def run(pack: Pack, texts: pa.LargeStringArray):
     return apply_line_rules(pack, texts, {i: np.ones(len(texts), bool) for i in range(len(pack.rules))})
 
 
-def compare(pack: Pack, patterns: tuple[str, ...], texts: pa.LargeStringArray, ours: float) -> None:
-    """RE2 alone on a slice spread over the texts; stops unless it says the same. `ours`: seconds a megabyte."""
-    few = texts.take(pa.array(np.linspace(0, len(texts) - 1, 2000).astype(np.int64)))
+def compare(pack: Pack, patterns: tuple[str, ...], texts: pa.LargeStringArray, ours: list[float]) -> None:
+    """RE2 alone on a slice spread over the texts; stops unless it says the same. `ours`: MB/s."""
+    few = slice_of(texts, 2000)
     per_document = pc.split_pattern(few, "\n")
     lines, document = large_strings(per_document.flatten()), pc.list_parent_indices(per_document).to_numpy()
     found = run(pack, few).matches
     hits: list[np.ndarray] = []
-    alone = seconds(lambda: hits.extend(match(lines, pattern) for pattern in patterns)) / megabytes(few)
+    alone = rates(megabytes(few), timed(lambda: hits.extend(match(lines, pattern) for pattern in patterns), 1, warm=False))
     for i, hit in enumerate(hits):
         if (np.bincount(document[hit], minlength=len(few)) != found[i]).any():
             sys.exit(f"RE2 alone says something else of {patterns[i]}")
     print(f"    every verdict is RE2's on {len(few):,} documents, {len(lines):,} lines, {sum(map(np.sum, hits)):,} matches")
-    print(f"    one pattern after the other {1 / alone:.2f} MB/s, ratio {alone / ours:.0f}")
+    print(f"    one pattern after the other {alone[0]:.2f} MB/s, ratio {median(ours) / alone[0]:.0f}")
     part = lines.slice(0, 20_000)
-    together = seconds(lambda: match(part, "|".join(f"(?:{pattern})" for pattern in patterns))) / megabytes(part)
-    print(f"    as one alternation {1 / together:.2f} MB/s, ratio {together / ours:.0f}")
+    together = rates(megabytes(part), timed(lambda: match(part, "|".join(f"(?:{pattern})" for pattern in patterns)), 1, warm=False))
+    print(f"    as one alternation {together[0]:.2f} MB/s, ratio {median(ours) / together[0]:.0f}")
+    how, on = f"{len(patterns)} line patterns in 12 languages, every verdict RE2's", f"{len(texts):,} documents, {megabytes(texts):.1f} MB; RE2 on a slice"
+    record("line-patterns", how, ours, "MB/s", peer=f"RE2 in {named('pyarrow')}, one pattern after the other", theirs=alone, on=on)
+    record("line-patterns-alternation", how, ours, "MB/s", peer=f"RE2 in {named('pyarrow')}, as one alternation", theirs=together, on=on)
 
 
 def match(lines: pa.Array, pattern: str) -> np.ndarray:

@@ -1,38 +1,35 @@
 """MinHash and exact hashes: MB/s at 64 and 32 bits, ratio to datasketch, error against theory.
 
-    python -m benchmarks.minhash TEXTS.parquet ... [--column text] [--documents 300]
+    python -m benchmarks.minhash [PARQUET FILES OR FOLDERS] [--column text] [--documents 300]
 
 Clusters, runs from end to end, and datatrove beside them are in benchmarks/duplicates.py.
 
 datasketch gets the shingles of the same texts ready-made, as bytes (its own SHA-1) and as numbers (no hash at all), on
 the first --documents of them; our figure for the ratio is on those same texts and includes finding words and shingles.
-One thread throughout; every figure is the best of several runs, so that other work on the machine matters less.
+One thread throughout; every figure is the median of five runs.
 """
 
 from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as parquet
 from datasketch import MinHash
 
+from benchmarks.documents import megabytes, options, texts_of
+from benchmarks.figures import median, named, rates, record, timed
 from curation.minhash import MinHashSettings, estimated_jaccard, signatures
 from curation.normalise import normalised
 from curation.stages.exact import find_exact, text_hashes
-from rules.buffers import large_strings
 
 SCHEMES = {64: "affine64", 32: "affine32"}
 
 
 def main() -> None:
     arguments = parse_arguments()
-    columns = [parquet.read_table(path, columns=[arguments.column])[arguments.column] for path in arguments.files]
-    texts = large_strings(pa.chunked_array([chunk for column in columns for chunk in column.chunks]))
+    texts = texts_of(arguments.paths, arguments.column)
     print(f"{len(texts):,} documents, {megabytes(texts):.1f} MB of text")
     for bits in SCHEMES:
         show_signatures(texts, MinHashSettings(bits=bits), arguments.documents)
@@ -42,30 +39,15 @@ def main() -> None:
 
 
 def parse_arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("files", nargs="+", help="Parquet files")
+    parser = options(__doc__)
     parser.add_argument("--column", default="text")
     parser.add_argument("--documents", type=int, default=300, help="how many documents datasketch gets")
     return parser.parse_args()
 
 
-def megabytes(texts: pa.Array) -> float:
-    return pc.sum(pc.binary_length(texts)).as_py() / 1e6
-
-
-def best_seconds(work: Callable[[], object], runs: int = 5) -> float:
-    """The least wall time of several runs."""
-    times = []
-    for _ in range(runs):
-        start = time.perf_counter()
-        work()
-        times.append(time.perf_counter() - start)
-    return min(times)
-
-
 def show_signatures(texts: pa.Array, settings: MinHashSettings, few: int) -> None:
     signatures(texts[:1], settings)  # compiled or loaded before the clock starts
-    seconds = best_seconds(lambda: signatures(texts, settings))
+    seconds = median(timed(lambda: signatures(texts, settings), clock=time.perf_counter))
     shingles = int(signatures(texts, settings)[1].sum())
     print(
         f"{settings.bits}-bit: {megabytes(texts) / seconds:.0f} MB/s, {len(texts) / seconds:,.0f} documents/s,"
@@ -76,17 +58,22 @@ def show_signatures(texts: pa.Array, settings: MinHashSettings, few: int) -> Non
 
 def show_ratio(texts: pa.Array, settings: MinHashSettings) -> None:
     """Our time for `texts` against datasketch's for their ready-made shingles."""
-    ours = best_seconds(lambda: signatures(texts, settings), 20)
+    size = megabytes(texts)
+    ours = rates(size, timed(lambda: signatures(texts, settings)))
     as_bytes = [shingles_of(text, settings.ngram) for text in texts.to_pylist()]
     as_numbers = [[hash(shingle) % 2**settings.bits for shingle in shingles] for shingles in as_bytes]
     how = {"num_perm": settings.hashes, "scheme": SCHEMES[settings.bits]}
-    hashed = best_seconds(lambda: MinHash.bulk(as_bytes, **how), 2)
-    given = best_seconds(lambda: MinHash.bulk(as_numbers, hashfunc=int, **how), 2)
-    size = megabytes(texts)
+    hashed = rates(size, timed(lambda: MinHash.bulk(as_bytes, **how)))
+    given = rates(size, timed(lambda: MinHash.bulk(as_numbers, hashfunc=int, **how)))
     print(
-        f"    on {len(texts)} documents ours {size / ours:.0f} MB/s; datasketch with SHA-1 {size / hashed:.2f} MB/s"
-        f" ({hashed / ours:.0f} times slower), with hashes given {size / given:.2f} MB/s ({given / ours:.0f} times slower)"
+        f"    on {len(texts)} documents ours {median(ours):.0f} MB/s; datasketch with SHA-1 {median(hashed):.2f} MB/s"
+        f" ({median(ours) / median(hashed):.0f} times slower), with hashes given {median(given):.2f} MB/s ({median(ours) / median(given):.0f} times slower)"
     )
+    for key, theirs, what in (("sha1", hashed, "its own hashing, shingles ready"), ("given", given, "hashes of shingles given")):
+        record(
+            f"minhash-{settings.bits}-{key}", f"MinHash signatures, {settings.hashes} hashes of {settings.bits} bits, from text", ours, "MB/s",
+            peer=f"{named('datasketch')}, {what}", theirs=theirs, on=f"{len(texts)} documents, {size:.1f} MB",
+        )  # fmt: skip
 
 
 def shingles_of(text: str, ngram: int) -> list[bytes]:
@@ -117,7 +104,7 @@ def show_error(settings: MinHashSettings, pairs: int = 2000, words: int = 300) -
 def show_exact(texts: pa.Array) -> None:
     for normalise, name in ((True, "normalised words"), (False, "bytes")):
         text_hashes(texts[:1], normalise)
-        seconds = best_seconds(lambda normalise=normalise: text_hashes(texts, normalise))
+        seconds = median(timed(lambda normalise=normalise: text_hashes(texts, normalise)))
         kept = find_exact(text_hashes(texts, normalise), np.ones(len(texts), bool))
         removed = int((kept != np.arange(len(texts))).sum())
         print(f"exact, {name}: {megabytes(texts) / seconds:.0f} MB/s, {removed:,} removed")

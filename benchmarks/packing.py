@@ -1,6 +1,6 @@
 """Packing speed and waste: training and tokenising MB/s, seconds to plan a million pieces, padding by window.
 
-    python -m benchmarks.packing TEXTS.parquet ... [--sequence-length 2048] [--vocab-size 8192] [--train-bytes 8000000]
+    python -m benchmarks.packing [PARQUET FILES OR FOLDERS] [--sequence-length 2048] [--vocab-size 8192] [--train-bytes 8000000]
 
 The files are documents with the columns id, text, source and lang. Seconds are processor time, so other work on the machine
 matters less; encoding alone, beside tokenizers, is in benchmarks/encode.py. The million pieces are lognormal (median 600
@@ -19,6 +19,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 
+from benchmarks.documents import options, parquet_files
+from benchmarks.figures import median, record, timed
 from curation.best_fit import documents_concat_cuts, plan_best_fit, row_statistics
 from curation.pieces import cut_documents, frame, measure
 from curation.prepared_tokenizer import prepared_tokenizer
@@ -32,20 +34,20 @@ ENCODED_BYTES = 4_000_000
 
 def main() -> None:
     arguments = parse_arguments()
+    files = parquet_files(arguments.paths)
     settings = PackSettings(
         vocab_size=arguments.vocab_size, train_bytes=arguments.train_bytes, sequence_length=arguments.sequence_length
     )
     show_plans(arguments.pieces, settings)
     with tempfile.TemporaryDirectory() as folder:
-        show_training(arguments.files, settings, Path(folder))
-        show_cutting(arguments.files[0], settings, Path(folder))
-        show_packing(arguments.files, settings, Path(folder))
+        show_training(files, settings, Path(folder))
+        show_cutting(files[0], settings, Path(folder))
+        show_packing(files, settings, Path(folder))
     print(f"peak of this process {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6:.2f} GB")
 
 
 def parse_arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("files", nargs="+", type=Path, help="Parquet files")
+    parser = options(__doc__)
     parser.add_argument("--sequence-length", type=int, default=2048)
     parser.add_argument("--vocab-size", type=int, default=8192)
     parser.add_argument("--train-bytes", type=int, default=8_000_000)
@@ -56,13 +58,15 @@ def parse_arguments() -> argparse.Namespace:
 def show_plans(pieces: int, settings: PackSettings) -> None:
     drawn = np.random.default_rng(0).lognormal(np.log(600), 1.0, pieces).astype(np.int64) + 1
     lengths = np.minimum(drawn, settings.sequence_length)
-    plan_best_fit(lengths[:10], settings.sequence_length)
     for window in WINDOWS:
-        started = time.process_time()
+        seconds = timed(lambda window=window: plan_best_fit(lengths, settings.sequence_length, window))
         row_of_piece, rows = plan_best_fit(lengths, settings.sequence_length, window)
-        seconds = time.process_time() - started
         found = row_statistics(lengths, row_of_piece, rows, settings.sequence_length)
-        print(f"plan {pieces:,} pieces, window {window:,}: {seconds:.3f} s, padding {found['padding_frac']:.4%}")
+        print(f"plan {pieces:,} pieces, window {window:,}: {median(seconds):.3f} s, padding {found['padding_frac']:.4%}")
+        record(
+            f"plan-{window}", f"planning rows of {pieces / 1e6:g} M pieces by best fit, window {window:,}", seconds, "s",
+            on=f"sequences of {settings.sequence_length:,}; padding {found['padding_frac']:.2%}",
+        )  # fmt: skip
     fitting = lengths[drawn <= settings.sequence_length]
     cut = documents_concat_cuts(fitting, settings.sequence_length).mean()
     print(f"concat cuts {cut:.1%} of the documents that fit a sequence, best fit none")
@@ -85,17 +89,7 @@ def show_cutting(file: Path, settings: PackSettings, folder: Path) -> None:
         measured = measure(tokenizer, table, texts, framed_offsets, framed, settings.sequence_length)
         cut_documents(framed_offsets, measured, settings.sequence_length)
 
-    print(f"frame, measure and cut: {len(tokens) / best_seconds(cut) / 1e6:.0f} M tokens/s")
-
-
-def best_seconds(work, runs: int = 3) -> float:
-    """The least time of several runs, the first of which may compile."""
-    seconds = []
-    for _ in range(runs):
-        started = time.process_time()
-        work()
-        seconds.append(time.process_time() - started)
-    return min(seconds)
+    print(f"frame, measure and cut: {len(tokens) / median(timed(cut)) / 1e6:.0f} M tokens/s")
 
 
 def show_packing(files: list[Path], settings: PackSettings, folder: Path) -> None:

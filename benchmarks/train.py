@@ -4,19 +4,19 @@
 
 Rows of 2,048 tokens hold log-normal documents of about 256. All sides take the same batch, begin with the same weights, and
 must reach the same losses. gristmill's step includes making the batch from its row; the others' batches are ready. Rounds
-alternate between the sides, the processor time of each side's fastest round counts, and figures are ratios within one run.
+alternate between the sides, the median of each side's processor times counts, and figures are ratios within one run.
 """
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
-import time
 from collections.abc import Callable
 
 import numpy as np
 import torch
 
+from benchmarks.figures import RUNS, in_turns, median, named, rates, record
 from benchmarks.plain_llama import plain_loss, transformers_loss
 from train.attention import PLANS, attend
 from train.batch import PackedBatch, Row, packed_batch
@@ -37,7 +37,7 @@ def main() -> None:
     parser.add_argument("--preset", default="15m", choices=PRESETS)
     parser.add_argument("--vocab", type=int, default=8192, help="entries of the vocabulary")
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=RUNS)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     show_attention(made_up_row(1000, 0), options.rounds)
@@ -71,8 +71,13 @@ def show_attention(row: Row, rounds: int) -> None:
     seconds = race({name: step(name) for name in ("loop", "dense")}, rounds)
     print(f"attention, forward and backward, {TOKENS} tokens in {len(batch.lengths)} documents, {QUERY_HEADS} query heads, "
           f"{KV_HEADS} KV heads of {WIDTH}")  # fmt: skip
-    print(f"  by documents {seconds['loop'] * 1e3:7.0f} ms")
-    print(f"  dense mask   {seconds['dense'] * 1e3:7.0f} ms   {seconds['dense'] / seconds['loop']:.2f} times")
+    ours, dense = median(seconds["loop"]), median(seconds["dense"])
+    print(f"  by documents {ours * 1e3:7.0f} ms")
+    print(f"  dense mask   {dense * 1e3:7.0f} ms   {dense / ours:.2f} times")
+    record(
+        "attention", f"attention by documents, forward and backward, {TOKENS:,} tokens in {len(batch.lengths)} documents", seconds["loop"], "s",
+        peer=f"{named('torch')}, a dense mask", theirs=seconds["dense"], on=f"{QUERY_HEADS} query heads, {KV_HEADS} KV heads of {WIDTH}",
+    )  # fmt: skip
 
 
 def show_steps(name: str, config: ModelConfig, row: Row, rounds: int) -> None:
@@ -83,11 +88,16 @@ def show_steps(name: str, config: ModelConfig, row: Row, rounds: int) -> None:
         "transformers, 4D mask": their_step(*transformers_loss(model, batch)),
     }
     seconds = race(steps, rounds)
-    ours = seconds["gristmill"]
+    ours = median(seconds["gristmill"])
     print(f"a step of {name} with {config.vocab_size:,} tokens in the vocabulary, {len(batch.lengths)} documents, "
           f"{torch.get_num_threads()} thread(s)")  # fmt: skip
     for side, taken in seconds.items():
-        print(f"  {side:<22}{TOKENS / taken:8,.0f} tokens/s   gristmill {taken / ours:.2f} times")
+        print(f"  {side:<22}{TOKENS / median(taken):8,.0f} tokens/s   gristmill {median(taken) / ours:.2f} times")
+    for side, library in (("plain torch loop", "torch"), ("transformers, 4D mask", "transformers")):
+        record(
+            f"step-{library}", f"a training step of {name}, vocabulary {config.vocab_size:,}, {torch.get_num_threads()} thread(s), equal losses",
+            rates(TOKENS, seconds["gristmill"]), "tokens/s", peer=f"{named(library)}: {side}", theirs=rates(TOKENS, seconds[side]), on=f"{TOKENS:,} tokens in {len(batch.lengths)} documents",
+        )  # fmt: skip
 
 
 def our_step(model: Transformer, row: Row) -> Step:
@@ -120,20 +130,19 @@ def their_step(model: torch.nn.Module, loss_of: Callable[[], torch.Tensor]) -> S
     return run
 
 
-def race(steps: dict[str, Step], rounds: int) -> dict[str, float]:
-    """Processor seconds of each step's fastest round, after one that warms up. Raises unless all give equal losses."""
-    best = dict.fromkeys(steps, float("inf"))
-    for number in range(rounds + 1):
-        losses = {}
-        for name, step in steps.items():
-            began = time.process_time()
-            losses[name] = step()
-            if number:
-                best[name] = min(best[name], time.process_time() - began)
-        values = list(losses.values())
-        if max(values) - min(values) > 2e-3 * max(values):
-            raise SystemExit(f"the sides disagree in round {number}: {losses}")
-    return best
+def race(steps: dict[str, Step], rounds: int) -> dict[str, list[float]]:
+    """Processor seconds of each step in each round, after one that warms up. Raises unless all give equal losses."""
+    losses: dict[str, float] = {}
+
+    def step(name: str) -> Step:
+        return lambda: losses.update({name: steps[name]()})
+
+    def agree() -> None:
+        if max(losses.values()) - min(losses.values()) > 2e-3 * max(losses.values()):
+            raise SystemExit(f"the sides disagree: {losses}")
+
+    seconds = in_turns({name: step(name) for name in steps} | {"agree": agree}, rounds)
+    return {name: seconds[name] for name in steps}
 
 
 if __name__ == "__main__":

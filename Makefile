@@ -34,9 +34,10 @@ lint: $(STAMP)
 fuzz: $(STAMP)
 	$(BIN)/python scripts/fuzz.py --minutes 10
 
-# Every benchmark five times, beside its peers, into benchmarks/RESULTS.md: hours. RUNS=1 BENCHMARKS="pipeline rules" is less.
+# Every benchmark beside its peers, medians of five runs, into benchmarks/RESULTS.md and the tables of README.md and docs/: half an
+# hour. RUNS=1 BENCHMARKS="pipeline rules" is less, into out/benchmarks/RESULTS.md; UPDATE=1 puts it into the whole page.
 bench: $(STAMP) .venv-oracle/.installed
-	$(BIN)/python -m benchmarks.results --runs $(or $(RUNS),5) $(if $(BENCHMARKS),--only $(BENCHMARKS))
+	$(BIN)/python -m benchmarks.results --runs $(or $(RUNS),5) $(if $(BENCHMARKS),--only $(BENCHMARKS)) $(if $(UPDATE),--update)
 
 # The packs beside datatrove's filters, which live in an environment of their own: see docs/parity.md.
 oracle: $(STAMP) .venv-oracle/.installed

@@ -12,7 +12,6 @@ One thread throughout; every figure is the median of five runs.
 from __future__ import annotations
 
 import argparse
-import time
 
 import numpy as np
 import pyarrow as pa
@@ -47,7 +46,7 @@ def parse_arguments() -> argparse.Namespace:
 
 def show_signatures(texts: pa.Array, settings: MinHashSettings, few: int) -> None:
     signatures(texts[:1], settings)  # compiled or loaded before the clock starts
-    seconds = median(timed(lambda: signatures(texts, settings), clock=time.perf_counter))
+    seconds = median(timed(lambda: signatures(texts, settings)))
     shingles = int(signatures(texts, settings)[1].sum())
     print(
         f"{settings.bits}-bit: {megabytes(texts) / seconds:.0f} MB/s, {len(texts) / seconds:,.0f} documents/s,"

@@ -21,11 +21,13 @@ import pyarrow as pa
 import pyarrow.parquet as parquet
 
 from benchmarks.documents import ROOT, megabytes, options, parquet_files, slice_of, table_of
+from benchmarks.figures import RUNS, median, named, record
 from benchmarks.machine import processor
 from benchmarks.process_tree import Usage, measured
 from benchmarks.rules import PACKS
 
 WORKERS, FEW = 2, 40
+HOW = {"inline": "one process, one core", str(WORKERS): f"{WORKERS} workers on Ray"}  # and what `workers:` says
 MODEL = ROOT / "curation" / "models" / "lid.176.ftz"
 
 
@@ -37,15 +39,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         warm_up(folder, table)
-        ours = {workers: own_run(folder, files, workers) for workers in (str(WORKERS), "inline")}
-        for workers, usage in ours.items():
-            how = "inline" if workers == "inline" else f"{workers} workers on Ray"
-            print(f"gristmill, {how}: {usage.wall_s:.1f} s on the clock, {usage.processor_s:.1f} s of processors, {usage.peak_bytes / 1e9:.2f} GB at most")
+        ours = {workers: own_runs(folder, files, workers) for workers in HOW}
         python = arguments.peer / "bin" / "python"
         if not python.exists():
             print(f"no {python}: `make oracle` makes it; the peer is not timed")
             return
-        show_ratios(ours, whole_of_peer(folder, python, table, arguments.documents))
+        show_ratios(ours, whole_of_peer(folder, python, table, arguments.documents), f"{len(table):,} documents, {megabytes(table):.1f} MB; datatrove's seconds from {arguments.documents:,} of them")
 
 
 # ---- gristmill
@@ -62,6 +61,14 @@ def own_run(folder: Path, files: list[Path], workers: str) -> Usage:
     job = folder / f"{name}.yaml"
     job.write_text(job_text(files, folder / name, workers))
     return measured([sys.executable, ROOT / "gristmill.py", "run", job])
+
+
+def own_runs(folder: Path, files: list[Path], workers: str) -> list[Usage]:
+    found = []
+    for _ in range(RUNS):
+        found.append(own_run(folder, files, workers))
+        print(f"gristmill, {HOW[workers]}: {found[-1].wall_s:.1f} s on the clock, {found[-1].processor_s:.1f} s of processors, {found[-1].peak_bytes / 1e9:.2f} GB at most")
+    return found
 
 
 def warm_up(folder: Path, table: pa.Table) -> None:
@@ -98,11 +105,15 @@ def whole_of_peer(folder: Path, python: Path, table: pa.Table, documents: int) -
     )  # fmt: skip
 
 
-def show_ratios(ours: dict[str, Usage], peer: Usage) -> None:
+def show_ratios(ours: dict[str, list[Usage]], peer: Usage, on: str) -> None:
     print(f"datatrove on all, by what grows with the text: {peer.wall_s:,.0f} s on the clock, {peer.processor_s:,.0f} s of processors")
-    for workers, usage in ours.items():
-        how = "inline, one core" if workers == "inline" else f"{workers} workers on Ray"
-        print(f"    gristmill, {how}, is {peer.wall_s / usage.wall_s:.0f} times faster on the clock and takes {peer.processor_s / usage.processor_s:.0f} times less of processors")
+    for workers, runs in ours.items():
+        clock, busy = [run.wall_s for run in runs], [run.processor_s for run in runs]
+        print(f"    gristmill, {HOW[workers]}, is {peer.wall_s / median(clock):.0f} times faster on the clock and takes {peer.processor_s / median(busy):.0f} times less of processors")
+        what, theirs = f"Parquet to clean Parquet in FineWeb-2's order, {HOW[workers]}, from start to exit", f"{named('datatrove')}, {WORKERS} workers"
+        memory = f"{max(run.peak_bytes for run in runs) / 1e9:.2f} GB at most"
+        record(f"pipeline-{workers}-clock", f"{what}, by the clock", clock, "s", peer=theirs, theirs=[peer.wall_s], on=on, note=memory)
+        record(f"pipeline-{workers}", f"{what}, seconds of processors", busy, "s", peer=theirs, theirs=[peer.processor_s], on=on, note=memory)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
-"""Write the pages of docs/ that are made from the code: commands, signals, packs, keys. A test fails when they are stale."""
+"""Write the pages of docs/ that are made from the code: commands, signals, packs, keys; and the tables of figures in README.md
+and docs/, from benchmarks/RESULTS.json. Tests fail when they are stale."""
 
 from __future__ import annotations
 
@@ -10,6 +11,7 @@ import click
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
+from benchmarks import results_page  # noqa: E402
 from rules.catalogue import OTHERS  # noqa: E402
 from rules.pack import load_pack, shipped_packs  # noqa: E402
 from rules.rule import Rule  # noqa: E402
@@ -120,5 +122,7 @@ if __name__ == "__main__":
     for path, page in PAGES.items():
         (ROOT / path).write_text(page(), encoding="utf-8")
         print(path)
+    for path in results_page.write_tables(results_page.load()):
+        print(path.relative_to(ROOT))
     for picture in copy_pictures():
         print(picture.relative_to(ROOT))

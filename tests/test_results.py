@@ -1,30 +1,100 @@
-"""The page of results: medians of what several runs of a benchmark printed."""
+"""The page of results, what runs a benchmark, and the tables of figures in README and docs/."""
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 from statistics import median
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks.results import median_number, medians
+from benchmarks import figures, results, results_page
+
+ROOT = Path(__file__).parents[1]
+SPEEDS = st.lists(st.floats(0.01, 1e4), min_size=1, max_size=5)
+
+
+def figure(**changes) -> dict:
+    made = {"key": "made-up", "what": "a | thing", "ours": [2.0, 4.0, 3.0], "unit": "MB/s", "peer": "peer 1.0", "theirs": [1.0], "on": "9 documents", "note": ""}
+    return made | changes
+
+
+def results_with(*of: dict, error: str | None = None) -> dict:
+    one = {"name": "made", "command": "python -m benchmarks.made", "seconds": 60.0, "processor_seconds": 50.0, "load": 0.5, "error": error, "printed": "a line\n", "figures": list(of)}
+    return {"machine": "a machine", "versions": ["Python 3"], "peers": ["peer 1.0"], "runs": 3, "benchmarks": [one]}
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.lists(st.integers(1_000, 1_050), min_size=1, max_size=5), st.integers(0, 3))
-def test_numbers_become_their_median_in_the_places_they_were_printed_with(values, places):
-    printed = [f"fast: {value / 10**places:,.{places}f} MB/s of near.py, 2x64\n" for value in values]
-    expected = median(float(text.split()[1].replace(",", "")) for text in printed)
-    grouped = "," if any("," in text.split()[1] for text in printed) else ""
-    assert medians(printed) == f"fast: {expected:{grouped}.{places}f} MB/s of near.py, 2x64"
+@given(SPEEDS, SPEEDS)
+def test_a_ratio_is_that_of_medians_between_those_of_the_extremes(ours, theirs):
+    middle, least, most = results_page.ratio(figure(ours=ours, theirs=theirs))
+    assert middle == pytest.approx(median(ours) / median(theirs))
+    assert least <= middle * (1 + 1e-9) and middle <= most * (1 + 1e-9)
+    assert results_page.ratio(figure(ours=[1 / each for each in ours], theirs=[1 / each for each in theirs], unit="s"))[1:] == pytest.approx((least, most))
 
 
-def test_numbers_far_apart_say_how_far():
-    assert median_number(("1.0", "2.0", "9.0")) == "2.0 (1.0 to 9.0)"
-    assert median_number(("100", "101", "102")) == "101"
-    assert median_number(("7.0",)) == "7.0"
+def test_the_page_has_a_row_for_each_figure_and_for_what_failed():
+    page = results_page.page(results_with(figure(), figure(key="alone", theirs=[], peer=""), error="Traceback\nValueError: no such file"))
+    assert "| a \\| thing | 3.0 MB/s (2.0 to 4.0) | peer 1.0 | 1.00 MB/s | **3.0** (2.0 to 4.0) | 3 and 1 | 9 documents |" in page
+    assert "| a \\| thing | 3.0 MB/s (2.0 to 4.0) | 3 | 9 documents |" in page
+    assert "| made | ValueError: no such file |" in page
+    assert "```\na line\n```" in page
 
 
-def test_a_line_that_says_something_else_stands_as_it_was_last_said():
-    assert medians(["a 1\nno peer\n", "a 3\n4 times\n"]) == "a 2 (1 to 3)\n4 times"
-    assert medians(["a 1\n", "a 3\nand 4\n"]) == "a 3\nand 4"
+def test_a_table_is_written_between_its_marks_and_nothing_else_changes():
+    text = "before\n<!-- figures: made-up unknown -->\nold\n<!-- /figures -->\nafter\n"
+    filled = results_page.filled(text, results_with(figure()))
+    assert filled.startswith("before\n<!-- figures: made-up unknown -->\n") and filled.endswith("<!-- /figures -->\nafter\n")
+    assert "| a \\| thing | 3.0 MB/s | 3.0 times peer 1.0 | `python -m benchmarks.made` |" in filled and "old" not in filled
+    assert results_page.filled(filled, results_with(figure())) == filled
+    assert results_page.named_figures(text) == ["made-up", "unknown"]
+
+
+@pytest.mark.parametrize("path", results_page.pages(), ids=lambda path: path.name)
+def test_figures_of_the_docs_are_those_of_the_results(path):
+    found, text = results_page.load(), path.read_text(encoding="utf-8")
+    assert text == results_page.filled(text, found), "run: python scripts/write_docs.py"
+    if {benchmark["name"] for benchmark in found["benchmarks"] if benchmark["error"] is None} == set(results.BENCHMARKS):
+        assert set(results_page.named_figures(text)) <= set(results_page.figures_of(found)), "figures that no benchmark measures"
+
+
+def test_the_page_is_that_of_its_data():
+    assert results_page.RESULTS.with_suffix(".md").read_text(encoding="utf-8") == results_page.page(results_page.load())
+
+
+# ---- running
+
+
+def test_a_benchmark_is_run_with_its_figures_and_its_failure_is_told(monkeypatch):
+    monkeypatch.setitem(results.BENCHMARKS, "made", ["machine"])
+    good = results.run("made", 2)
+    assert (good["error"], good["figures"], good["command"]) == (None, [], "python -m benchmarks.machine")
+    monkeypatch.setitem(results.BENCHMARKS, "made", ["no_such_benchmark"])
+    assert "no_such_benchmark" in results.run("made", 2)["error"]
+    code = "import time\nprint('begun', flush=True)\ntime.sleep(60)"
+    assert results.watched([sys.executable, "-c", code], dict(os.environ), 1.5)[0] is None
+
+
+def test_every_benchmark_is_run():
+    modules = {path.stem for path in (ROOT / "benchmarks").glob("*.py") if "\nif __name__ ==" in path.read_text(encoding="utf-8")}
+    sides = {path for path in modules if path.endswith(("_speed", "_peer"))}
+    assert modules - sides - {"results"} == {words[0] for words in results.BENCHMARKS.values()}
+
+
+def test_figures_are_noted_where_they_are_asked_for(tmp_path):
+    code = "from benchmarks.figures import record, timed\nrecord('k', 'what', timed(lambda: None), 's', on='nothing')"
+    environment = os.environ | {"BENCHMARK_RUNS": "2", "BENCHMARK_FIGURES": str(tmp_path / "f"), "PYTHONPATH": str(ROOT)}
+    subprocess.run([sys.executable, "-c", code], check=True, env=environment)
+    noted = json.loads((tmp_path / "f").read_text())
+    assert noted["key"] == "k" and len(noted["ours"]) == 2
+
+
+def test_works_are_timed_in_turns():
+    calls: list[str] = []
+    found = figures.in_turns({"a": lambda: calls.append("a"), "b": lambda: calls.append("b")}, 2)
+    assert "".join(calls) == "ababab" and {name: len(each) for name, each in found.items()} == {"a": 2, "b": 2}

@@ -22,6 +22,7 @@ import pyarrow.compute as pc
 
 from rules.buffers import large_strings, string_buffers
 from rules.deciding import Decision, column_of, decide, language_codes, scope_of
+from rules.kept_memory import keep_freed_memory
 from rules.lines import EDIT_ROWS, apply_line_rules
 from rules.pack_files import FILE_SIGNALS, PackFile, file_key, measure_file
 from rules.rule import ENGINE_SIGNALS, Pack, Rule
@@ -96,6 +97,7 @@ def measure_packs(
 
     A big batch is measured piece by piece: what a piece needs beside its texts stays in the processor's caches. With
     more `threads` the pieces are smaller, and `seconds` are those of all threads together."""
+    keep_freed_memory()
     texts, langs, known = large_strings(texts), language_codes(langs), known or {}
     bounds = piece_bounds(texts, PIECE_BYTES if threads == 1 else max(PIECE_BYTES // 16, min(PIECE_BYTES, texts.nbytes // (4 * threads))))
     if len(bounds) == 1:

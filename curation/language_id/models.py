@@ -1,7 +1,7 @@
 """Which model judges: the vendored lid.176, one by name, by path, or by URL; and what its labels mean.
 
-A model from elsewhere is copied once, into the folder that GRISTMILL_CACHE names (else gristmill of XDG_CACHE_HOME or
-~/.cache); it gets its name when it is complete. Models whose vectors and tree the kernels can read (model_file.py) run
+A model from elsewhere is fetched once (fetching.py), into the folder that GRISTMILL_CACHE names (else gristmill of
+XDG_CACHE_HOME or ~/.cache). Models whose vectors and tree the kernels can read (model_file.py) run
 there, all others through fastText.
 """
 
@@ -9,19 +9,13 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import os
 import re
-import shutil
-import tempfile
-import urllib.error
-import urllib.request
-from hashlib import sha256
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
-from rules.kept_arrays import cache_folder
+from curation.language_id.fetching import fetched
 from rules.languages import normalise
 
 VENDORED = {"lid.176": Path(__file__).parents[1] / "models" / "lid.176.ftz"}
@@ -30,6 +24,7 @@ PUBLISHED = {
     "glotlid": "https://huggingface.co/cis-lmu/glotlid/resolve/main/model.bin",
     "openlid": "https://huggingface.co/laurievb/OpenLID/resolve/main/model.bin",
 }
+DIGESTS = {"lid.176.bin": "7e69ec5451bc261cc7844e49e4792a85d7f09c06789ec800fc4a44aec362764e"}  # SHA-256; the hub names those of the others
 LABELS = {"als": "gsw"}  # lid.176 was trained on als.wikipedia.org, Alemannic, where ISO 639's als is Albanian
 LABEL_PREFIX = "__label__"
 SCRIPT = re.compile(r"[a-z]{2,3}[-_]([A-Z][a-z]{3})")
@@ -59,7 +54,7 @@ def model_path(name: str) -> Path:
     if name in VENDORED:
         return VENDORED[name]
     if name in PUBLISHED or is_url(name):
-        return _fetched(PUBLISHED.get(name, name))
+        return fetched(PUBLISHED.get(name, name), DIGESTS.get(name))
     if not Path(name).is_file():
         names = ", ".join([*VENDORED, *PUBLISHED])
         raise FileNotFoundError(f"no language model {name!r}: use one of {names}, the path of a fastText model, or its URL")
@@ -74,37 +69,6 @@ def model_identity(name: str) -> str:
         found = Path(name).stat()
         return f"{name} {found.st_size} {found.st_mtime_ns}"
     return name
-
-
-def _fetched(url: str) -> Path:
-    """The file of a URL in the cache, fetched if it is not there."""
-    folder = (cache_folder() or Path(tempfile.gettempdir()) / "gristmill") / "models"
-    path = folder / f"{sha256(url.encode()).hexdigest()[:16]}-{url.rsplit('/', 1)[-1] or 'model'}"
-    if path.is_file():
-        return path
-    folder.mkdir(parents=True, exist_ok=True)
-    handle, part = tempfile.mkstemp(dir=folder, prefix=".part-")
-    try:
-        with os.fdopen(handle, "wb") as to, _opened(url) as source:
-            shutil.copyfileobj(source, to, 1 << 20)
-            to.flush()
-            os.fsync(to.fileno())
-        os.replace(part, path)
-    except (OSError, ValueError, ImportError, urllib.error.URLError) as error:
-        message = f"cannot fetch the language model {url}: {error}; fetch it yourself and give its path as model"
-        raise FileNotFoundError(message) from error
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(part)
-    return path
-
-
-def _opened(url: str):
-    if url.startswith(("http://", "https://")):
-        return urllib.request.urlopen(url, timeout=60)
-    import fsspec
-
-    return fsspec.open(url, "rb").open()
 
 
 @functools.lru_cache(maxsize=2)

@@ -26,25 +26,28 @@ MEGABYTE = 1_000_000
 @click.option("--english", multiple=True, metavar="FILES", help="English texts to which the thresholds of --like belong (quantile, median-ratio, mean-std).")
 @click.option("--like", default="fineweb2/base", show_default=True, help="The pack to adapt, with thresholds for English.")
 @click.option("--keep", default=0.9, show_default=True, type=click.FloatRange(0, 1), help="Share of the texts that all rules together keep; thresholds move outwards until they do.")
-@click.option("--held-out", default=0.2, show_default=True, type=click.FloatRange(0, 0.9), help="Share of the texts to check on.")
+@click.option("--folds", default=5, show_default=True, type=click.IntRange(0), help="Of the cross-validation: what packs fitted without a fold keep of it; 0: none.")
 @click.option("--megabytes", default=50.0, show_default=True, type=click.FloatRange(0, min_open=True), help="Text of each language, chosen by document id.")
 @click.option("--fewest", default=30, show_default=True, type=click.IntRange(5), help="Texts that a language needs.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @user_errors
 def fit_thresholds(
     reference: tuple[str, ...], out: Path, languages: tuple[str, ...], signals: str | None, method: Any, tail: float, deviations: float,
-    english: tuple[str, ...], like: str, keep: float, held_out: float, megabytes: float, fewest: int, as_json: bool,
+    english: tuple[str, ...], like: str, keep: float, folds: int, megabytes: float, fewest: int, as_json: bool,
 ) -> None:  # fmt: skip
     """Adapt a pack to other languages, from reference texts in them, as FineWeb-2 did.
 
-    Writes thresholds, stop words and what they were made of. Exit 1 when a pack keeps less than 85 % of the reference."""
+    Writes thresholds, stop words and what they were made of. Exit 1 when a pack keeps less than 85 % of the reference, or less of texts it was
+    not fitted on."""
     from curation.fitted_packs import FitSettings, fit_packs
     from curation.reference_texts import source_hashes
     from curation.threshold_fitting import FitError
     from rules.pack import find_pack
 
     chosen = tuple(name.strip() for name in signals.split(",") if name.strip()) if signals else ()
-    settings = FitSettings(method, tail, deviations, keep, held_out, like, chosen, int(megabytes * MEGABYTE), fewest)
+    if folds == 1:
+        raise FitError("--folds 1 leaves nothing to fit on: give 2 or more, or 0 for no cross-validation")
+    settings = FitSettings(method, tail, deviations, keep, folds, like, chosen, int(megabytes * MEGABYTE), fewest)
     try:
         find_pack(like, Path())
         fits, few = fit_packs(reference, settings, languages, english)
@@ -101,7 +104,7 @@ def _data(fit: Any, path: Path) -> dict[str, Any]:
         {"rule": one.bound.rule, "signal": one.bound.signal, "was": str(one.bound.comparison), "is": one.comparison and str(one.comparison), "drops": one.dropped, "note": one.note}
         for one in fit.bounds
     ]
-    plain = {name: getattr(fit, name) for name in ("documents", "kept", "held_out", "held_out_kept", "min_language_score", "stop_words", "flagged")}
+    plain = {name: getattr(fit, name) for name in ("documents", "kept", "folds", "held_out_kept", "min_language_score", "stop_words", "flagged")}
     return {"language": fit.code, "file": str(path), **plain, "bounds": bounds}
 
 
@@ -109,7 +112,7 @@ def _print(fits: Sequence[Any], written: Sequence[Path], few: dict[str, int]) ->
     from rules.visible import shown_path, visible
 
     for fit, path in zip(fits, written):
-        rest = "" if fit.held_out_kept is None else f", {fit.held_out_kept:.1%} of {fit.held_out:,} held out"
+        rest = "" if fit.held_out_kept is None else f", {fit.held_out_kept:.1%} where not fitted on"
         flag = "  <- drops much of its own reference" if fit.flagged else ""
         click.echo(f"{fit.code}: keeps {fit.kept:.1%} of {fit.documents:,} texts{rest}; language score from {fit.min_language_score}; {shown_path(path)}{flag}")
         if len(fits) == 1:

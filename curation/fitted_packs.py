@@ -1,7 +1,7 @@
-"""A pack for each language of reference texts: measure, fit thresholds and stop words, check on held-out texts, write.
+"""A pack for each language of reference texts: measure, fit thresholds and stop words, cross-validate, write.
 
-What a pack was made of stands in its head: files with their hashes, documents, the method, and what it keeps of texts
-that it was not fitted on.
+What a pack was made of stands in its head: files with their hashes, documents, the method, and what packs that were fitted
+in the same way to the other folds keep of each fold: texts that were never fitted on.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -16,10 +17,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation.reference_texts import language_codes
-from curation.sampling import HELD_OUT_SALT, TextSample, id_hashes
+from curation.sampling import FOLD_SALT, TextSample, id_hashes
 from curation.stages.language import LanguageSettings, identify
 from curation.text_sources import read_documents
 from curation.threshold_fitting import (
+    Bound,
     FitError,
     Fitted,
     Method,
@@ -39,8 +41,8 @@ from rules.thresholds import condition_holds
 from rules.word_lists import WordList, list_signal, parse_call
 
 LIKE = "fineweb2/base"
-FITTED_BY_FINEWEB2 = (  # the signals whose thresholds FineWeb-2 has for each language, and the least words of a document
-    "dup_line_frac", *(f"top_{n}_gram_char_frac" for n in (2, 3, 4)), *(f"dup_{n}_gram_char_frac" for n in range(5, 11)),
+FITTED_BY_FINEWEB2 = (  # the signals whose thresholds FineWeb-2 has for each language; repeated lines' characters; the least words
+    "dup_line_frac", "fineweb_dup_line_char_frac", *(f"top_{n}_gram_char_frac" for n in (2, 3, 4)), *(f"dup_{n}_gram_char_frac" for n in range(5, 11)),
     "line_end_punct_frac", "newline_word_ratio", "mean_word_chars", "alpha_word_frac", "non_symbol_words",
 )  # fmt: skip
 STOP = "stop"
@@ -57,7 +59,7 @@ class FitSettings:
     tail: float = 0.1
     deviations: float = 2.0
     keep: float = 0.9  # of the texts that are fitted on, by all rules together
-    held_out: float = 0.2
+    folds: int = 5  # of the cross-validation; 0: none
     like: str = LIKE
     signals: tuple[str, ...] = ()  # none: those of FineWeb-2 with its pack, else all that the pack compares
     bytes_each: int = 50_000_000
@@ -73,9 +75,9 @@ class LanguageFit:
     stop_words: list[str]
     min_language_score: float | None
     documents: int
-    kept: float  # of the texts that were fitted on
-    held_out: int
-    held_out_kept: float | None
+    kept: float  # of the texts, all of which were fitted on
+    folds: int
+    held_out_kept: float | None  # of the texts, by packs that were fitted without them
     pack: Pack = field(repr=False, default=None)  # type: ignore[assignment]
 
     @property
@@ -136,31 +138,75 @@ def english_columns(files: Sequence[str], signals: Sequence[str], settings: FitS
     return measure(texts, list(dict.fromkeys(signals)))
 
 
-def _fit(code: str, texts: pa.LargeStringArray, like: Pack, bounds: Sequence[Any], english: dict[str, np.ndarray] | None, settings: FitSettings) -> LanguageFit:
-    is_held_out = id_hashes(texts, HELD_OUT_SALT) < np.uint64(int(settings.held_out * 2.0**64))
-    ours, held_out = texts.filter(pa.array(~is_held_out)), texts.filter(pa.array(is_held_out))
-    stops = stop_words(ours) if STOP in like.lists else []
-    lists = {STOP: WordList(tuple(stops), "any", code in UNDIVIDED)} if stops else {}
-    pack = dataclasses.replace(like, languages=(), lists=like.lists | lists)
-    bounds = [*bounds, *(bound for bound in bounds_of(like) if lists and parse_call(bound.signal) and bound not in bounds)]
-    columns = measure(ours, list(dict.fromkeys(b.signal for b in bounds if b.signal in SIGNALS)), pack.words)
-    for call in {bound.signal for bound in bounds if bound.signal not in SIGNALS}:
-        kind, name = parse_call(call) or ("", "")
-        columns[call] = list_signal(kind, ours, pack.lists[name], pack.words)
-    found = [_of_bound(bound, columns, english, settings) for bound in bounds]
-    others = dataclasses.replace(pack, rules=tuple(rule for rule in pack.rules if rule.id not in {bound.rule for bound in bounds}))
-    gone = apply([others], ours).dropped if others.rules else np.zeros(len(ours), bool)
-    found = relaxed(found, columns, gone, settings.keep)
-    pack = adapted(pack, found)
-    kept = 1 - float(apply([pack], ours).dropped.mean())
-    kept_held_out = 1 - float(apply([pack], held_out).dropped.mean()) if len(held_out) else None
+def _fit(code: str, texts: pa.LargeStringArray, like: Pack, bounds: Sequence[Bound], english: dict[str, np.ndarray] | None, settings: FitSettings) -> LanguageFit:
+    reference = _Reference(code, texts, like, bounds, english, settings)
+    every = np.ones(len(texts), bool)
+    found, stops, pack = reference.fit(every)
     labels, scores = identify(texts, LanguageSettings())
     scores = scores[pc.fill_null(pc.equal(labels, code), False).to_numpy(zero_copy_only=False)]
     score = round(language_score_threshold(scores), 3) if len(scores) else None
-    return LanguageFit(code, found, stops, score, len(ours), kept, len(held_out), kept_held_out, pack)
+    return LanguageFit(code, found, stops, score, len(texts), reference.kept(pack, every), settings.folds, cross_validated(reference), pack)
 
 
-def _of_bound(bound: Any, columns: dict[str, np.ndarray], english: dict[str, np.ndarray] | None, settings: FitSettings) -> Fitted:
+def cross_validated(reference: _Reference) -> float | None:
+    """The share of the texts that is kept by packs fitted without them, a fold at a time. Equal texts are in one fold."""
+    folds = reference.settings.folds
+    number = id_hashes(reference.texts, FOLD_SALT) % np.uint64(max(folds, 1))
+    kept = 0.0
+    for fold in range(folds):
+        inside = number == fold
+        if inside.any() and not inside.all():
+            kept += int(inside.sum()) * reference.kept(reference.fit(~inside)[2], inside)
+    return kept / len(number) if folds else None
+
+
+@dataclass
+class _Reference:
+    """The texts of a language, measured once, and how packs are fitted to some of them."""
+
+    code: str
+    texts: pa.LargeStringArray
+    like: Pack
+    bounds: Sequence[Bound]
+    english: dict[str, np.ndarray] | None
+    settings: FitSettings
+
+    @cached_property
+    def columns(self) -> dict[str, np.ndarray]:
+        return measure(self.texts, list(dict.fromkeys(b.signal for b in self.bounds if b.signal in SIGNALS)), self.like.words)
+
+    @cached_property
+    def gone(self) -> np.ndarray:
+        """Which texts (bool) rules drop that are not fitted."""
+        fitted_rules = {bound.rule for bound in self._bounds(True)}
+        others = dataclasses.replace(self.like, languages=(), rules=tuple(rule for rule in self.like.rules if rule.id not in fitted_rules))
+        return apply([others], self.texts).dropped if others.rules else np.zeros(len(self.texts), bool)
+
+    def fit(self, some: np.ndarray) -> tuple[list[Fitted], list[str], Pack]:
+        """Bounds, stop words and the pack for the texts chosen by `some` (bool)."""
+        ours = self.texts.filter(pa.array(some))
+        stops = stop_words(ours) if STOP in self.like.lists else []
+        lists = {STOP: WordList(tuple(stops), "any", self.code in UNDIVIDED)} if stops else {}
+        pack = dataclasses.replace(self.like, languages=(), lists=self.like.lists | lists)
+        bounds = self._bounds(bool(lists))
+        columns = {name: values[some] for name, values in self.columns.items()}
+        for call in {bound.signal for bound in bounds if bound.signal not in SIGNALS}:
+            kind, name = parse_call(call) or ("", "")
+            columns[call] = list_signal(kind, ours, pack.lists[name], pack.words)
+        found = relaxed([_of_bound(bound, columns, self.english, self.settings) for bound in bounds], columns, self.gone[some], self.settings.keep)
+        return found, stops, adapted(pack, found)
+
+    def kept(self, pack: Pack, some: np.ndarray) -> float:
+        """The share of the texts chosen by `some` that `pack` keeps."""
+        return 1 - float(apply([pack], self.texts.filter(pa.array(some))).dropped.mean())
+
+    def _bounds(self, with_lists: bool) -> list[Bound]:
+        """The bounds, and those of the word lists of the pack that is adapted."""
+        of_lists = (bound for bound in bounds_of(self.like) if with_lists and parse_call(bound.signal) and bound not in self.bounds)
+        return [*self.bounds, *of_lists]
+
+
+def _of_bound(bound: Bound, columns: dict[str, np.ndarray], english: dict[str, np.ndarray] | None, settings: FitSettings) -> Fitted:
     """A list signal (stop words) keeps its threshold, unless the reference itself falls below: it is counted in words of the
     language already."""
     values = columns[bound.signal]
@@ -193,11 +239,11 @@ def stop_words(texts: pa.Array | pa.ChunkedArray) -> list[str]:
 
 def pack_text(fit: LanguageFit, name: str, settings: FitSettings, sources: Sequence[dict[str, Any]], note: str = "") -> str:
     """The YAML of a language's pack."""
-    held_out = "no text was held out" if fit.held_out_kept is None else f"{fit.held_out_kept:.1%} of {fit.held_out:,} held out"
+    checked = "" if fit.held_out_kept is None else f" Packs fitted to the other folds keep {fit.held_out_kept:.1%} (cross-validation, {fit.folds} folds)."
     score = "" if fit.min_language_score is None else f" Language identification should give a score from {fit.min_language_score:g} (lid.176, median - standard deviation)."
     head = [
         f"# Written by gristmill fit-thresholds: method {settings.method}{_detail(settings)}, then moved outwards to keep {settings.keep:.0%} together.",
-        f"# It keeps {fit.kept:.1%} of the {fit.documents:,} reference texts that it was fitted on, and {held_out}.",
+        f"# It keeps {fit.kept:.1%} of the {fit.documents:,} reference texts that it was fitted on.{checked}",
         "# Made of:", *(f"#   {source['name']} sha256 {source['sha256']}" for source in sources), *(f"# {line}" for line in note.splitlines()),
         f"pack: {name}",
         f"about: The rules of {settings.like} with thresholds and stop words fitted to reference texts in this language.{score}",

@@ -23,7 +23,7 @@ FIRST_MULTIPLIER = np.uint64(0xFF51AFD7ED558CCD)
 SECOND_MULTIPLIER = np.uint64(0xC4CEB9FE1A85EC53)
 SHIFT = np.uint64(33)
 
-HELD_OUT_SALT, SAMPLE_SALT, MIXTURE_SALT = 0, 1, 2  # so that one choice says nothing about the other
+HELD_OUT_SALT, SAMPLE_SALT, MIXTURE_SALT, FOLD_SALT = 0, 1, 2, 3  # so that one choice says nothing about the other
 SAMPLE_CHARACTERS = 1 << 16  # no document may rule the sample
 
 

@@ -8,9 +8,10 @@ from the signal's values x in that language's reference texts, some methods also
     mean-std      mean(x) + z std(x), with z = (t - mean(e)) / std(e); without English texts z is a number that you choose
     median-ratio  t median(x) / median(e)
 
-Wild results are clamped, and said. Rules that each drop little drop much together, so thresholds are then moved outwards,
-all by the same share of what they drop, until the wanted share of the reference is kept. The numbers are checked on
-reference texts that were not fitted on.
+Wild results are clamped, and said. Of few texts the tails say little: a threshold may become stricter than the English one
+only as far as there are texts to show for it. Rules that each drop little drop much together, so thresholds are then moved outwards,
+all by the same share of what they drop, until the wanted share of the reference is kept. How much of the language a pack
+keeps is told by texts that it was not fitted on (fitted_packs.py).
 """
 
 from __future__ import annotations
@@ -28,7 +29,9 @@ from rules.thresholds import meets
 
 Method = Literal["tail", "quantile", "mean-std", "median-ratio"]
 MOST = {"fraction": 0.95, "ratio": 1.0, "characters": 60.0}  # of a threshold that something exceeds, by unit
-STRICTER = 2.0  # how much stricter than the English threshold one may become, as a factor
+STRICTER = 2.0  # how much stricter than the English threshold one may become, as a factor, when there are many texts
+MANY = 1000  # texts with which it may become stricter by the square root of that factor
+CONFIDENCE = 1.645  # standard errors
 DECIMALS = 3
 STEPS = 30  # of the search for how far thresholds are moved
 
@@ -89,7 +92,7 @@ def fitted(bound: Bound, values: np.ndarray, english: np.ndarray | None, method:
         return Fitted(bound, None, 0.0, "no text has this signal")
     english = english[~np.isnan(english)] if english is not None else None
     raw, note = _raw(bound, values, english, method, tail, deviations)
-    threshold, clamped = _clamped(bound, raw)
+    threshold, clamped = _clamped(bound, raw, len(values))
     return _settled(bound, values, threshold, "; ".join(filter(None, (note, clamped))))
 
 
@@ -114,14 +117,16 @@ def _raw(bound: Bound, values: np.ndarray, english: np.ndarray | None, method: M
     return float(here * np.median(values) / np.median(english)), ""
 
 
-def _clamped(bound: Bound, raw: float) -> tuple[float, str]:
-    """`raw` within what makes sense for the signal, and what was done."""
+def _clamped(bound: Bound, raw: float, texts: int) -> tuple[float, str]:
+    """`raw` within what makes sense for the signal, and what was done. Of fractions and lengths a least value may be somewhat
+    greater than in English, with many texts; a count may not."""
     here, signal = bound.comparison.threshold, SIGNALS.get(bound.signal)
+    known = texts / (texts + MANY)
     if bound.above:
-        least, most = here / STRICTER, MOST.get(signal.unit if signal else "", math.inf)
+        least, most = here / STRICTER**known, MOST.get(signal.unit if signal else "", math.inf)
         most = max(most, here)
     else:
-        least, most = 0.0, here * (1.0 if signal is None or signal.unit not in MOST else 1.2)
+        least, most = 0.0, here * (1.0 if signal is None or signal.unit not in MOST else 1.2**known)
     inside = min(max(raw, least), most)
     return inside, "" if inside == raw else f"clamped from {raw:.4g}"
 
@@ -146,11 +151,14 @@ def drops(found: Sequence[Fitted], columns: Mapping[str, np.ndarray], count: int
 
 def relaxed(found: Sequence[Fitted], columns: Mapping[str, np.ndarray], others: np.ndarray, keep: float) -> list[Fitted]:
     """The bounds moved outwards, all by the same share of what they drop, until they and `others` (bool [documents], dropped
-    by other rules) keep the share `keep` of the documents, or drop nothing any more."""
+    by other rules) keep the share `keep` of the documents, or drop nothing any more.
+
+    Texts that are fitted on flatter: of few, `aim` takes more."""
 
     def kept(some: Sequence[Fitted]) -> float:
         return 1 - float((drops(some, columns, len(others)) | others).mean()) if len(others) else 1.0
 
+    keep = aim(keep, len(others))
     if kept(found) >= keep:
         return list(found)
     low, high = 0.0, 1.0
@@ -161,6 +169,11 @@ def relaxed(found: Sequence[Fitted], columns: Mapping[str, np.ndarray], others: 
         else:
             high = middle
     return _moved(found, columns, low)
+
+
+def aim(keep: float, texts: int) -> float:
+    """The share to keep of so many texts for `keep` of others like them: the end of the one-sided interval of 95 %."""
+    return min(1.0, keep + CONFIDENCE * math.sqrt(keep * (1 - keep) / max(texts, 1)))
 
 
 def _moved(found: Sequence[Fitted], columns: Mapping[str, np.ndarray], share: float) -> list[Fitted]:

@@ -21,6 +21,7 @@ from rules.languages import normalise  # noqa: E402
 
 LANGUAGES = 80
 UNDIVIDED = {"zh", "ja", "th", "lo", "km", "my", "bo", "dz", "yue", "wuu", "shn"}
+MORPHEMES = {"ko"}  # its words are morphemes there: particles and endings, which here are parts of words
 OFF = "    action: off\n"
 
 
@@ -52,6 +53,7 @@ def chosen(source: Path) -> dict[str, str]:
 
 def pack(code: str, config: str, settings: dict) -> str:
     """One pack file."""
+    anywhere = ", anywhere: true" if code in MORPHEMES else ""
     words = ", ".join(f'"{word}"' for word in settings["stopwords"])
     rules = [
         numbers("dup-lines", "dup_line_frac", ">", settings["dup_line_frac"]),
@@ -65,7 +67,7 @@ def pack(code: str, config: str, settings: dict) -> str:
     return (
         f"pack: fineweb2/{code}\nabout: FineWeb-2's filters for {config}; language identification kept a score from {settings['language_score']:g}.\n"
         f"source: https://github.com/huggingface/fineweb-2/blob/main/configs/{config}.yml\nextends: [base.yaml]\nlanguages: [{quoted(code)}]\n"
-        f"lists:\n  stop: {{case: exact, words: [{words}]}}\n\nrules:\n" + "\n".join(rules)
+        f"lists:\n  stop: {{case: exact{anywhere}, words: [{words}]}}\n\nrules:\n" + "\n".join(rules)
     )
 
 

@@ -41,7 +41,7 @@ def main(folder: Path) -> None:
         fits, few = fit_packs([work], SETTINGS)
     out = ROOT / "rules/packs/reference"
     for path, fit in zip(write_packs(fits, SETTINGS, source_hashes([str(folder)]), out, NOTE), fits):
-        print(f"{path.name}: kept {fit.kept:.3f} of {fit.documents}, held out {fit.held_out_kept:.3f} of {fit.held_out}{' FLAGGED' if fit.flagged else ''}")
+        print(f"{path.name}: kept {fit.kept:.3f} of {fit.documents}, not fitted on {fit.held_out_kept:.3f}{' FLAGGED' if fit.flagged else ''}")
     print("too few:", few)
 
 

@@ -33,6 +33,10 @@ def user_errors(command: Callable[..., None]) -> Callable[..., None]:
             sys.exit(CANNOT_RUN)
         except BrokenPipeError:
             raise  # the reader of our output has seen enough (`| head`): click ends quietly
+        except MemoryError as error:  # no record's fault, or it would be in quarantine
+            click.echo(visible(f"error: memory ran out ({error or 'no more was given'}); what is finished is saved"), err=True)
+            click.echo("free memory, or use fewer workers or a lower `memory`, then give the same command again", err=True)
+            sys.exit(CANNOT_RUN)
         except (ValueError, OSError) as error:
             if not _is_user_error(error):
                 raise
@@ -230,9 +234,10 @@ def _print_compared(first: Path, second: Path, as_json: bool, out: Path | None) 
 
 @click.command()
 @click.argument("output", metavar="OUT")
+@click.option("--inputs", is_flag=True, help="Also read the input files again, and tell which hold something else than what was read.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @user_errors
-def verify(output: str, as_json: bool) -> None:
+def verify(output: str, inputs: bool, as_json: bool) -> None:
     """Check the finished run in OUT (a folder, or a URL in object storage) from its files alone.
 
     Every file against its checksum and rows in the manifest, every file on disk against the list, documents against the
@@ -240,7 +245,7 @@ def verify(output: str, as_json: bool) -> None:
     from curation.verify import verify as verified
     from rules.visible import visible
 
-    found = verified(output if "://" in output else Path(output))
+    found = verified(output if "://" in output else Path(output), inputs)
     if as_json:
         _print_json(found.as_dict())
     else:

@@ -61,7 +61,7 @@ def _check_settings(folder: str, stage: str, theirs: dict[str, Any] | None, ours
 
 def _in_order(entries: list[Entry]) -> list[Entry]:
     """The entries of all passes, each pass in the order of the run's input, which is not that of the shards' numbers."""
-    places = {e.unit.split("/")[1]: (e.input["file"], tuple(e.input["row_groups"] or ())) for e in entries if e.input}
+    places = {e.unit.split("/")[1]: (e.input["file"], tuple(e.input["row_groups"] or ())) for e in entries if "file" in e.input}
     return sorted(entries, key=lambda entry: places.get(entry.unit.split("/")[1], ("", ())))
 
 

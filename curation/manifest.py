@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from curation.object_store import fetch_missing, publish
 from curation.shards import whole_file
 
 # Raised when the meaning of stored outputs changes, so that an old run directory is not half reused.
-OUTPUT_VERSION = 4
+OUTPUT_VERSION = 5
 
 
 def key_of(*parts: Any) -> str:
@@ -90,6 +90,12 @@ class Manifest:
         with whole_file(self.path(entry.unit)) as temporary:
             temporary.write_bytes(written)
         return entry
+
+    def restamped(self, entry: Entry, content: dict[str, Any] | None) -> Entry:
+        """`entry`, which says from now on that its input has the stamp, and lies where, `content` says: it need not be read again."""
+        if content is None or entry.input | content == entry.input:
+            return entry
+        return self.record(replace(entry, input=entry.input | content))
 
     def units(self) -> list[str]:
         """Every recorded unit, in order of name."""

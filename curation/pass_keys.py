@@ -28,8 +28,9 @@ def basis(job: LoadedJob, step: Pass, source: tuple) -> dict[str, Any]:
 
 
 def input_identity(shard: Shard) -> list[Any]:
+    """Which part of which file; what it holds is told by curation/input_content.py."""
     file: InputFile = shard.file
-    return [file.name, file.size_bytes, str(file.modified), file.format, shard.row_groups, shard.first_record]
+    return [file.name, file.size_bytes, file.format, shard.row_groups, shard.first_record]
 
 
 def pass_settings(job: LoadedJob, step: Pass) -> dict[str, Any]:

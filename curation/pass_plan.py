@@ -78,6 +78,8 @@ class ShardTask:
     previous: Entry | None = None  # an earlier run of this unit that only needs to be decided again
     measured: Entry | None = None  # an earlier run of this unit over the same documents, of which others were duplicates
     run_id: str = ""  # of the run that asks
+    content: dict[str, Any] | None = None  # pass 0: what the input is known to be (curation/input_content.py)
+    unread: tuple[str, dict[str, Any]] | None = None  # pass 0: key and basis before the content of the input is known
 
     @property
     def unit(self) -> str:

@@ -24,6 +24,7 @@ from curation.attempts import attempted
 from curation.document import QUARANTINE, RAW_LIMIT_BYTES
 from curation.duplicates import drop_duplicates, read_drops, with_cluster_size, write_keys
 from curation.guard import Broken, CarefulGuard, Guard
+from curation.input_content import first_stamp, read_content, with_content
 from curation.known_signals import KnownSignals
 from curation.limits import BATCH_MEMORY_MB, Watchdog, limited_memory
 from curation.manifest import Entry, Manifest
@@ -80,6 +81,7 @@ def _run_shard(task: ShardTask, guard: Guard) -> Entry:
         raise
     finally:
         guard.close()
+    task = with_content(task, output.content)
     return Manifest(task.job.output).record(Entry(task.unit, task.key, outputs, output.counts, _input(task, guard), task.basis, output.seconds))
 
 
@@ -89,7 +91,7 @@ def _input(task: ShardTask, guard: Guard) -> dict[str, Any]:
     if task.step.number > 0:
         return limits
     file = task.shard.file
-    return {"file": file.name, "path": file.path, "row_groups": task.shard.row_groups} | limits
+    return {"file": file.name, "path": file.path, "row_groups": task.shard.row_groups} | (task.content or {}) | limits
 
 
 def _source(task: ShardTask, output: ShardOutput) -> Iterator[pa.Table]:
@@ -101,7 +103,9 @@ def _source(task: ShardTask, output: ShardOutput) -> Iterator[pa.Table]:
 
 def _read(task: ShardTask, output: ShardOutput) -> Iterator[pa.Table]:
     with unchanged(task.shard.file):
+        stamp = first_stamp(task.shard)
         yield from _batches(task, output)
+        output.content = read_content(task.shard, stamp)
 
 
 def _batches(task: ShardTask, output: ShardOutput) -> Iterator[pa.Table]:

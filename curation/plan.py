@@ -28,7 +28,7 @@ from curation.pass_plan import plan_passes
 from curation.progress import Progress, StageBar, Work
 from curation.rehydration_unit import UNIT as REHYDRATION
 from curation.run import curate, decidable, pack, shard_task
-from curation.run_directory import check_place
+from curation.run_directory import changes_since, check_place, describe
 from curation.run_state import RunState
 from curation.shard_numbers import read_numbers, with_numbers
 
@@ -129,6 +129,9 @@ class _ReadOnlyManifest(Manifest):
     def record(self, entry: Entry) -> Entry:
         raise AssertionError(f"a dry run wrote {entry.unit}")
 
+    def restamped(self, entry: Entry, content: dict[str, Any] | None) -> Entry:
+        return entry
+
 
 @dataclass
 class _DryRun(RunState):
@@ -152,6 +155,8 @@ def plan_run(job: LoadedJob, workers: Workers | None = None) -> RunPlan:
     walk = _Walk()
     if job.store is not None:
         walk.note(f"output: {job.store}; what is done is told from its workspace, {job.output}: a run asks the store itself")
+    changes = changes_since(job.output, describe(job, files))
+    walk.notes += [changes] if changes is not None else []
     run = _DryRun(job, "inline", walk, _ReadOnlyManifest(job.output), lambda: False)
     try:
         clean = curate(run, shards)

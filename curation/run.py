@@ -19,6 +19,7 @@ from curation.barrier import decide, foretell
 from curation.books import check_books, summed
 from curation.executor import Workers, stop_workers
 from curation.id_hashes import count_ids
+from curation.input_content import known_content, with_content
 from curation.inputs import Shard, list_inputs, plan_shards
 from curation.job import LoadedJob
 from curation.known_signals import remembered
@@ -66,9 +67,11 @@ def run_job(
     files = list_inputs(job.inputs, job.folder)
     check_place(job.output)
     with locked(job.output) as left, stored(job.output, job.store), LoggedProgress(progress or Progress(), RunLog(job.output)) as shown:
-        open_run_directory(job, files)
+        changes = open_run_directory(job, files)
         if left is not None:
             shown.note(f"the last run here ({left}) ended without giving its lock back; going on after what it finished")
+        if changes is not None:
+            shown.note(changes)
         shown.started(job.sha256, workers=str(workers), files=len(files))
         run = RunState(job, workers, shown, Manifest(job.output), should_stop)
         try:
@@ -125,7 +128,8 @@ def shard_task(run: RunState, step: Pass, shard: Shard, before: Entry | None, dr
     """The task of one shard, or None when the pass before handed nothing on."""
     if step.number == 0:
         source: tuple = (input_identity(shard),)
-        return ShardTask(run.job, step, shard, pass_key(run.job, step, source), basis=basis(run.job, step, source))
+        task = ShardTask(run.job, step, shard, pass_key(run.job, step, source), basis=basis(run.job, step, source))
+        return with_content(task, known_content(run.manifest.read(task.unit), shard))
     kept = _kept_path(before, step.number - 1)
     if before is None or kept is None:
         return None
@@ -150,7 +154,7 @@ def _run_pass(run: RunState, step: Pass, tasks: list[ShardTask]) -> dict[int, En
         if entry is None:
             waiting.append(replace(task, previous=decidable(run, task), measured=remembered(run, task), run_id=run_id()))
         else:
-            entries[task.shard.number] = entry
+            entries[task.shard.number] = run.manifest.restamped(entry, task.content)
     waiting.sort(key=lambda task: (-task.shard.size_bytes, task.shard.number))
     numbers = {task.unit: task.shard.number for task in waiting}
     work = [Work(task.unit, task.shard.label, task.shard.size_bytes) for task in waiting]

@@ -11,8 +11,9 @@ from typing import Any
 
 from curation.inputs import InputFile
 from curation.job import LoadedJob
-from curation.manifest import Entry
+from curation.manifest import OUTPUT_VERSION, Entry
 from curation.reports.rules_told import told_rules
+from curation.run_changes import told_changes
 from curation.run_log import LOG_FILE
 from curation.shard_numbers import NUMBERS_FILE
 from curation.shards import TEMPORARY, write_json
@@ -37,13 +38,27 @@ def check_place(output: Path) -> None:
         raise RunDirectoryError(message)
 
 
-def open_run_directory(job: LoadedJob, files: Sequence[InputFile]) -> None:
-    """Write run.json before the first shard; refuse a folder that holds something else."""
+def open_run_directory(job: LoadedJob, files: Sequence[InputFile]) -> str | None:
+    """Write run.json before the first shard; refuse a folder that holds something else. Returns why earlier results here are
+    done again, if they are."""
     output = job.output
     check_place(output)
     for stale in output.rglob(f".*{TEMPORARY}*"):
         stale.unlink(missing_ok=True)
-    write_json(output / RUN_FILE, describe(job, files))
+    now = describe(job, files)
+    told = changes_since(output, now)
+    write_json(output / RUN_FILE, now)
+    return told
+
+
+def changes_since(output: Path, now: dict[str, Any]) -> str | None:
+    """Why earlier results in `output` are done again where `now` is its run.json; None where they are not, or there are none."""
+    if not (output / RUN_FILE).exists() or next((output / "manifest").rglob("*.json"), None) is None:
+        return None
+    try:
+        return told_changes(read_run(output), now)
+    except RunDirectoryError:
+        return None  # a damaged run.json is written again
 
 
 def describe(job: LoadedJob, files: Sequence[InputFile]) -> dict[str, Any]:
@@ -56,7 +71,7 @@ def describe(job: LoadedJob, files: Sequence[InputFile]) -> dict[str, Any]:
         except importlib.metadata.PackageNotFoundError:
             versions[name] = "not installed"
     return {
-        "schema_version": 1, "job_file": str(job.path), "job_sha256": job.sha256, "inputs": list(job.inputs), "folder": str(job.folder),
+        "schema_version": 1, "output_version": OUTPUT_VERSION, "job_file": str(job.path), "job_sha256": job.sha256, "inputs": list(job.inputs), "folder": str(job.folder),
         "input": {"files": len(files), "bytes": sum(f.size_bytes for f in files)},
         "job": json.loads(json.dumps(job.effective(), default=str)), "packs": packs, "rules": told_rules(job.packs), "versions": versions,
         "evidence": {f"{pack.name}/{rule.id}": [told(record, pack.rule_sha256(rule)) for record in rule.evidence] for pack in job.packs for rule in pack.rules if rule.evidence},

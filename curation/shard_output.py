@@ -29,6 +29,7 @@ class ShardOutput:
     writers: dict[str, Any] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
     guard: Guard = field(default_factory=Guard)  # how records are worked on
+    content: dict[str, Any] | None = None  # of the input, where it was read to its end (curation/input_content.py)
 
     def path(self, kind: str) -> str:
         step, number = self.task.step, self.task.shard.number

@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from curation.books import BooksError, check_books, summed
+from curation.input_content import content_sha256
 from curation.manifest import Entry, Manifest
 from curation.pass_plan import WORK
 from curation.report import REPORT_JSON, plain_funnel
@@ -48,12 +49,17 @@ class Verified:
         return f"{checked}: as the manifest says; {total_line(self.report)}"
 
 
-def verify(output: Path | str) -> Verified:
-    """Check the run directory `output`; a URL is one in object storage. Raises RunDirectoryError where it is none."""
+def verify(output: Path | str, inputs: bool = False) -> Verified:
+    """Check the run directory `output`; a URL is one in object storage. `inputs`: the files that it read, too, which are read
+    again. Raises RunDirectoryError where `output` is no run directory."""
     if isinstance(output, Path):
-        return _verified(output, LocalFiles(output))
+        found = _verified(output, LocalFiles(output))
+        found.problems += _input_problems(Manifest(output)) if inputs else ()
+        return found
     with StoredFiles(output) as files:
-        return _verified(files.folder, files)
+        found = _verified(files.folder, files)
+        found.problems += _input_problems(Manifest(files.folder)) if inputs else ()
+        return found
 
 
 def _verified(output: Path, files: LocalFiles | StoredFiles) -> Verified:
@@ -124,11 +130,26 @@ def _number_problems(output: Path, entries: Sequence[Entry]) -> list[str]:
     """Every shard that was read must have its number, or the next run reads it again under another one."""
     numbers = read_numbers(output)
     names = {f"pass0/{number:05d}": name for name, number in numbers.items()}
-    for entry in (entry for entry in entries if entry.input):
+    for entry in (entry for entry in entries if "file" in entry.input):
         groups = entry.input["row_groups"]
         if names.get(entry.unit) != (entry.input["file"], None if groups is None else tuple(groups)):
             return [f"{NUMBERS_FILE}: damaged, or missing: it does not say that {entry.input['file']} is {entry.unit}; `gristmill run` writes it again"]
     return []
+
+
+def _input_problems(manifest: Manifest) -> Iterator[str]:
+    """Local inputs that do not hold what was read, whatever their size and time say."""
+    for entry in filter(None, map(manifest.read, manifest.units())):
+        path = entry.input.get("path", "")
+        if "stamp" not in entry.input:
+            continue  # a later pass, or an object: the store tells its versions
+        try:
+            content = content_sha256(path, entry.input["row_groups"])
+        except (OSError, pa.ArrowException) as error:
+            yield f"{path}: cannot be read again: {error}"
+            continue
+        if content != entry.input["content"]:
+            yield f"{path}: holds something else than what was read; where size and time did not change, `touch` it, then `gristmill run` reads it again"
 
 
 def _book_problems(run: dict[str, Any], entries: Sequence[Entry]) -> Iterator[str]:
@@ -136,7 +157,7 @@ def _book_problems(run: dict[str, Any], entries: Sequence[Entry]) -> Iterator[st
         check_books(summed(entries), run["job"]["stages"], entries)
     except BooksError as error:
         yield f"books: {error}"
-    read = {entry.input["path"] for entry in entries if entry.input}
+    read = {entry.input["path"] for entry in entries if "path" in entry.input}
     if len(read) != run["input"]["files"]:
         yield f"manifest: {len(read):,} input files were read, run.json names {run['input']['files']:,}; `gristmill run` reads the rest"
 

@@ -14,8 +14,11 @@ import json
 import os
 import random
 import resource
+import runpy
+import shutil
 import signal
 import sys
+import tempfile
 import time
 from collections import Counter
 from pathlib import Path
@@ -26,12 +29,14 @@ sys.path[:0] = [str(Path(__file__).parents[2]), str(Path(__file__).parents[1])]
 from corpus import write_corpus, write_job  # noqa: E402
 
 import gristmill  # noqa: E402
-from faults.runs import Run, data_files  # noqa: E402
+from faults.runs import HOOK, Run, data_files  # noqa: E402
 
+SIGNALS = {signal.SIGINT, signal.SIGTERM}
 KINDS = {  # kind: how often, of all
     "kill driver": 4, "kill process that works": 4, "interrupt once": 3, "interrupt twice": 2, "terminate": 2, "no room to write": 4,
     "delete a file of the run": 3, "truncate a file of the run": 3, "clock backwards, kill driver": 2, "take an input away": 2,
-    "Ray: kill worker": 2, "Ray: kill raylet": 1, "Ray: kill driver": 1,
+    "out of memory, refused": 3, "out of memory, killed": 3, "reads fail twice, then work": 3,
+    "Ray: kill worker": 2, "Ray: kill raylet": 1, "Ray: kill driver": 1, "Ray: worker out of memory, killed": 2,
 }  # fmt: skip
 
 
@@ -40,9 +45,11 @@ class Forked:
 
     def __init__(self, run: Run, command: list[str]):
         sys.stdout.flush()
+        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # a run that is hit before it is a run tells nothing about runs
         self.pid, self.code = os.fork(), None
         if not self.pid:
             self._become(run, command)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
 
     def _become(self, run: Run, command: list[str]) -> None:
         code = 1
@@ -52,9 +59,9 @@ class Forked:
             os.environ.update(run.environment())
             run.prepare()
             signal.signal(signal.SIGINT, signal.default_int_handler)  # as in a process that Python has just started
-            if run.faults.get("clock"):
-                start, looks = time.time(), iter(range(10**9))
-                time.time = lambda: start - 3600 * next(looks)
+            gristmill._interrupts(gristmill._nothing_begun)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+            runpy.run_path(str(HOOK / "sitecustomize.py"))
             sys.argv = command
             gristmill.main()
             code = 0
@@ -119,8 +126,6 @@ class Soak:
         return data_files(job.parent / "out"), time.monotonic() - began
 
     def _fresh(self, output: Path) -> None:
-        import shutil
-
         shutil.rmtree(output, ignore_errors=True)
 
     def run(self, faults: int) -> None:
@@ -141,7 +146,7 @@ class Soak:
         self.done.append(note)
         with open(self.notes, "a") as file:
             file.write(json.dumps(note) + "\n")
-        print(f"{number:4} {kind:30} {'hit' if injected else 'missed':6} exit {code} {note['seconds']:6.1f} s {'; '.join(note['problems'])}", flush=True)
+        print(f"{number:4} {kind:33} {'hit' if injected else 'missed':6} exit {code} {note['seconds']:6.1f} s {'; '.join(note['problems'])}", flush=True)
 
     def _break(self, kind: str, draw: random.Random) -> tuple[bool, int, str]:
         """Start, or go on with, the run, and break it: was it hit, how did it end, and what did it say?"""
@@ -152,6 +157,8 @@ class Soak:
             return code == 2, code, run.said
         if kind.startswith(("delete", "truncate")):
             return self._damage(kind, draw)
+        if "memory" in kind or "reads" in kind:
+            return self._starve(kind, draw)
         on_ray = kind.startswith("Ray: ")
         run = SoakRun(self.job, "2" if on_ray else "inline", {"clock": True} if "clock" in kind else {})
         if on_ray:
@@ -163,6 +170,19 @@ class Soak:
         self._put_inputs_back()
         ended_well = code in (0, 3)  # after a signal, that means it came when all was done
         return injected and not (ended_well and kind in ("interrupt once", "interrupt twice", "terminate")), code, run.said
+
+    def _starve(self, kind: str, draw: random.Random) -> tuple[bool, int, str]:
+        """Memory runs out, once, in the middle of some shard; or two reads in a row fail."""
+        name = "memory" if "memory" in kind else "reads"
+        marks = Path(tempfile.mkdtemp(prefix="m", dir="/tmp"))
+        fault = {"after": draw.randrange(4 if name == "memory" else 24), "marks": str(marks)}
+        if name == "memory":
+            fault |= {"place": draw.choice(("rules", "hand on", "tokens")), "end": kind.rpartition(" ")[2]}
+        run = SoakRun(self.job, "2" if kind.startswith("Ray: ") else "inline", {name: fault})
+        code = run.finish()
+        injected = (marks / ("memory" if name == "memory" else "reads-2")).exists()
+        shutil.rmtree(marks)
+        return injected, code, run.said
 
     def _strike(self, kind: str, run: SoakRun) -> bool:
         if run.process.poll() is not None:
@@ -201,10 +221,12 @@ class Soak:
         return bool(files), code, again.said
 
     def _problems(self, kind: str, code: int, said: str) -> list[str]:
-        """An end that is neither good nor a clear error."""
+        """An end that is neither good nor a clear error. Reads that work at the third try must not be noticed at all."""
         problems = ["a traceback was shown"] if "Traceback" in said and "last words" not in said else []
         if code not in (0, 3) and kind.partition(": ")[2] != "kill driver" and "kill driver" not in kind and not ("saved" in said or "goes on" in said or "error: " in said or "interrupted" in said):
             problems.append(f"exit {code} without a word on how to go on")
+        if "reads" in kind and code not in (0, 3):
+            problems.append(f"exit {code}, though the reads work when tried again")
         if problems:
             (self.folder / f"said-{len(self.done)}.txt").write_text(said)
         return problems
@@ -231,9 +253,9 @@ class Soak:
         for note in self.done:
             (hits if note["injected"] else misses)[note["kind"]] += 1
             wrong[note["kind"]] += bool(note["problems"])
-        lines = [f"{'fault':32}{'injected':>9}{'came late':>11}{'wrong':>7}"]
-        lines += [f"{kind:32}{hits[kind]:9}{misses[kind]:11}{wrong[kind]:7}" for kind in KINDS]
-        return [*lines, f"{'all':32}{hits.total():9}{misses.total():11}{wrong.total():7}"]
+        lines = [f"{'fault':34}{'injected':>9}{'came late':>11}{'wrong':>7}"]
+        lines += [f"{kind:34}{hits[kind]:9}{misses[kind]:11}{wrong[kind]:7}" for kind in KINDS]
+        return [*lines, f"{'all':34}{hits.total():9}{misses.total():11}{wrong.total():7}"]
 
 
 def main() -> None:

@@ -3,10 +3,14 @@
     poison    {word: crash | hang | memory | raise}   what the rules stage does to a batch with that word in a text
     page      {word: crash | hang | memory}           what the extraction of a page with that word does
     unit      crash                                   what a shard's work does, whatever its records
+    memory    {place, after, end, marks}              once, in the call number `after` of a place of MEMORY_PLACES, all memory is taken:
+                                                      `end` refused is a MemoryError, killed is what the system does then
+    reads     {after, marks}                          read number `after` of an input fails, and so does the next
     loading   module                                  the import of the module says so and takes an hour
     clock     true                                    every look at the time of day shows an earlier time than the last
 """
 
+import builtins
 import importlib.abc
 import importlib.machinery
 import json
@@ -57,13 +61,71 @@ def deadly_hand_on(hand_on):
     return lambda *arguments: suffer(FAULTS["unit"])
 
 
+def first_time(name):
+    """Is this the first time in this run, in whatever process?"""
+    try:
+        os.close(os.open(os.path.join(FAULTS[name.partition("-")[0]]["marks"], name), os.O_CREAT | os.O_EXCL))
+    except OSError:  # it happened, or the run is over
+        return False
+    return True
+
+
+def hungry(function):
+    calls = iter(range(10**9))
+
+    def wrapped(*arguments, **options):
+        if next(calls) >= FAULTS["memory"]["after"] and first_time("memory"):
+            take_memory()
+        return function(*arguments, **options)
+
+    return wrapped
+
+
+def take_memory():
+    hoard = []
+    while len(hoard) < 300:  # of 32 MB each that nobody touches: what a process may have, not what the machine has
+        hoard.append(bytearray(32 << 20))
+        if FAULTS["memory"]["end"] == "killed" and len(hoard) > 30:
+            os.kill(os.getpid(), signal.SIGKILL)
+    raise MemoryError
+
+
+def failing_open(real):
+    reads = iter(range(10**9))
+
+    class Failing:
+        def __init__(self, file):
+            self.file = file
+
+        def __getattr__(self, name):
+            return getattr(self.file, name)
+
+        def read(self, *size):
+            if next(reads) >= FAULTS["reads"]["after"] and (first_time("reads-1") or first_time("reads-2")):
+                raise OSError(5, "Input/output error")
+            return self.file.read(*size)
+
+    return lambda path, mode: Failing(real(path, mode))
+
+
+MEMORY_PLACES = {"rules": ("curation.stages.clean", "apply"), "hand on": ("curation.passes", "hand_on"), "tokens": ("curation.run", "tokenise_shard")}
 PATCHES = {}
+if "memory" in FAULTS:
+    module, function = MEMORY_PLACES[FAULTS["memory"]["place"]]
+    PATCHES[module] = (function, hungry)
+if "reads" in FAULTS:
+    PATCHES["curation.streams"] = ("open", failing_open)
 if "unit" in FAULTS:
     PATCHES["curation.passes"] = ("hand_on", deadly_hand_on)
 if "poison" in FAULTS:
     PATCHES["curation.stages.clean"] = ("apply", poisoned_apply)
 if "page" in FAULTS:
     PATCHES["curation.archives"] = ("html_text", poisoned_html)
+
+
+def patch(module):
+    attribute, wrap = PATCHES[module.__name__]
+    setattr(module, attribute, wrap(getattr(module, attribute, None) or getattr(builtins, attribute)))
 
 
 class Patching(importlib.abc.MetaPathFinder):
@@ -77,8 +139,7 @@ class Patching(importlib.abc.MetaPathFinder):
 
         def exec_module(module):
             load(module)
-            attribute, wrap = PATCHES[name]
-            setattr(module, attribute, wrap(getattr(module, attribute)))
+            patch(module)
 
         spec.loader.exec_module = exec_module
         return spec
@@ -98,6 +159,8 @@ if "loading" in FAULTS:
 
 if PATCHES:
     sys.meta_path.insert(0, Patching())
+    for name in PATCHES.keys() & sys.modules.keys():  # in a fork of a process that has it loaded
+        patch(sys.modules[name])
 
 if FAULTS.get("clock"):
     start = time.time()

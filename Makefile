@@ -35,9 +35,11 @@ fuzz: $(STAMP)
 	$(BIN)/python scripts/fuzz.py --minutes 10
 
 # Every benchmark beside its peers, medians of five runs, into benchmarks/RESULTS.md and the tables of README.md and docs/: half an
-# hour. RUNS=1 BENCHMARKS="pipeline rules" is less, into out/benchmarks/RESULTS.md; UPDATE=1 puts it into the whole page.
+# hour. RUNS=1 BENCHMARKS="pipeline rules" is less, into out/benchmarks/RESULTS.md; UPDATE=1 puts it into the whole page. DOCUMENTS=folder
+# takes its Parquet files instead of ../shared/data/bench.
 bench: $(STAMP) .venv-oracle/.installed
-	$(BIN)/python -m benchmarks.results --runs $(or $(RUNS),5) $(if $(BENCHMARKS),--only $(BENCHMARKS)) $(if $(UPDATE),--update)
+	-@$(MAKE) --no-print-directory .venv-juicer/.installed
+	BENCHMARK_DOCUMENTS=$(DOCUMENTS) $(BIN)/python -m benchmarks.results --runs $(or $(RUNS),5) $(if $(BENCHMARKS),--only $(BENCHMARKS)) $(if $(UPDATE),--update)
 
 # The packs beside datatrove's filters, which live in an environment of their own: see docs/parity.md.
 oracle: $(STAMP) .venv-oracle/.installed
@@ -48,7 +50,7 @@ harness-parity: $(STAMP) .venv-harness/.installed
 	PYTHONPATH=. .venv-harness/bin/python scripts/harness_parity.py $(EVAL)
 
 clean:
-	rm -rf $(VENV) .venv-oracle .venv-harness out *.egg-info
+	rm -rf $(VENV) .venv-oracle .venv-juicer .venv-harness out *.egg-info
 
 $(STAMP): pyproject.toml constraints.txt scripts/install.sh
 	@sh scripts/install.sh $(VENV)
@@ -56,6 +58,10 @@ $(STAMP): pyproject.toml constraints.txt scripts/install.sh
 
 .venv-harness/.installed: scripts/harness.sh
 	@sh scripts/harness.sh $(BIN)/python .venv-harness
+	@touch $@
+
+.venv-juicer/.installed: scripts/juicer.sh
+	@sh scripts/juicer.sh $(BIN)/python .venv-juicer
 	@touch $@
 
 .venv-oracle/.installed: scripts/oracle.sh

@@ -20,7 +20,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from benchmarks.documents import DATA, megabytes, options, table_of
+from benchmarks.documents import DATA, DOCUMENTS, megabytes, options, table_of
 from benchmarks.figures import in_turns, median, named, rates, record
 from curation.classifier_training import POSITIVE, write_lines
 from curation.fasttext_training import FastTextSettings, train_model
@@ -33,7 +33,7 @@ MODELS = {"words": 1, "words and bigrams": 2}  # and the word n-grams of each
 
 
 def main() -> None:
-    parser = options(__doc__, [DATA / "sample"])
+    parser = options(__doc__, [DATA / "sample"] if DOCUMENTS.is_relative_to(DATA) else [DOCUMENTS])
     parser.add_argument("--megabytes", type=float, default=8.0, help="of text that is scored")
     arguments = parser.parse_args()
     texts, english = documents_of(arguments.paths, arguments.megabytes * 1e6)

@@ -1,8 +1,10 @@
-"""The documents that benchmarks take: Parquet files named on the command line, else those of ../shared/data/bench."""
+"""The documents that benchmarks take: Parquet files named on the command line, else those of the folder that BENCHMARK_DOCUMENTS
+names (`make bench DOCUMENTS=folder`), else of ../shared/data/bench."""
 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -16,10 +18,11 @@ from rules.buffers import large_strings
 
 ROOT = Path(__file__).parents[1]
 DATA = ROOT.parent / "shared" / "data"
+DOCUMENTS = Path(os.environ.get("BENCHMARK_DOCUMENTS") or DATA / "bench")
 PEER = ROOT / ".venv-oracle"
 
 
-def options(about: str | None, default: Iterable[Path] = (DATA / "bench",), peer_documents: int = 0) -> argparse.ArgumentParser:
+def options(about: str | None, default: Iterable[Path] = (DOCUMENTS,), peer_documents: int = 0) -> argparse.ArgumentParser:
     """A benchmark's command line: its documents, and where `peer_documents` is given, how many of them a peer gets, and the peer."""
     parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("paths", nargs="*", type=Path, default=list(default), help="Parquet files or folders of them")

@@ -30,7 +30,7 @@ import pyarrow as pa
 import pyarrow.parquet as parquet
 from datasketch import MinHash
 
-from benchmarks.documents import DATA, PEER, ROOT, megabytes, options, parquet_files, slice_of, texts_of
+from benchmarks.documents import DOCUMENTS, PEER, ROOT, megabytes, options, parquet_files, slice_of, texts_of
 from benchmarks.figures import RUNS, median, named, rates, record, timed
 
 sys.path[:0] = [str(ROOT / "tests")]
@@ -59,7 +59,7 @@ def main() -> None:
         show_clusters([int(millions * 1e6) for millions in arguments.signatures])
         if not arguments.paths:
             return
-    files = parquet_files(arguments.paths or [DATA / "bench"])
+    files = parquet_files(arguments.paths or [DOCUMENTS])
     texts = texts_of(files)
     show_signatures(texts, arguments.documents, arguments.peer)
     show_end_to_end(files[0], arguments.documents)

@@ -24,7 +24,7 @@ import fasttext
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from benchmarks.documents import DATA, megabytes, options, table_of
+from benchmarks.documents import DATA, DOCUMENTS, megabytes, options, table_of
 from benchmarks.figures import in_turns, median, named, rates, record, timed
 from curation.language_id.identifier import Identifier
 from curation.language_id.judging import Windows, judge
@@ -33,6 +33,7 @@ from rules.kernels import kernel_texts
 from rules.languages import language_names, normalise
 
 MODEL = "lid.176"
+PLACES = [DATA / "sample", DATA / "web", DOCUMENTS] if DOCUMENTS.is_relative_to(DATA) else [DOCUMENTS]
 FEWEST = 5  # documents of a language, for a row of its own
 
 
@@ -52,7 +53,7 @@ def main() -> None:
 
 
 def parse_arguments() -> argparse.Namespace:
-    parser = options(__doc__, [DATA / name for name in ("sample", "web", "bench")])
+    parser = options(__doc__, PLACES)
     parser.add_argument("--bigbench", type=Path, default=DATA / "eval" / "bigbench_language_identification.jsonl.gz")
     parser.add_argument("--tables", action="store_true", help="print accuracy language by language, as Markdown")
     return parser.parse_args()

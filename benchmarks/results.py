@@ -28,12 +28,13 @@ from benchmarks import results_page
 from benchmarks.machine import memory_bytes, processor
 
 ROOT = Path(__file__).parents[1]
-PEERS = {".venv-oracle": ("datatrove", "spacy", "numpy", "rensa", "pyarrow")}
+PEERS = {".venv-oracle": ("datatrove", "spacy", "numpy", "rensa", "pyarrow"), ".venv-juicer": ("py-data-juicer",)}
 BENCHMARKS = {
     "pipeline": ["pipeline"],
     "workers": ["workers"],
     "overhead": ["overhead"],
     "rules": ["rules"],
+    "juicer": ["juicer"],
     "line_patterns": ["line_patterns"],
     "signals": ["signals"],
     "language": ["language"],

@@ -13,22 +13,28 @@ import argparse
 import sys
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from benchmarks.documents import ROOT, megabytes, options, slice_of, texts_of
+from benchmarks.documents import ROOT, megabytes, options, slice_of, table_of, texts_of
 from benchmarks.figures import median, rates, record, timed
 
 sys.path[:0] = [str(ROOT / "tests")]
 
 import definitions  # noqa: E402
 
+from rules.buffers import large_strings  # noqa: E402
 from rules.character_counts import CHARACTER_COUNTS  # noqa: E402
 from rules.counts import CORE_MEANINGS, count  # noqa: E402
+from rules.languages import language_names  # noqa: E402
 from rules.line_counts import LINE_COUNTS  # noqa: E402
 from rules.signals import CORE_SIGNALS, measure  # noqa: E402
 from rules.word_counts import WORD_COUNTS  # noqa: E402
+
+DICTIONARIES = {"jieba": "zh", "fugashi": "ja", "pythainlp": "th"}  # and what texts they are for
 
 
 def main() -> None:
@@ -41,6 +47,7 @@ def main() -> None:
     for words in ("space", "unicode"):
         check(few, words)
         show_speed(texts, few, words)
+    show_dictionaries(arguments.paths)
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -89,6 +96,22 @@ def two_threads(texts: pa.Array, names: list[str], words: str) -> list[float]:
             thread.join()
 
     return timed(work, clock=time.perf_counter)
+
+
+def show_dictionaries(paths: list[Path], documents: int = 100) -> None:
+    """Words by dictionaries, each on texts in its language, beside `unicode` on all of those; without a column lang, none."""
+    table = table_of(paths)
+    if "lang" not in table.column_names:
+        return
+    texts = {words: large_strings(table.filter(pc.equal(table["lang"], language))["text"].slice(0, documents)) for words, language in DICTIONARIES.items()}
+    texts = {words: some for words, some in texts.items() if len(some)}
+    if texts:
+        texts["unicode"] = pa.concat_arrays(list(texts.values()))
+    for words, some in texts.items():
+        speeds = rates(megabytes(some), timed(lambda some=some, words=words: count(some, WORD_COUNTS, words)))
+        print(f"words of {words}: {median(speeds):.2f} MB/s on {len(some)} documents, {megabytes(some):.2f} MB")
+        of = f"texts in {language_names(DICTIONARIES[words]).name}" if words in DICTIONARIES else "texts in all these languages"
+        record(f"words-{words}", f"counting words, `words: {words}`, {of}", speeds, "MB/s", on=f"{len(some)} documents, {megabytes(some):.2f} MB")
 
 
 if __name__ == "__main__":

@@ -29,7 +29,8 @@ from benchmarks.machine import memory_bytes, processor
 
 ROOT = Path(__file__).parents[1]
 PEERS = {".venv-oracle": ("datatrove", "spacy", "numpy", "rensa", "pyarrow"), ".venv-juicer": ("py-data-juicer",)}
-BENCHMARKS = {
+BY_HAND = {"language_packs"}  # it takes texts that are fetched, and times nothing
+LISTED = {
     "pipeline": ["pipeline"],
     "workers": ["workers"],
     "overhead": ["overhead"],
@@ -48,6 +49,16 @@ BENCHMARKS = {
     "inspection": ["inspection"],
     "growth": ["growth"],
 }
+
+
+def benchmarks(folder: Path = ROOT / "benchmarks") -> dict[str, list[str]]:
+    """Name -> module and arguments: those listed, then every other module that is a command, but for the peers' sides."""
+    commands = [path.stem for path in sorted(folder.glob("*.py")) if "\nif __name__ ==" in path.read_text(encoding="utf-8")]
+    others = [name for name in commands if not name.endswith(("_speed", "_peer")) and name not in {"results", *BY_HAND, *LISTED}]
+    return LISTED | {name: [name] for name in others}
+
+
+BENCHMARKS = benchmarks()
 LIBRARIES = (
     "numpy", "numba", "pyarrow", "ray", "torch", "tokenizers", "tiktoken", "fasttext-numpy2", "datasketch", "datatrove", "spacy", "transformers",
 )  # fmt: skip

@@ -1,19 +1,24 @@
-"""How the cost of every stage grows with the input: processor seconds at 1, 3 and 10 times, and the exponent fitted to them.
+"""How the cost of every stage grows with the input: processor seconds at several sizes, and the exponent fitted to them.
 
-    python -m benchmarks.growth [PARQUET FILES OR FOLDERS] [--times 1 3 10]
+    python -m benchmarks.growth [PARQUET FILES OR FOLDERS] [--times 0.1 0.3 1]
+
+`--times 1 3 10` takes about ten times as long. Less than once the input is the first documents of every file.
 
 Each size is a run inline in a process of its own, whose kernels are loaded before the clock starts. Copies must not be
 duplicates of each other, or there would be less and less to do: in copy k every fourth word has a mark of its own, so that
-no five words in a row are the same in two copies. Seconds of a pass are its stages' together. The exponent is the slope of
-log seconds over log bytes by least squares: 1 is linear.
+no five words in a row are the same in two copies. Seconds of a pass are its stages' together, and
+those of finding duplicates have the steps in them that follow. The exponent is the slope of
+log seconds over log bytes of text by least squares: 1 is linear, less than 1 has a part that does not grow.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -28,12 +33,14 @@ import pyarrow.compute as pc
 import pyarrow.parquet as parquet
 
 from benchmarks.documents import ROOT, megabytes, options, parquet_files, table_of
+from benchmarks.figures import record
 from benchmarks.machine import processor
 from benchmarks.rules import PACKS
 from curation.job import load_job
 from curation.progress import Progress, StageBar, Work
 from curation.run import run_job
 
+SIZE, MEMORY = "text, MB", "most memory, GB"
 FOURTH_WORD = r"((?:\S+\s+){3}\S+)"
 JOB = """input: {folder}
 output: {output}
@@ -51,7 +58,7 @@ workers: inline
 
 def main() -> None:
     parser = options(__doc__)
-    parser.add_argument("--times", type=int, nargs="+", default=[1, 3, 10])
+    parser.add_argument("--times", type=float, nargs="+", default=[0.1, 0.3, 1])
     parser.add_argument("--measure", action="store_true", help=argparse.SUPPRESS)  # the one size, in this process
     arguments = parser.parse_args()
     if arguments.measure:
@@ -62,22 +69,28 @@ def main() -> None:
     print(f"{processor()}; {size:.1f} MB of text, inline: processor seconds by the size of the input")
     print()
     with tempfile.TemporaryDirectory() as name:
-        found = [run_of(files, times, Path(name) / f"times-{times}") for times in arguments.times]
+        found = [run_of(files, times, Path(name) / f"size{number}-") for number, times in enumerate(arguments.times)]
     show(arguments.times, found)
 
 
 # ---- one size
 
 
-def run_of(files: list[Path], times: int, folder: Path) -> dict[str, float]:
-    """Processor seconds of every stage, and the most memory, in a process of its own."""
+def run_of(files: list[Path], times: float, folder: Path) -> dict[str, float]:
+    """Processor seconds of every stage, the megabytes of text, and the most memory, in a process of its own."""
     folder.mkdir()
-    for copy in range(times):
+    size = 0.0
+    for copy in range(math.ceil(times)):
         for number, file in enumerate(files):
-            parquet.write_table(marked(parquet.read_table(file), copy), folder / f"{copy:02}-{number:02}.parquet", compression="zstd", row_group_size=2_000)
+            table = parquet.read_table(file)
+            table = marked(table.slice(0, math.ceil(len(table) * min(1.0, times - copy))), copy)
+            parquet.write_table(table, folder / f"{copy:02}-{number:02}.parquet", compression="zstd", row_group_size=2_000)
+            size += megabytes(table)
     command = [sys.executable, "-m", "benchmarks.growth", str(folder), "--measure"]
     done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
-    return json.loads(done.stdout.splitlines()[-1])
+    for place in folder.parent.glob(f"{folder.name}*"):
+        shutil.rmtree(place) if place.is_dir() else place.unlink()
+    return json.loads(done.stdout.splitlines()[-1]) | {SIZE: size}
 
 
 def marked(table: pa.Table, copy: int) -> pa.Table:
@@ -106,7 +119,7 @@ class Clocked(Progress):
 
 def measure(folder: Path) -> dict[str, float]:
     """A run over the files of `folder`, after one over a little of them."""
-    little = folder.parent / f"{folder.name}-little"
+    little = folder.parent / f"{folder.name}little"
     little.mkdir()
     first = sorted(folder.glob("*.parquet"))[0]
     parquet.write_table(parquet.read_table(first).slice(0, 400), little / "little.parquet")
@@ -114,11 +127,11 @@ def measure(folder: Path) -> dict[str, float]:
     progress, start = Clocked(), time.process_time()
     clocked(folder, progress)
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
-    return progress.seconds | {"all": time.process_time() - start, "most memory, GB": memory}
+    return progress.seconds | {"all": time.process_time() - start, MEMORY: memory}
 
 
 def clocked(folder: Path, progress: Progress | None = None) -> None:
-    output = folder.parent / f"{folder.name}-out"
+    output = folder.parent / f"{folder.name}out"
     job = output.with_suffix(".yaml")
     job.write_text(JOB.format(folder=folder, output=output, packs=", ".join(PACKS)))
     run_job(load_job(job), progress=progress)
@@ -127,19 +140,21 @@ def clocked(folder: Path, progress: Progress | None = None) -> None:
 # ---- the table
 
 
-def show(times: list[int], found: list[dict[str, float]]) -> None:
-    print("| stage | " + " | ".join(f"{size} times" for size in times) + " | exponent |\n|---|" + "---:|" * (len(times) + 1))
-    for name in found[0]:
-        values = [run[name] for run in found]
-        unit = "" if name.endswith("GB") else " s"
-        print(f"| {name} | " + " | ".join(f"{value:.2f}{unit}" for value in values) + f" | {exponent(times, values):.2f} |")
+def show(times: list[float], found: list[dict[str, float]]) -> None:
+    print("| stage | " + " | ".join(f"{size:g} times" for size in times) + " | exponent |\n|---|" + "---:|" * (len(times) + 1))
+    for name in found[-1]:
+        values = [run.get(name, 0.0) for run in found]
+        unit = "" if name in (SIZE, MEMORY) else " s"
+        slope = exponent([run[SIZE] for run in found], values)
+        print(f"| {name} | " + " | ".join(f"{value:.2f}{unit}" for value in values) + f" | {slope:.2f} |")
+        record(f"growth-{name}", f"growth of: {name}", [slope], "", on=" ".join(f"{size:g}" for size in times) + " times the input")
 
 
-def exponent(times: Sequence[float], values: Sequence[float]) -> float:
-    """The slope of log values over log times, by least squares."""
-    if len(times) < 2 or min(values) <= 0:
+def exponent(sizes: Sequence[float], values: Sequence[float]) -> float:
+    """The slope of log values over log sizes, by least squares."""
+    if len(sizes) < 2 or min(values) <= 0:
         return float("nan")
-    return float(np.polyfit(np.log(times), np.log(values), 1)[0])
+    return float(np.polyfit(np.log(sizes), np.log(values), 1)[0])
 
 
 if __name__ == "__main__":

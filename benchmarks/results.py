@@ -47,7 +47,8 @@ LISTED = {
     "packing": ["packing"],
     "train": ["train"],
     "inspection": ["inspection"],
-    "growth": ["growth"],
+    "growth": ["growth", "--times", "1", "3", "10"],
+    "estimate": ["estimate"],
 }
 
 

@@ -110,6 +110,6 @@ def id_warnings(counts: dict[str, Any]) -> list[str]:
         return []
     such = f", such as {', '.join(map(repr, counts['examples']))}" if counts["examples"] else ""
     return [
-        f"ids: {counts['documents']:,} documents share their id with another ({counts['repeated_ids']:,} ids{such}). "
+        f"ids: {counts['documents']:,} documents share their id with another ({counts['repeated_ids']:,} {'id' if counts['repeated_ids'] == 1 else 'ids'}{such}). "
         "All were processed and none is lost, but what is looked up by id finds the first of them"
     ]

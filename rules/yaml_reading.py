@@ -79,7 +79,7 @@ def loads(text: str, path: str = "<text>") -> Located:
         mark = error.problem_mark or error.context_mark
         line, col = (mark.line + 1, mark.column + 1) if mark else (1, 1)
         message = " ".join(str(part) for part in (error.problem, error.context) if part)
-        raise Problems([Problem(path, line, col, "R100", message)]) from None
+        raise Problems([Problem(path, line, col, "R100", message + _hint(message))]) from None
     except yaml.YAMLError as error:  # a character YAML does not allow
         raise Problems([_character_problem(path, text, error)]) from None
     walk = _Walk(loader, path)
@@ -87,6 +87,24 @@ def loads(text: str, path: str = "<text>") -> Located:
     if walk.problems:
         raise Problems(walk.problems)
     return Located(path, data, walk.places)
+
+
+# What a parser says of common mistakes, and what to do about each; the first that is found is told.
+_HINTS = {
+    "<block end>, but found '-'": "it does not stand under the items of the list that it belongs to: give each '-' the same indentation",
+    "<block end>, but found '<scalar>'": "a text ended before it: a quote in '...' is written twice, and a text with quotes in it is quoted whole",
+    "<block end>": "its indentation is not that of the keys beside it",
+    "found character '\\t'": "indent by spaces, not by tabs",
+    "cannot start any token": "put the text in single quotes",
+    "undefined alias": "put the text in single quotes: a * begins an alias",
+    "mapping values are not allowed": "a text with ': ' in it is put in single quotes; else its indentation is not that of the keys beside it",
+    "unknown escape character": "a backslash in double quotes is YAML's own: put patterns in single quotes",
+    "while scanning a quoted scalar": "a quote has no end",
+}
+
+
+def _hint(message: str) -> str:
+    return next((f" ({hint})" for said, hint in _HINTS.items() if said in message), "")
 
 
 def _character_problem(path: str, text: str, error: yaml.YAMLError) -> Problem:

@@ -1,15 +1,22 @@
-"""Write the pages of docs/ that are made from the code: commands, signals, packs, keys; and the tables of figures in README.md
-and docs/, from benchmarks/RESULTS.json. Tests fail when they are stale."""
+"""Write the pages of docs/ that are made from the code: commands, signals, packs, keys, and the settings of jobs at the end of
+docs/jobs.md; and the tables of figures in README.md and docs/, from benchmarks/RESULTS.json. Tests fail when they are stale."""
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
+import json
+import re
 import sys
+import types
+import typing
 from pathlib import Path
+from typing import Any
 
 import click
 
 ROOT = Path(__file__).resolve().parents[1]
+SETTINGS_TITLE = "## Every setting"
 sys.path.insert(0, str(ROOT))
 from benchmarks import results_page  # noqa: E402
 from rules.catalogue import OTHERS  # noqa: E402
@@ -106,6 +113,67 @@ def command_section(command: click.Command, name: str) -> list[str]:
     return lines
 
 
+def jobs_page() -> str:
+    """The page about jobs as people wrote it, up to its last heading, and under that every setting, from the dataclasses."""
+    from curation.job import Job
+
+    written = (ROOT / "docs/jobs.md").read_text(encoding="utf-8").partition(f"\n{SETTINGS_TITLE}\n")[0]
+    lines = [written, SETTINGS_TITLE, "", "Made from the code; `gristmill schema job` prints the same for editors. A setting without a default must be given.", "", *settings_table(Job)]
+    for name, kind in nested_settings(Job):
+        text = re.sub(r" \(\w+\.py\)", "", " ".join(inspect.cleandoc(kind.__doc__ or "").split()))
+        lines += ["", f"### {name}", "", text, "", *settings_table(kind)]
+    return "\n".join([*lines, ""])
+
+
+def nested_settings(owner: type, before: str = "") -> list[tuple[str, type]]:
+    """The dataclasses that settings of `owner` are, at any depth, with the names of their keys."""
+    found: list[tuple[str, type]] = []
+    for name, hint in typing.get_type_hints(owner).items():
+        for kind in (part for part in parts_of(hint) if dataclasses.is_dataclass(part)):
+            found += [(f"{before}{name}", kind), *nested_settings(kind, f"{before}{name}.")]
+    return found
+
+
+def parts_of(hint: Any) -> list[Any]:
+    """A type and all types in it."""
+    return [hint, *(part for inner in typing.get_args(hint) for part in parts_of(inner))]
+
+
+def settings_table(owner: type) -> list[str]:
+    """Name, type, default and comment of every setting of a dataclass."""
+    hints, comments = typing.get_type_hints(owner), dict(re.findall(r"^    (\w+): [^#\n]*#\s*(.*)$", inspect.getsource(owner), re.M))
+    rows = [(f"`{f.name}`", type_told(hints[f.name]), default_told(f), comments.get(f.name, f.metadata.get("about", ""))) for f in dataclasses.fields(owner) if not f.metadata.get("internal")]
+    if not any(row[3] for row in rows):
+        return table(("setting", "is", "default"), [row[:3] for row in rows])
+    return table(("setting", "is", "default", ""), rows)
+
+
+def type_told(hint: Any) -> str:
+    """A type in words."""
+    origin, parts = typing.get_origin(hint), typing.get_args(hint)
+    if origin is typing.Literal:
+        return ", ".join(f"`{value}`" for value in parts)
+    if origin in (typing.Union, types.UnionType):
+        return " or ".join(dict.fromkeys(type_told(part) for part in parts if part is not type(None)))
+    if origin in (list, tuple):
+        return f"list of {type_told(parts[0])}"
+    if origin is dict:
+        return f"{type_told(parts[0])}: {type_told(parts[1])}, ..."
+    names = {str: "text", int: "whole number", float: "number", bool: "`true`, `false`", Path: "path"}
+    return names.get(hint, "settings, see below")
+
+
+def default_told(field: dataclasses.Field) -> str:
+    value = field.default_factory() if field.default_factory is not dataclasses.MISSING else field.default
+    if value is dataclasses.MISSING:
+        return "must be given"
+    if value is None or value == () or value == {} or value == "":
+        return ""
+    if dataclasses.is_dataclass(value):
+        return "its defaults"
+    return "`" + (", ".join(map(str, value)) if isinstance(value, tuple) else json.dumps(value, default=str)).strip('"') + "`"
+
+
 def copy_pictures() -> list[Path]:
     """The accepted pictures of the inspector's screens become those of docs/inspect.md."""
     accepted = ROOT / "tests/__snapshots__/test_inspect_pictures"
@@ -116,7 +184,7 @@ def copy_pictures() -> list[Path]:
     return [picture for _, picture in pictures]
 
 
-PAGES = {"docs/commands.md": commands_page, "docs/signals.md": signals_page, "docs/packs.md": packs_page, "docs/inspect-keys.md": keys_page}
+PAGES = {"docs/commands.md": commands_page, "docs/signals.md": signals_page, "docs/packs.md": packs_page, "docs/inspect-keys.md": keys_page, "docs/jobs.md": jobs_page}
 
 if __name__ == "__main__":
     for path, page in PAGES.items():

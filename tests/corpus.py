@@ -54,6 +54,13 @@ def write_corpus(folder: Path, files: int = 4, **options: int) -> Path:
     return folder
 
 
+def write_parts(folder: Path, rows: list[dict], files: int = 3) -> None:
+    """`rows` dealt out to JSONL files in a new `folder`."""
+    folder.mkdir(parents=True)
+    for number in range(files):
+        (folder / f"{number}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows[number::files]))
+
+
 JOB = """\
 input: {input}
 output: {output}

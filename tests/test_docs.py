@@ -19,7 +19,7 @@ def pages() -> dict:
     return module.PAGES
 
 
-@pytest.mark.parametrize("path", ["docs/commands.md", "docs/signals.md", "docs/packs.md", "docs/inspect-keys.md"])
+@pytest.mark.parametrize("path", ["docs/commands.md", "docs/signals.md", "docs/packs.md", "docs/inspect-keys.md", "docs/jobs.md"])
 def test_generated_pages_are_current(path):
     assert (ROOT / path).read_text(encoding="utf-8") == pages()[path](), "run: python scripts/write_docs.py"
 

@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 import pytest
+from corpus import write_parts
 from test_duplicates import copies
 from test_run import RUN, data_files
 from test_substrings import pages
@@ -35,9 +36,7 @@ workers: inline
 
 def write_job(folder: Path, output: str = "out") -> Path:
     rows = [{**row, "text": f"Home About us Contact\n{row['text']}"} for row in [*copies(), *pages()[0]]]
-    (folder / "in").mkdir(parents=True)
-    for number in range(3):
-        (folder / f"in/{number}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows[number::3]))
+    write_parts(folder / "in", rows)
     (folder / "eval.jsonl").write_text(json.dumps({"query": " ".join(pages()[0][2]["text"].split()[3:20])}) + "\n")
     (folder / "job.yaml").write_text(f"input: in\noutput: {output}\n{STAGES}")
     return folder / "job.yaml"

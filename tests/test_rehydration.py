@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from corpus import write_parts
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_duplicates import table
@@ -117,9 +118,7 @@ def write_job(folder: Path, more: str = "", order: str = "[exact, near, rules, l
         text = " ".join("".join(rng.choices("abcdefghij", k=6)) for _ in range(20 if bad else 60))
         rows += [{"id": f"{number}-{copy}", "text": text} for copy in range(size)]
     rng.shuffle(rows)
-    (folder / "in").mkdir(parents=True)
-    for part in range(3):
-        (folder / f"in/{part}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows[part::3]))
+    write_parts(folder / "in", rows)
     (folder / "long.yaml").write_text(PACK)
     pack = f"{{vocab_size: 300, sequence_length: 256, held_out: 0.1, rehydrate: removal_rates, rate_documents: 25{more}}}"
     (folder / "job.yaml").write_text(f"input: in\noutput: out\npacks: [long.yaml]\nexact: {{keep: longest}}\nnear: {{}}\nlines: {{}}\norder: {order}\npack: {pack}\nworkers: inline\n")

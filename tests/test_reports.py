@@ -22,6 +22,7 @@ from curation.report import write_report
 from curation.reports import shard_choice
 from curation.reports.comparison import compare, write_comparison
 from curation.reports.documents import SHOWN, Lowest
+from curation.reports.page import heights, size_ranges
 from curation.run import run_job
 
 HOSTILE = [
@@ -248,6 +249,22 @@ def test_numbers_of_tables_are_the_same_whatever_their_row_groups(tmp_path):
             "exact": {"clusters": 0, "removed": 0, "largest": 0, "clusters_by_size": {}},
         }
         assert report_of_run._causes([entry], tmp_path) == {"crash": 2, "hang": 1}
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.dictionaries(st.integers(2, 10**6), st.integers(1, 1000), min_size=1, max_size=40))
+def test_cluster_sizes_that_are_many_are_told_in_ranges_that_hold_each_once(sizes):
+    rows = size_ranges({str(size): sizes[size] for size in sorted(sizes)})
+    assert len(rows) <= 20 and sum(clusters for _, clusters in rows) == sum(sizes.values())
+    for label, clusters in rows:
+        first, _, last = label.replace(",", "").partition(" to ")
+        assert clusters == sum(n for size, n in sizes.items() if int(first) <= size <= int(last or first))
+
+
+def test_bars_beside_one_that_holds_most_documents_can_be_seen():
+    assert heights({"counts": [2, 4, 4], "documents": 10}) == [0.5, 1, 1]
+    low, high, none = heights({"counts": [10, 10**6, 0], "documents": 10**6 + 10})
+    assert high == 1 and 0.1 < low < 0.3 and none == 0
 
 
 OVERFLOWING = """() => [...document.querySelectorAll('body *')].filter(e => !e.closest('svg, .scroll, pre, nav, summary')

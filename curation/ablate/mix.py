@@ -28,7 +28,7 @@ from curation.ablate.documents import COLUMNS, read_tables
 from curation.ablate.mix_fit import Regression, best_mixture, capped, draw_mixtures, fit_mixtures
 from curation.ablate.models import JudgedSet, Judging, ModelRun, Training, train_models
 from curation.ablate.report import today
-from curation.ablate.settings import JudgeSettings, checked_tasks, train_settings
+from curation.ablate.settings import JudgeSettings, SettingsFile, checked_tasks, train_settings
 from curation.ablate.size import facts, train_defaults
 from curation.job import load_job
 from curation.pack_settings import PackSettings
@@ -77,21 +77,12 @@ class MixSettings:
 
 
 @dataclass(frozen=True)
-class Mix:
+class Mix(SettingsFile):
     """A search for a mixture, ready to run."""
 
-    path: Path
     settings: MixSettings
     config: TrainConfig
     tasks: tuple
-
-    @property
-    def folder(self) -> Path:
-        return self.path.parent.resolve()
-
-    @property
-    def output(self) -> Path:
-        return (self.folder / self.settings.output).resolve()
 
     @property
     def rows(self) -> int:

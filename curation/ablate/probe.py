@@ -26,7 +26,7 @@ from curation.ablate.blend import Rows, blend
 from curation.ablate.compare import compare, losses, read_judged
 from curation.ablate.models import JudgedSet, Judging, ModelRun, Training, train_models
 from curation.ablate.report import dated, today, write_report
-from curation.ablate.settings import JudgeSettings, checked_tasks
+from curation.ablate.settings import JudgeSettings, SettingsFile, checked_tasks
 from curation.job import load_job
 from curation.pack_settings import PackSettings
 from curation.progress import Progress
@@ -76,23 +76,14 @@ class ProbeSettings:
 
 
 @dataclass(frozen=True)
-class Probe:
+class Probe(SettingsFile):
     """A probe ready to run: where the trunk is, and how its branches are trained but for data, output and seed."""
 
-    path: Path
     settings: ProbeSettings
     trunk: Path  # the checkpoint
     trunk_step: int
     config: TrainConfig
     tasks: tuple
-
-    @property
-    def folder(self) -> Path:
-        return self.path.parent.resolve()
-
-    @property
-    def output(self) -> Path:
-        return (self.folder / self.settings.output).resolve()
 
     @property
     def sha256(self) -> str:

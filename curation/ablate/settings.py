@@ -140,13 +140,11 @@ class AblateSettings:
 
 
 @dataclass(frozen=True)
-class Ablation:
-    """An ablation ready to run: absolute paths, and how each size is trained (`data`, `output`, `seed` are still open)."""
+class SettingsFile:
+    """Settings that were read from a file; the paths in them are relative to it."""
 
     path: Path
-    settings: AblateSettings
-    sizes: dict[str, TrainConfig]
-    tasks: tuple[Task, ...]
+    settings: Any
 
     @property
     def folder(self) -> Path:
@@ -155,6 +153,15 @@ class Ablation:
     @property
     def output(self) -> Path:
         return (self.folder / self.settings.output).resolve()
+
+
+@dataclass(frozen=True)
+class Ablation(SettingsFile):
+    """An ablation ready to run: absolute paths, and how each size is trained (`data`, `output`, `seed` are still open)."""
+
+    settings: AblateSettings
+    sizes: dict[str, TrainConfig]
+    tasks: tuple[Task, ...]
 
     def path_of(self, name: str) -> Path:
         return (self.folder / name).resolve()

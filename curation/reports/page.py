@@ -6,6 +6,8 @@ Whatever comes from a run goes through `visible` and is escaped; charts are SVG 
 from __future__ import annotations
 
 import json
+import math
+import re
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from curation.reports.markdown import FLAGGED_MEANS, flagged_rows, size_range
 from rules.visible import visible
 
 FOLDER = Path(__file__).parent
+MOST_SIZES = 12  # of clusters, a row each; of more, sizes are taken together
 
 
 @cache
@@ -24,9 +27,12 @@ def _templates() -> Any:
     def shown(value: Any) -> Any:
         return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
+    def breakable(name: str) -> Markup:
+        return Markup("<wbr>").join([Markup.escape(part) for part in re.split(r"(?<=[/.])", visible(name))])
+
     templates = Environment(loader=FileSystemLoader(FOLDER), autoescape=True, undefined=StrictUndefined, finalize=shown, trim_blocks=True, lstrip_blocks=True)
-    templates.filters.update(count=count, size=size, share=share, number=number, pretty=pretty)
-    templates.globals.update(size_range=size_range, shown=visible, flagged_means=FLAGGED_MEANS, flagged_rows=flagged_rows)
+    templates.filters.update(count=count, size=size, share=share, number=number, pretty=pretty, breakable=breakable, heights=heights, size_ranges=size_ranges)
+    templates.globals.update(size_range=size_range, shown=visible, flagged_means=FLAGGED_MEANS, flagged_rows=flagged_rows, is_logarithmic=is_logarithmic)
     return templates
 
 
@@ -69,6 +75,29 @@ def sections(report: dict[str, Any], documents: dict[str, Any]) -> list[tuple[st
 def other_reasons(report: dict[str, Any], documents: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
     """Documents that something other than a rule removed: extraction, language, a line rule that left nothing."""
     return {reason: some for reason, some in documents["removed"].items() if reason not in report["rules"] and not any(document.get("kept_id") for document in some)}
+
+
+def heights(histogram: dict[str, Any]) -> list[float]:
+    """Of the bars, 0 to 1; the logarithm of counts where one bar holds most documents, or the others could not be seen."""
+    counts = histogram["counts"]
+    drawn = [math.log1p(n) for n in counts] if is_logarithmic(histogram) else counts
+    return [value / max(drawn) for value in drawn]
+
+
+def is_logarithmic(histogram: dict[str, Any]) -> bool:
+    """Does one bar hold more than half of the documents?"""
+    return 2 * max(histogram["counts"]) > histogram["documents"]
+
+
+def size_ranges(clusters_by_size: dict[str, int]) -> list[tuple[str, int]]:
+    """Cluster sizes and how many clusters have them; where sizes are many, from each power of two to the next."""
+    sizes = {int(size): clusters for size, clusters in clusters_by_size.items()}
+    if len(sizes) <= MOST_SIZES:
+        return [(f"{size:,}", clusters) for size, clusters in sizes.items()]
+    found: dict[int, int] = {}
+    for size, clusters in sizes.items():
+        found[size.bit_length()] = found.get(size.bit_length(), 0) + clusters
+    return [(size_range({"from": max(2, 1 << bits - 1), "to": (1 << bits) - 1}), clusters) for bits, clusters in found.items()]
 
 
 def count(value: Any) -> str:

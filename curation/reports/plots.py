@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from curation.reports.page import is_logarithmic
 from curation.shards import whole_file
 from rules.visible import excerpt
 
@@ -68,6 +69,14 @@ def _bars(names: list[str], series: list[tuple[str, list[float], str]], label: s
     return figure
 
 
+def _plain_ticks(axis: Any) -> None:
+    """Figures as they are, where a logarithmic scale would write powers, which need the parser of formulas that is off."""
+    from matplotlib.ticker import NullFormatter, StrMethodFormatter
+
+    axis.set_major_formatter(StrMethodFormatter("{x:,.10g}"))
+    axis.set_minor_formatter(NullFormatter())
+
+
 def funnel(report: dict[str, Any]) -> Any:
     rows = report["funnel"]
     kept = [row["kept"] for row in rows]
@@ -99,6 +108,8 @@ def duplicates(report: dict[str, Any]) -> Any:
     for axis, (stage, sizes) in zip(axes[0], some.items()):
         axis.scatter([int(size) for size in sizes], list(sizes.values()), color=KEPT, s=14)
         axis.set(xscale="log", yscale="log", xlabel="documents in a cluster", ylabel="clusters", title=stage)
+        _plain_ticks(axis.xaxis)
+        _plain_ticks(axis.yaxis)
     return figure
 
 
@@ -109,7 +120,8 @@ def signals(report: dict[str, Any]) -> Any:
     flat = [axis for row in axes for axis in row]
     for axis, said in zip(flat, found):
         edges = said["edges"]
-        axis.bar(edges[:-1], said["counts"], [b - a for a, b in zip(edges, edges[1:])], align="edge", color=KEPT)
+        axis.bar(edges[:-1], said["counts"], [b - a for a, b in zip(edges, edges[1:])], align="edge", color=KEPT, log=is_logarithmic(said))
+        _plain_ticks(axis.yaxis)
         for threshold in (t for t in said["thresholds"] if edges[0] <= t["threshold"] <= edges[-1]):
             axis.axvline(threshold["threshold"], color=REMOVED, linestyle="--", linewidth=1)
         axis.set_title(said["signal"], fontsize=8)

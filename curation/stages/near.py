@@ -31,8 +31,9 @@ DEFAULT_BANDS, DEFAULT_ROWS = 14, 8
 class NearSettings(Survivor):
     """How near duplicates are found and which document of a cluster stays.
 
-    `hashes`, `ngram`, `seed`, `bits`, `unit`, `compatible`: as in MinHashSettings. `bands` of `rows` entries each, or `threshold`: then the
-    bands and rows, of at most `hashes` entries, with the least error around that similarity (datasketch's optimiser).
+    `hashes`: entries of a signature, of shingles of `ngram` words (`unit`: or characters), of 64 `bits`, or 32, which is half
+    the size. `compatible`: signatures equal to another tool's. `bands` of `rows` entries each, or `threshold`: then the bands
+    and rows, of at most `hashes` entries, with the least error around that similarity (datasketch's optimiser).
     `verify`: candidates are duplicates only where their true Jaccard similarity is at least this.
     Read the bands and rows in force from `band_shape`. `keep`, `score`, `sources`: which one stays; `within`: among which
     (survivors.py).

@@ -6,6 +6,8 @@ Reads the clusters of a finished run, and the texts of the members that are show
 from __future__ import annotations
 
 import difflib
+import itertools
+import os
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from rules.visible import excerpt, visible
 
 DIFF_LINES = 40  # of one member; --json has all texts
 LINE_CHARACTERS = 300
+SAME_CHARACTERS = 60  # shown of what two lines begin with alike
 
 Line = tuple[str, str]  # what it is (same, gone, new, head), and the text, safe to print
 
@@ -79,5 +82,20 @@ def difference(kept: str, other: str) -> list[Line]:
     if not lines:
         return [("same", "      the same lines")]
     kinds = {"-": "gone", "+": "new", "@": "head"}
-    found = [(kinds.get(line[0], "same"), f"      {visible(line[:LINE_CHARACTERS])}") for line in lines[:DIFF_LINES]]
+    found = [(kinds.get(line[0], "same"), f"      {visible(line[:LINE_CHARACTERS])}") for line in _from_where_they_differ(lines[:DIFF_LINES])]
     return found + ([("head", f"      ... and {len(lines) - DIFF_LINES} lines more")] if len(lines) > DIFF_LINES else [])
+
+
+def _from_where_they_differ(lines: list[str]) -> list[str]:
+    """Of lines that replace as many others, a long beginning that both share is left out: a paragraph in one line would show nothing else."""
+    groups = [list(group) for _, group in itertools.groupby(lines, key=lambda line: line[0])]
+    for gone, new in itertools.pairwise(groups):
+        if gone[0][0] == "-" and new[0][0] == "+" and len(gone) == len(new):
+            gone[:], new[:] = zip(*map(_cut, gone, new))
+    return [line for group in groups for line in group]
+
+
+def _cut(gone: str, new: str) -> tuple[str, str]:
+    same = len(os.path.commonprefix([gone[1:], new[1:]]))
+    start = same - SAME_CHARACTERS
+    return (gone, new) if start <= SAME_CHARACTERS else (f"-…{gone[1 + start :]}", f"+…{new[1 + start :]}")

@@ -111,3 +111,10 @@ def test_mistakes_are_told(finished, tmp_path):
         near_query(other, "text")
     for arguments in ((finished,), (finished, "a", "--query", "-"), (finished, "a", "--threshold", "0.5"), (tmp_path, "a")):
         assert ask(*arguments).exit_code == 2
+
+
+def test_where_long_lines_differ_is_shown():
+    kept, other = f"same\n{'a word ' * 100}of the kept\nend", f"same\n{'a word ' * 100}of the other\nend"
+    shown = [text.strip() for kind, text in difference(kept, other) if kind in ("gone", "new")]
+    assert [text[:2] for text in shown] == ["-…", "+…"] and shown[0].endswith("word of the kept") and shown[1].endswith("word of the other")
+    assert [text for kind, text in difference("a\nb", "a\nc") if kind in ("gone", "new")] == ["      -b", "      +c"]

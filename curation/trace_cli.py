@@ -34,9 +34,9 @@ def trace(
     """Go from a step of training run RUN to the documents it read, and to what curation did to them.
 
     \b
-    gristmill trace RUN --step 120              the rows of a step
-    gristmill trace RUN --step 120 --row 3      the documents of a row, with the story of each
-    gristmill trace RUN --steps 100-200         the documents that lost most in a window of steps
+    gristmill trace RUN --step 120          the rows of a step
+    gristmill trace RUN --step 120 --row 3  documents of a row and their story
+    gristmill trace RUN --steps 100-200     what lost most in these steps
     """
     if (step is None) == (window is None):
         raise click.UsageError("name --step N (with --row R for one sequence), or --steps A-B")

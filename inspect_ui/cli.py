@@ -71,19 +71,19 @@ def inspect(
     and applies rule packs to it. Nothing is changed but the file of labels and the drafts.
 
     \b
-    With --print, one view is printed and no screen is opened. Paths come before it.
-      read [ID]                   documents in a list, or one with hits, signals and text
-      rules                       every rule: hits, only-this-rule hits, words, precision
-      tune PACK/ID [VALUE] [N]    a threshold (comparison N): what VALUE would hit
-      diff [ID]                   documents that rules change, or before and after of one
-      mine [KIND]                 what repeats: lines, prefixes, suffixes, ngrams, words,
-                                  templates or hosts
-      draft KIND ROWS             a rule of rows (1,4) of `mine KIND`; KIND `suggestions`: of
-                                  `suggest lines`. --write adds it to the drafts
-      suggest [lines | signals]   line patterns of most words at least risk; rules of one
-                                  signal, from labels
-      duplicates [ID]             clusters of a run, or the members of one
-      labels                      labels, stale ones, and where people disagree
+    With --print, one view is printed and no screen is opened. Paths come first.
+      read [ID]                  documents, or one with hits, signals and text
+      rules                      every rule: hits, only-this-rule hits, precision
+      tune PACK/ID [VALUE] [N]   a threshold (comparison N): what VALUE would hit
+      diff [ID]                  documents that rules change, or how they do one
+      mine [KIND]                what repeats: lines, prefixes, suffixes, ngrams,
+                                 words, templates or hosts
+      draft KIND ROWS            a rule of rows (1,4) of `mine KIND`; suggestions:
+                                 of `suggest lines`. --write adds it to the drafts
+      suggest [lines | signals]  line patterns of most words at least risk; rules
+                                 of one signal, from labels
+      duplicates [ID]            clusters of a run, or the members of one
+      labels                     labels, stale ones, and where people disagree
     """
     from inspect_ui.session import Session
 

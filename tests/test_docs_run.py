@@ -63,6 +63,8 @@ def commands(command: click.Command, path: tuple[str, ...] = ()) -> list[tuple[s
 def test_every_command_and_option_has_help_and_docs(name, command):
     """Docs: a page that people wrote names the command; the page made from the code, which is current, names the option."""
     assert command.help, name
+    told = command.get_help(click.Context(command, info_name=f"gristmill {name}", terminal_width=80))
+    assert max(map(len, told.splitlines())) <= 80, f"gristmill {name} --help does not fit 80 columns"
     written = "\n".join(text for page, text in PAGES.items() if page != "commands.md")
     assert f"gristmill {name}" in written, f"no page of docs/ says `gristmill {name}`"
     for option in (p for p in command.params if isinstance(p, click.Option)):

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
@@ -53,17 +53,19 @@ _BINARY_STARTS = (
 )
 
 
-def read_archive(file: InputFile, settings: ReadSettings, batch_bytes: int, guard: Guard | None = None) -> Iterator[Batch]:
-    """All records of an archive, in batches of about `batch_bytes` of text."""
+def read_archive(file: InputFile, settings: ReadSettings, batch_bytes: int, guard: Guard | None = None, first: int = 0) -> Iterator[Batch]:
+    """The records of an archive from number `first` on, in batches of about `batch_bytes` of text."""
     rows, guard = Rows(file.name, EXTRA), guard or Guard()
     with open_binary(file.path) as raw:
         dialect = ARC if file.format == "arc" else WARC
         codec = file_codec(raw, file.path, lambda head: head.startswith((b"WARC/", b"filedesc:")))
         stream = DecodedStream(raw, codec, lambda head: dialect.start.match(head) is not None)
         for frame in FrameReader(stream, dialect, settings.max_record_bytes):
+            if frame.number < first:
+                continue
             _add(rows, frame, settings, guard)
             if rows.size_bytes >= batch_bytes:
-                yield rows.batch()
+                yield replace(rows.batch(), next_record=frame.number + 1)
     yield rows.batch()
 
 

@@ -38,6 +38,7 @@ class Batch:
     quarantined: pa.Table  # QUARANTINE
     skipped: dict[str, int] = field(default_factory=dict)  # records by reason
     repaired: dict[str, int] = field(default_factory=dict)  # documents by what was wrong with them
+    next_record: int | None = None  # a reader that begins at this record yields what follows this batch; None: none can
 
     @property
     def records(self) -> int:

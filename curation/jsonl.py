@@ -11,6 +11,7 @@ Blank lines are no records. Quarantined: lines that are no JSON object, a torn l
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 from curation.batches import Batch, Losses, ReadSettings, Unreadable
@@ -21,8 +22,8 @@ from curation.json_lines import Line, LineReader, parse_line
 from curation.json_types import FileKinds
 
 
-def read_jsonl(file: InputFile, settings: ReadSettings, batch_bytes: int) -> Iterator[Batch]:
-    """All lines of a file. Raises InputError where no line has the text column, or it never holds text."""
+def read_jsonl(file: InputFile, settings: ReadSettings, batch_bytes: int, first: int = 0) -> Iterator[Batch]:
+    """The lines of a file from record `first` on. Raises InputError where no line has the text column, or it never holds text."""
     kinds = file_kinds(file, settings)
     losses = Losses(file.name)
     if kinds is None:  # no line holds an object, so there are no columns to speak of
@@ -35,15 +36,26 @@ def read_jsonl(file: InputFile, settings: ReadSettings, batch_bytes: int) -> Ite
     numbers: list[int] = []
     size = 0
     for line in LineReader(file, settings.max_record_bytes):
+        if line.number < first:
+            continue
         row = object_of(line, settings, losses)
         if row is not None:
             rows.append(row)
             numbers.append(line.number)
         size += len(line.data)
         if size >= batch_bytes:
-            yield from cut(documents_of(kinds.table(rows), plan, numbers, settings, losses), losses, batch_bytes)
+            yield from _followed(cut(documents_of(kinds.table(rows), plan, numbers, settings, losses), losses, batch_bytes), line.number + 1)
             rows, numbers, size = [], [], 0
     yield from cut(documents_of(kinds.table(rows), plan, numbers, settings, losses), losses, batch_bytes)
+
+
+def _followed(batches: Iterator[Batch], number: int) -> Iterator[Batch]:
+    """`batches`, the last of which says that record `number` follows."""
+    last = next(batches)
+    for batch in batches:
+        yield last
+        last = batch
+    yield replace(last, next_record=number)
 
 
 def file_kinds(file: InputFile, settings: ReadSettings) -> FileKinds | None:

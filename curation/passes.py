@@ -21,6 +21,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from curation.attempts import attempted
+from curation.batches import BATCH_BYTES
 from curation.document import QUARANTINE, RAW_LIMIT_BYTES
 from curation.duplicates import drop_duplicates, read_drops, with_cluster_size, write_keys
 from curation.guard import Broken, CarefulGuard, Guard
@@ -29,6 +30,7 @@ from curation.known_signals import KnownSignals
 from curation.limits import BATCH_MEMORY_MB, Watchdog, limited_memory
 from curation.manifest import Entry, Manifest
 from curation.outcome import Outcome, add_counts, balance, counted, tally, text_bytes
+from curation.partial_output import opened_journal
 from curation.pass_plan import ShardTask, plan_passes
 from curation.readers import read_shard
 from curation.run_state import warm_up
@@ -69,7 +71,7 @@ def _revised(task: ShardTask) -> Entry | None:
 
 
 def _run_shard(task: ShardTask, guard: Guard) -> Entry:
-    output, stages = ShardOutput(task, guard=guard), _stages(task)
+    output, stages = ShardOutput(task, guard=guard, journal=opened_journal(task)), _stages(task)
     try:
         for documents in _source(task, output):
             for stage in stages:
@@ -82,7 +84,10 @@ def _run_shard(task: ShardTask, guard: Guard) -> Entry:
     finally:
         guard.close()
     task = with_content(task, output.content)
-    return Manifest(task.job.output).record(Entry(task.unit, task.key, outputs, output.counts, _input(task, guard), task.basis, output.seconds))
+    entry = Manifest(task.job.output).record(Entry(task.unit, task.key, outputs, output.counts, _input(task, guard), task.basis, output.seconds))
+    if output.journal is not None:
+        output.journal.delete()
+    return entry
 
 
 def _input(task: ShardTask, guard: Guard) -> dict[str, Any]:
@@ -109,7 +114,7 @@ def _read(task: ShardTask, output: ShardOutput) -> Iterator[pa.Table]:
 
 
 def _batches(task: ShardTask, output: ShardOutput) -> Iterator[pa.Table]:
-    for batch in read_shard(task.shard, task.job.read_settings, guard=output.guard):
+    for batch in read_shard(task.shard, task.job.read_settings, batch_bytes=BATCH_BYTES, guard=output.guard, first=output.resume()):
         output.write("quarantine", batch.quarantined)
         documents = batch.documents
         books = balance(documents, Outcome(documents)) | {"in": len(documents) + len(batch.quarantined), "quarantined": len(batch.quarantined)}
@@ -117,6 +122,7 @@ def _batches(task: ShardTask, output: ShardOutput) -> Iterator[pa.Table]:
         add_counts(output.counts, {"read": books | details})
         output.write_ids(documents)
         yield documents
+        output.commit(batch.next_record, documents)
 
 
 def _read_kept(task: ShardTask, output: ShardOutput) -> Iterator[pa.Table]:

@@ -20,9 +20,9 @@ from curation.text_files import read_text
 __all__ = ["BATCH_BYTES", "Batch", "ReadSettings", "read_shard"]
 
 
-def read_shard(shard: Shard, settings: ReadSettings, batch_bytes: int = BATCH_BYTES, guard: Guard | None = None) -> Iterator[Batch]:
+def read_shard(shard: Shard, settings: ReadSettings, batch_bytes: int = BATCH_BYTES, guard: Guard | None = None, first: int = 0) -> Iterator[Batch]:
     """The records of `shard` in batches of about `batch_bytes` of text; at least one batch. `guard` sees to records that
-    crash what reads them, or take too long (guard.py).
+    crash what reads them, or take too long (guard.py). `first`: go on at this record, which was the `next_record` of a batch.
 
     Raises InputError where the columns that `settings` name are missing, OSError where the file cannot be opened.
     """
@@ -36,8 +36,8 @@ def read_shard(shard: Shard, settings: ReadSettings, batch_bytes: int = BATCH_BY
     elif file.format == "arrow":
         yield from read_arrow(shard, settings, batch_bytes, guard)
     elif file.format == "jsonl":
-        yield from read_jsonl(file, settings, batch_bytes)
+        yield from read_jsonl(file, settings, batch_bytes, first)
     elif file.format == "text":
         yield from read_text(file, settings, guard)
     else:
-        yield from read_archive(file, settings, batch_bytes, guard)
+        yield from read_archive(file, settings, batch_bytes, guard, first)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,6 +11,7 @@ import pyarrow as pa
 from curation.guard import Guard
 from curation.id_hashes import SUFFIX, IdWriter
 from curation.line_counts import LineCountWriter
+from curation.partial_output import COMMIT_BYTES, Journal
 from curation.pass_plan import WORK, ShardTask
 from curation.shards import ShardWriter
 from curation.stages.lines import count_units, line_judge
@@ -29,6 +31,7 @@ class ShardOutput:
     writers: dict[str, Any] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
     guard: Guard = field(default_factory=Guard)  # how records are worked on
+    journal: Journal | None = None  # of a large file
     content: dict[str, Any] | None = None  # of the input, where it was read to its end (curation/input_content.py)
 
     def path(self, kind: str) -> str:
@@ -59,24 +62,56 @@ class ShardOutput:
         if kind not in self.writers:
             self.writers[kind] = ShardWriter(self.task.job.output / self.path(kind))
         self.writers[kind].write(table)
+        self._note(kind, table)
+
+    def resume(self) -> int:
+        """Write what an attempt that ended early had committed; returns the record to go on at."""
+        journal, self.journal = self.journal, None
+        if journal is None or not journal.state:
+            self.journal = journal
+            return 0
+        journal.replay(self._write_again)
+        self.counts, self.seconds = journal.state["counts"], journal.state["seconds"]
+        self.guard.condemned |= journal.state["condemned"]
+        self.journal = journal
+        return journal.state["next_record"]
+
+    def _write_again(self, kind: str, table: pa.Table) -> None:
+        again = {IDS: self.write_ids, LINE_COUNTS: self.count_lines, WINDOWS: self.write_windows}
+        again.get(kind, functools.partial(self.write, kind))(table)
+
+    def commit(self, next_record: int | None, documents: pa.Table) -> None:
+        """All that was written up to record `next_record` is whole, and need not be made again: noted from time to time."""
+        if self.journal is None:
+            return
+        self.journal.uncommitted += documents.nbytes
+        if next_record is not None and self.journal.uncommitted >= COMMIT_BYTES:
+            self.journal.commit({"next_record": next_record, "counts": self.counts, "seconds": self.seconds, "condemned": self.guard.condemned})
+
+    def _note(self, kind: str, table: pa.Table) -> None:
+        if self.journal is not None:
+            self.journal.note(kind, table)
 
     def count_lines(self, documents: pa.Table) -> None:
         """Add the lines of a batch to the counts of the shard."""
         if LINE_COUNTS not in self.writers:
             self.writers[LINE_COUNTS] = LineCountWriter(self.task.job.output / self.path(LINE_COUNTS))
         self.writers[LINE_COUNTS].write(count_units(documents, line_judge(self.task.job.settings.lines)))
+        self._note(LINE_COUNTS, documents)
 
     def write_ids(self, documents: pa.Table) -> None:
         """Add the ids of a batch, as it was read, to those of the shard."""
         if IDS not in self.writers:
             self.writers[IDS] = IdWriter(self.task.job.output / self.path(IDS))
         self.writers[IDS].write(documents["id"])
+        self._note(IDS, documents.select(["id"]))
 
     def write_windows(self, documents: pa.Table) -> None:
         """Add the word windows of a batch to those of the shard."""
         if WINDOWS not in self.writers:
             self.writers[WINDOWS] = WindowWriter(self.task.job.output / self.path(WINDOWS), self.task.job.settings.substrings.words)
         self.writers[WINDOWS].write(documents["text"])
+        self._note(WINDOWS, documents.select(["text"]))
 
     def close(self) -> dict[str, dict[str, Any]]:
         entries = {self.path(kind): writer.close() for kind, writer in self.writers.items()}
@@ -85,3 +120,5 @@ class ShardOutput:
     def abandon(self) -> None:
         for writer in self.writers.values():
             writer.abandon()
+        if self.journal is not None:
+            self.journal.close()

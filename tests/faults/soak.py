@@ -35,7 +35,7 @@ SIGNALS = {signal.SIGINT, signal.SIGTERM}
 KINDS = {  # kind: how often, of all
     "kill driver": 4, "kill process that works": 4, "interrupt once": 3, "interrupt twice": 2, "terminate": 2, "no room to write": 4,
     "delete a file of the run": 3, "truncate a file of the run": 3, "clock backwards, kill driver": 2, "take an input away": 2,
-    "out of memory, refused": 3, "out of memory, killed": 3, "reads fail twice, then work": 3,
+    "out of memory, refused": 2, "out of memory, killed": 2, "reads fail twice, then work": 3,
     "Ray: kill worker": 2, "Ray: kill raylet": 1, "Ray: kill driver": 1, "Ray: worker out of memory, killed": 2,
 }  # fmt: skip
 

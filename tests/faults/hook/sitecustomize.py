@@ -7,6 +7,8 @@
                                                       `end` refused is a MemoryError, killed is what the system does then
     reads     {after, marks}                          read number `after` of an input fails, and so does the next
     loading   module                                  the import of the module says so and takes an hour
+    set       {module: {name: value}}                 the names have these values
+    pause     [module, name, seconds]                 a function takes so much longer
     clock     true                                    every look at the time of day shows an earlier time than the last
 """
 
@@ -113,6 +115,9 @@ PATCHES = {}
 if "memory" in FAULTS:
     module, function = MEMORY_PLACES[FAULTS["memory"]["place"]]
     PATCHES[module] = (function, hungry)
+if "pause" in FAULTS:
+    module, function, pause = FAULTS["pause"]
+    PATCHES[module] = (function, lambda function: lambda *arguments: (time.sleep(pause), function(*arguments))[1])
 if "reads" in FAULTS:
     PATCHES["curation.streams"] = ("open", failing_open)
 if "unit" in FAULTS:
@@ -124,15 +129,18 @@ if "page" in FAULTS:
 
 
 def patch(module):
-    attribute, wrap = PATCHES[module.__name__]
-    setattr(module, attribute, wrap(getattr(module, attribute, None) or getattr(builtins, attribute)))
+    for attribute, value in FAULTS.get("set", {}).get(module.__name__, {}).items():
+        setattr(module, attribute, value)
+    if module.__name__ in PATCHES:
+        attribute, wrap = PATCHES[module.__name__]
+        setattr(module, attribute, wrap(getattr(module, attribute, None) or getattr(builtins, attribute)))
 
 
 class Patching(importlib.abc.MetaPathFinder):
     """Finds modules as ever, and changes one name in those of PATCHES once they are loaded."""
 
     def find_spec(self, name, path, target=None):
-        if name not in PATCHES:
+        if name not in PATCHED:
             return None
         spec = importlib.machinery.PathFinder.find_spec(name, path, target)
         load = spec.loader.exec_module
@@ -157,9 +165,10 @@ class Slow(importlib.abc.MetaPathFinder):
 if "loading" in FAULTS:
     sys.meta_path.insert(0, Slow())
 
-if PATCHES:
+PATCHED = PATCHES.keys() | FAULTS.get("set", {}).keys()
+if PATCHED:
     sys.meta_path.insert(0, Patching())
-    for name in PATCHES.keys() & sys.modules.keys():  # in a fork of a process that has it loaded
+    for name in PATCHED & sys.modules.keys():  # in a fork of a process that has it loaded
         patch(sys.modules[name])
 
 if FAULTS.get("clock"):

@@ -103,11 +103,11 @@ def _map_on_ray(function: Callable[[Any], Any], tasks: Sequence[Any], count: int
             while waiting and not watch.stopping() and flight.has_room(watch.size(waiting[-1])):
                 task = waiting.pop()
                 watch.begin(task)
-                flight.sizes[remote.remote(function, shared, common.less(task))] = watch.size(task)
-            finished, _ = ray.wait(list(flight.sizes), num_returns=1, timeout=TICK_SECONDS)
+                flight.add(remote.remote(function, shared, common.less(task)), watch.size(task))
+            finished = _finished(ray, list(flight.sizes))
             watch.tick()
             for result in finished:
-                del flight.sizes[result]
+                flight.remove(result)
                 yield ray.get(result)
     except ray.exceptions.RayTaskError as error:
         raise error.cause if isinstance(error.cause, Exception) else error from None
@@ -118,6 +118,12 @@ def _map_on_ray(function: Callable[[Any], Any], tasks: Sequence[Any], count: int
     finally:
         for task in flight.sizes:
             ray.cancel(task, force=True)
+
+
+def _finished(ray: Any, results: list[Any]) -> list[Any]:
+    """Those that are there, after waiting a little for the first: all at once, since looking costs as much as there are in flight."""
+    finished, rest = ray.wait(results, num_returns=1, timeout=TICK_SECONDS)
+    return finished + ray.wait(rest, num_returns=len(rest), timeout=0)[0] if finished and rest else finished
 
 
 def _prepare(ray: Any, prepared: Any, count: int, watch: Watch) -> None:
@@ -155,10 +161,18 @@ class Flight:
     workers: int
     most_bytes: int | None = None
     sizes: dict[Any, int] = field(default_factory=dict)
+    bytes: int = 0
+
+    def add(self, result: Any, size: int) -> None:
+        self.sizes[result] = size
+        self.bytes += size
+
+    def remove(self, result: Any) -> None:
+        self.bytes -= self.sizes.pop(result)
 
     def has_room(self, size: int) -> bool:
         """May one more task of `size` bytes be handed out? One alone always may."""
-        fits = self.most_bytes is None or sum(self.sizes.values()) + size <= self.most_bytes
+        fits = self.most_bytes is None or self.bytes + size <= self.most_bytes
         return not self.sizes or (len(self.sizes) < 2 * self.workers and fits)
 
 

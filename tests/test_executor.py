@@ -44,12 +44,15 @@ def test_what_is_in_flight_is_bounded_by_number_and_bytes():
     assert flight.has_room(10**12)
     for number in range(4):
         assert flight.has_room(10**12)
-        flight.sizes[number] = 10**12
+        flight.add(number, 10**12)
     assert not flight.has_room(1)
     flight = Flight(2, most_bytes=100)
     assert flight.has_room(1000), "one alone is always handed out"
-    flight.sizes["a"] = 60
+    flight.add("a", 60)
     assert flight.has_room(40) and not flight.has_room(41)
+    flight.add("b", 40)
+    flight.remove("a")
+    assert flight.bytes == 40 and flight.has_room(60) and not flight.has_room(61)
 
 
 @pytest.mark.parametrize("workers", ["inline", 2])

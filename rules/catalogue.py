@@ -28,8 +28,9 @@ OTHERS = {
 
 
 def as_data() -> list[dict[str, str]]:
-    """Every signal: name, meaning, unit, source."""
-    return [{"name": s.name, "meaning": s.meaning, "unit": s.unit, "source": s.source} for s in SIGNALS.values()]
+    """Every signal: name, meaning, source, and the unit of those that need nothing but a text."""
+    of_texts = [{"name": s.name, "meaning": s.meaning, "unit": s.unit, "source": s.source} for s in SIGNALS.values()]
+    return of_texts + [{"name": name, "meaning": meaning, "source": title} for title, signals in OTHERS.items() for name, meaning in signals.items()]
 
 
 def list_lines() -> list[str]:

@@ -2,13 +2,30 @@
 
 from __future__ import annotations
 
+import json
 import math
+import re
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
+import script_values
+from click.testing import CliRunner
+from tokenizers import Tokenizer, decoders, pre_tokenizers
+from tokenizers.models import BPE
 
-from rules.signals import CORE_SIGNALS, LINE_LENGTH_SIGNALS, measure
+import curation  # noqa: F401 (it counts tokens)
+import rules.profiles
+from gristmill import gristmill
+from rules.engine import apply
+from rules.line_signals import LINE_SIGNALS
+from rules.pack import load_pack
+from rules.profiles import Profile, read_profile, write_parquet
+from rules.signals import CORE_SIGNALS, LINE_LENGTH_SIGNALS, SIGNALS, measure
 from rules.words import split_words
+
+TOOLS = script_values.DOLMA | script_values.DATAMAP | script_values.NEMO | script_values.DATAJUICER
+NATS = ("word_divergence_en", "unigram_kl", "unigram_logprob")
 
 ZERO = (
     *(f"dup_{n}_gram_char_frac" for n in range(5, 11)), "digit_char_frac", "uppercase_char_frac", "curly_brackets", "hash_word_ratio",
@@ -65,10 +82,79 @@ TEXTS = {
 
 
 @pytest.mark.parametrize("name", TEXTS)
-def test_every_signal_is_what_was_counted_by_hand(name):
+def test_every_signal_of_the_core_is_what_was_counted_by_hand(name):
     text, words, expected = TEXTS[name]
     assert split_words(text) == words.split(" ")
     names = [signal.name for signal in (*CORE_SIGNALS, *LINE_LENGTH_SIGNALS)]
     assert sorted(expected) == sorted(names)
-    found = {name: float(column[0]) for name, column in measure(pa.array([text]), names).items()}
-    assert {name: value for name, value in found.items() if not math.isclose(value, expected[name], abs_tol=1e-12)} == {}
+    assert differing({name: float(column[0]) for name, column in measure(pa.array([text]), names).items()}, expected) == {}
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_every_signal_of_tools_is_what_was_counted_by_hand(name):
+    profile = read_profile(Path(rules.profiles.__file__).parent / "word_profiles/en.tsv")
+    assert (profile.all_words, profile.different_words) == (script_values.ENGLISH_WORDS, script_values.ENGLISH_DIFFERENT)
+    table = TOOLS | script_values.llama3(len(profile.words), sum(profile.counts))
+    expected = {signal: row[script_values.COLUMNS.index(name)] for signal, row in table.items()}
+    assert sorted(expected) == sorted(SIGNALS.keys() - TEXTS[name][2].keys()), "a signal has no value in the table"
+    found = measure(pa.array([TEXTS[name][0]]), list(expected))
+    assert differing({name: float(column[0]) for name, column in found.items()}, expected) == {}
+
+
+@pytest.fixture(scope="module")
+def of_the_pack(tmp_path_factory) -> dict[str, list[float]]:
+    """The signals of a pack's list, profile and tokenizer, and of what its line rules did, for the texts in order."""
+    folder = tmp_path_factory.mktemp("scripts")
+    byte_pairs_that_know(script_values.KNOWN).save(str(folder / "tokenizer.json"))
+    write_parquet(Profile(list(script_values.PROFILE), list(script_values.PROFILE.values()), 10, 4), folder / "profile.parquet", {})
+    rule = "  - {{id: r{}, why: A test., action: tag, drop_when: {{{}: '> 1000'}}, examples: {{drop: [{{{}: 1001}}], keep: [{{{}: 1}}]}}}}"
+    names = [f"{signal}({'own' if signal in script_values.OF_THE_LIST else 'web'})" for signal in (*script_values.OF_THE_LIST, *script_values.OF_THE_PROFILE)]
+    rules_of = [rule.format(number, *[name] * 3) for number, name in enumerate([*names, *script_values.OF_TOKENS])]
+    words = json.dumps(script_values.LISTED, ensure_ascii=False)
+    (folder / "own.yaml").write_text(
+        "\n".join(["pack: own", "about: A test.", "tokenizer: tokenizer.json", "profiles: {web: profile.parquet}", f"lists: {{own: {{words: {words}}}}}", "rules:", *rules_of])
+    )
+    edits = [rule.format(number, *[name] * 3) for number, name in enumerate(script_values.OF_EDITS)]
+    short = "  - {id: short, why: A test., lines: drop, when: {line_chars: '< 10'}, examples: {drop: [short], keep: [a longer line]}}"
+    (folder / "edits.yaml").write_text("\n".join(["pack: edits", "about: A test.", "rules:", short, *edits]))
+    texts = pa.array([TEXTS[name][0] for name in script_values.COLUMNS], pa.large_string())
+    signals = apply([load_pack(folder / "own.yaml"), load_pack(folder / "edits.yaml")], texts).signals.to_pydict()
+    return {name.partition(".")[2].partition("(")[0]: column for name, column in signals.items()}
+
+
+def test_signals_of_a_packs_files_are_what_was_counted_by_hand(of_the_pack):
+    table = script_values.OF_THE_LIST | script_values.OF_THE_PROFILE | script_values.OF_TOKENS | script_values.OF_EDITS
+    for place, name in enumerate(script_values.COLUMNS):
+        found = {signal: of_the_pack[signal][place] for signal in table}
+        assert differing(found, {signal: row[place] for signal, row in table.items()}) == {}, name
+    listed = json.loads(CliRunner().invoke(gristmill, ["signals", "--json"]).output)
+    names = {re.split(r"[(.]", one["name"])[0] for one in listed}
+    elsewhere = {"classifier", "perplexity"}  # models' numbers: tests/test_classifier_scores.py and test_pack_files.py
+    assert names - SIGNALS.keys() - elsewhere - LINE_SIGNALS.keys() == table.keys(), "a signal has no value in the table"  # lines': in `when`
+
+
+def byte_pairs_that_know(characters: tuple[str, ...]) -> Tokenizer:
+    """A byte-level tokenizer of all bytes, and merges that join the bytes of each of `characters`, from the left."""
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    vocabulary, merges = {letter: number for number, letter in enumerate(alphabet)}, []
+    spelled = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    for character in characters:
+        [(letters, _)] = spelled.pre_tokenize_str(character)
+        for size in range(2, len(letters) + 1):
+            if letters[:size] not in vocabulary:
+                vocabulary[letters[:size]] = len(vocabulary)
+                merges.append((letters[: size - 1], letters[size - 1]))
+    tokenizer = Tokenizer(BPE(vocabulary, merges))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.add_special_tokens(["<|end_of_text|>"])
+    return tokenizer
+
+
+def differing(found: dict[str, float], expected: dict[str, float]) -> dict[str, tuple[float, float]]:
+    """Signals that are not what the table says: found, expected. Divergences are kept in millionths of a nat a text."""
+    return {
+        name: (value, expected[name])
+        for name, value in found.items()
+        if not (math.isclose(value, expected[name], abs_tol=1e-6 if name in NATS else 1e-12) or math.isnan(value) and math.isnan(expected[name]))
+    }

@@ -29,6 +29,7 @@ soak: $(STAMP)
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
+	$(BIN)/mypy
 
 # Ten minutes of hostile bytes for every reader and loader; tests/test_fuzzing.py is the short of it.
 fuzz: $(STAMP)

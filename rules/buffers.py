@@ -31,6 +31,12 @@ def string_buffers(column: pa.Array | pa.ChunkedArray) -> tuple[np.ndarray, np.n
     return offsets, data
 
 
+def match_rows(texts: pa.LargeStringArray, pattern: str) -> np.ndarray:
+    """Which texts a pattern of RE2 matches somewhere: bool [texts]. Raises pa.ArrowInvalid for one that it does not take."""
+    matched: np.ndarray = pc.match_substring_regex(texts, pattern).to_numpy(zero_copy_only=False)
+    return matched
+
+
 def strings_from(offsets: np.ndarray, data: np.ndarray) -> pa.LargeStringArray:
     """A large_string array over `offsets` (int64 [n + 1]) and `data` (uint8, valid UTF-8), without a copy."""
     buffers = [None, pa.py_buffer(np.ascontiguousarray(offsets, np.int64)), pa.py_buffer(np.ascontiguousarray(data))]

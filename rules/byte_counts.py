@@ -15,6 +15,7 @@ from rules.masks import (
     NONE,
     ONE,
     TWO,
+    Block,
     at_least_mask,
     bits_up_to,
     block_at,
@@ -28,7 +29,7 @@ LINE_FEED, NUMBER_SIGN, CURLY_BRACKET = ord("\n"), ord("#"), ord("{")
 
 
 @kernel
-def count_bytes(data, begin, end):
+def count_bytes(data: np.ndarray, begin: int, end: int) -> tuple[int, int, int, int]:
     """Of data[begin:end]: characters (code points), line feeds, number signs, opening curly brackets."""
     data, continuing, feeds, signs, brackets, i, broken, owed = unowned(data), 0, 0, 0, 0, begin, NONE, NONE
     while i < end:
@@ -46,7 +47,7 @@ def count_bytes(data, begin, end):
 
 
 @inlined
-def chars_in(data, i, end):
+def chars_in(data: np.ndarray, i: int, end: int) -> int:
     """How many code points data[i:end] holds."""
     begin, continuing, broken, owed = i, 0, NONE, NONE
     while i < end:
@@ -60,13 +61,13 @@ def chars_in(data, i, end):
 
 
 @kernel
-def read_chars(data, i, end):
+def read_chars(data: np.ndarray, i: int, end: int) -> int:
     """`chars_in` of bytes that are malformed."""
     return characters_in(unowned(data), i, end)
 
 
 @kernel
-def is_well_formed(data, i, end):
+def is_well_formed(data: np.ndarray, i: int, end: int) -> bool:
     """Is data[i:end] UTF-8?"""
     data, broken, owed = unowned(data), NONE, NONE
     while i < end:
@@ -79,7 +80,7 @@ def is_well_formed(data, i, end):
 
 
 @inlined
-def malformed(data, i, end, block, owed):
+def malformed(data: np.ndarray, i: int, end: int, block: Block, owed: np.uint64) -> tuple[np.uint64, np.uint64]:
     """Bytes of the block at i that are malformed where they stand, given the continuation bytes, `owed`, that characters of
     the block before need; and those that characters of this one need of the next, the text ending or not.
 
@@ -97,7 +98,7 @@ def malformed(data, i, end, block, owed):
 
 
 @inlined
-def character_starts(data, begin, i, end, block, well_formed):
+def character_starts(data: np.ndarray, begin: int, i: int, end: int, block: Block, well_formed: bool) -> np.uint64:
     """First bytes of characters in the block at i of the text data[begin:end]."""
     if well_formed:
         return ~continuation_mask(block) & bits_up_to(i, end)
@@ -105,7 +106,7 @@ def character_starts(data, begin, i, end, block, well_formed):
 
 
 @kernel
-def read_starts(data, begin, i, end):
+def read_starts(data: np.ndarray, begin: int, i: int, end: int) -> np.uint64:
     """`character_starts` of malformed bytes, which begin a character each."""
     starts, place = NONE, max(begin, i - 3)
     while place < i and place + character_at(data, place, end)[1] <= i:

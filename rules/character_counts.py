@@ -10,7 +10,7 @@ import numpy as np
 
 from rules.characters import DECIMAL, UPPER, WHITE
 from rules.decode import character_at
-from rules.kernels import kernel, unowned
+from rules.kernels import int64, kernel, unowned
 from rules.mark_counts import MARK_COUNTS
 from rules.masks import (
     BLOCK,
@@ -35,14 +35,14 @@ CHARACTER_COUNTS = MARK_COUNTS | CLASS_COUNTS
 
 
 @kernel
-def count_classes(offsets, data, classes, out):
+def count_classes(offsets: np.ndarray, data: np.ndarray, classes: np.ndarray, out: np.ndarray) -> None:
     """Fill `out` (int64 [docs, CLASS_COUNTS])."""
     for d in range(offsets.size - 1):
         out[d, DIGIT_CHARS], out[d, UPPERCASE_CHARS], out[d, WHITE_CHARS] = classes_in(data, offsets[d], offsets[d + 1], classes)
 
 
 @kernel
-def classes_in(data, i, end, classes):
+def classes_in(data: np.ndarray, i: int, end: int, classes: np.ndarray) -> tuple[int, int, int]:
     """Of data[i:end]: decimal digits, upper-case letters, white space."""
     data, classes, digits, upper, white, taken = unowned(data), unowned(classes), 0, 0, 0, i
     while i < end:
@@ -54,10 +54,10 @@ def classes_in(data, i, end, classes):
         while wide:
             k = lowest_one(wide)
             code, size = character_at(data, i + k, end)
-            flags = np.int64(classes[np.uint64(code)])
-            digits += np.int64(flags & DECIMAL != 0)
-            upper += np.int64(flags & UPPER != 0)
-            white += np.int64(flags & WHITE != 0)
+            flags = int64(classes[np.uint64(code)])
+            digits += int64(flags & DECIMAL != 0)
+            upper += int64(flags & UPPER != 0)
+            white += int64(flags & WHITE != 0)
             taken = i + k + size
             wide &= ~first_bits(min(k + size, BLOCK))
         i += BLOCK

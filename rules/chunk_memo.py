@@ -14,7 +14,7 @@ import numpy as np
 
 from rules.decode import load_eight, store_eight, text_at
 from rules.hash_sets import bytes_hash, first_slot, slot_bits
-from rules.kernels import inlined, kernel, unowned
+from rules.kernels import inlined, int64, kernel, unowned
 
 NOTHING = 0  # the entry of the empty chunk: no words
 # Columns of `rows`. KEY_BEGIN is where the key begins | the first of the entry's facts << MARK_BITS, so that finding
@@ -43,7 +43,7 @@ class Memo(NamedTuple):
     @property
     def bytes(self) -> int:
         """Memory that its entries take."""
-        per_entry = 8 * 4 + 8 + 4 * self.facts.shape[1] + 16
+        per_entry: int = 8 * 4 + 8 + 4 * self.facts.shape[1] + 16
         return self.entries * per_entry + self.key_bytes + self.word_bytes
 
 
@@ -110,7 +110,10 @@ def _with_room(array: np.ndarray, used: int, needed: int, copy: bool) -> np.ndar
 
 
 @kernel
-def append_rows(data, begins, ends, offsets, facts, first, key_bytes, word_bytes, rows, hashes, keys):
+def append_rows(
+    data: np.ndarray, begins: np.ndarray, ends: np.ndarray, offsets: np.ndarray, facts: np.ndarray, first: int,
+    key_bytes: int, word_bytes: int, rows: np.ndarray, hashes: np.ndarray, keys: np.ndarray,
+) -> None:
     """Write the keys and rows of new entries, from entry `first` on."""
     for k in range(begins.size):
         i, end = begins[k], ends[k]
@@ -126,7 +129,7 @@ def append_rows(data, begins, ends, offsets, facts, first, key_bytes, word_bytes
 
 
 @kernel
-def fill_slots(slots, hashes, first, entries):
+def fill_slots(slots: np.ndarray, hashes: np.ndarray, first: int, entries: int) -> None:
     """Give entries `first` to `entries` - 1 slots."""
     bits = bits_of(slots)
     last = np.uint64(slots.size - 1)
@@ -138,7 +141,7 @@ def fill_slots(slots, hashes, first, entries):
 
 
 @inlined
-def bits_of(slots):
+def bits_of(slots: np.ndarray) -> int:
     """log2 of the number of slots."""
     bits = 0
     while 1 << bits < slots.size:
@@ -150,7 +153,10 @@ def bits_of(slots):
 
 
 @kernel
-def find_entries(data, begins, ends, slots, rows, keys, found, marks):
+def find_entries(
+    data: np.ndarray, begins: np.ndarray, ends: np.ndarray, slots: np.ndarray, rows: np.ndarray, keys: np.ndarray,
+    found: np.ndarray, marks: np.ndarray,
+) -> int:
     """found[k] (uint32) = the entry of chunk data[begins[k]:ends[k]], NOTHING if unknown; how many are unknown.
 
     marks[k] (uint8) = the mark of the entry."""
@@ -159,12 +165,12 @@ def find_entries(data, begins, ends, slots, rows, keys, found, marks):
     for k in range(begins.size):
         entry = find_entry(data, begins[k], ends[k], slots, bits, rows, keys)
         found[k], marks[k] = entry, rows[entry, KEY_BEGIN] >> MARK_BITS
-        unknown += np.int64(entry == 0)
+        unknown += int64(entry == 0)
     return unknown
 
 
 @inlined
-def find_entry(data, i, end, slots, bits, rows, keys):
+def find_entry(data: np.ndarray, i: int, end: int, slots: np.ndarray, bits: int, rows: np.ndarray, keys: np.ndarray) -> np.uint64:
     """The entry of the chunk data[i:end], or NOTHING."""
     hashed, last = bytes_hash(data, i, end), np.uint64((1 << bits) - 1)
     slot = first_slot(hashed, bits)
@@ -179,16 +185,16 @@ def find_entry(data, i, end, slots, bits, rows, keys):
 
 
 @inlined
-def is_key(data, i, end, rows, keys, entry):
+def is_key(data: np.ndarray, i: int, end: int, rows: np.ndarray, keys: np.ndarray, entry: np.uint64) -> bool:
     """Is data[i:end] the key of `entry`?"""
     size = end - i
     if rows[entry, FIRST_EIGHT] != text_at(data, i, end) or rows[entry, SIZES] & LOW_HALF != np.uint64(size):
         return False
-    return size <= 8 or same_bytes(data, i, keys, np.int64(rows[entry, KEY_BEGIN] & PLACE_BITS), size)
+    return size <= 8 or same_bytes(data, i, keys, int64(rows[entry, KEY_BEGIN] & PLACE_BITS), size)
 
 
 @inlined
-def same_bytes(data, i, other, j, size):
+def same_bytes(data: np.ndarray, i: int, other: np.ndarray, j: int, size: int) -> bool:
     """data[i:i + size] == other[j:j + size], for more than eight bytes."""
     last = size - 8
     for k in range(0, last, 8):
@@ -198,7 +204,9 @@ def same_bytes(data, i, other, j, size):
 
 
 @kernel
-def distinct_unknown(data, begins, ends, found, unknown):
+def distinct_unknown(
+    data: np.ndarray, begins: np.ndarray, ends: np.ndarray, found: np.ndarray, unknown: int,
+) -> tuple[np.ndarray, np.ndarray]:
     """Of the `unknown` chunks whose `found` is NOTHING: the first of each kind, and for each which kind it is."""
     firsts, kinds = np.empty(unknown, np.int64), np.empty(unknown, np.int64)
     bits = slot_bits(unknown)
@@ -219,7 +227,7 @@ def distinct_unknown(data, begins, ends, found, unknown):
 
 
 @inlined
-def same_chunk(data, begins, ends, j, k):
+def same_chunk(data: np.ndarray, begins: np.ndarray, ends: np.ndarray, j: int, k: int) -> bool:
     """Are chunks j and k the same bytes?"""
     size = ends[k] - begins[k]
     if ends[j] - begins[j] != size or text_at(data, begins[j], ends[j]) != text_at(data, begins[k], ends[k]):
@@ -231,7 +239,7 @@ def same_chunk(data, begins, ends, j, k):
 
 
 @kernel
-def joined_offsets(counts, found, rows):
+def joined_offsets(counts: np.ndarray, found: np.ndarray, rows: np.ndarray) -> np.ndarray:
     """Where the words of each text begin when written one after the other, int64 [texts + 1].
 
     Text d has counts[d] of the entries `found`; single spaces divide words."""
@@ -239,22 +247,22 @@ def joined_offsets(counts, found, rows):
     for d in range(counts.size):
         total = 0
         for _ in range(counts[d]):
-            size = np.int64(rows[found[k], SIZES] >> np.uint64(32))
-            total += size + np.int64(size > 0)
+            size = int64(rows[found[k], SIZES] >> np.uint64(32))
+            total += size + int64(size > 0)
             k += 1
         offsets[d + 1] = offsets[d] + max(total - 1, 0)
     return offsets
 
 
 @kernel
-def write_words(counts, found, rows, words, offsets, out):
+def write_words(counts: np.ndarray, found: np.ndarray, rows: np.ndarray, words: np.ndarray, offsets: np.ndarray, out: np.ndarray) -> None:
     """Write the words of each text to `out`, which has PADDING bytes more."""
     rows, words, out, k = unowned(rows), unowned(words), unowned(out), 0
     for d in range(counts.size):
         position = offsets[d]
         for _ in range(counts[d]):
             entry = np.uint64(found[k])
-            i, size = np.int64(rows[entry, WORDS_BEGIN]), np.int64(rows[entry, SIZES] >> np.uint64(32))
+            i, size = int64(rows[entry, WORDS_BEGIN]), int64(rows[entry, SIZES] >> np.uint64(32))
             if size > 0:
                 if position > offsets[d]:
                     out[np.uint64(position)] = 32
@@ -265,7 +273,7 @@ def write_words(counts, found, rows, words, offsets, out):
 
 
 @inlined
-def copy_bytes(source, i, size, out, position):
+def copy_bytes(source: np.ndarray, i: int, size: int, out: np.ndarray, position: int) -> None:
     """Copy source[i:i + size] to out[position:], where up to seven bytes after it are spoilt."""
     done = 0
     while done < size:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rules.kernels import inlined, kernel, unowned
+from rules.kernels import inlined, int64, kernel, unowned
 from rules.line_breaks import next_break
 from rules.words import span, span_scratch, take_spans
 
@@ -30,7 +30,7 @@ def chunks_of(offsets: np.ndarray, data: np.ndarray, classes: np.ndarray) -> Chu
 
 
 @kernel
-def scan_chunks(offsets, data, classes):
+def scan_chunks(offsets: np.ndarray, data: np.ndarray, classes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """The arrays of Chunks."""
     texts = offsets.size - 1
     room = (offsets[texts] - offsets[0] + texts) // 2 + 1
@@ -44,10 +44,13 @@ def scan_chunks(offsets, data, classes):
 
 
 @kernel
-def scan_text(data, i, end, classes, spans, begins, ends, gaps):
+def scan_text(
+    data: np.ndarray, i: int, end: int, classes: np.ndarray, spans: np.ndarray, begins: np.ndarray, ends: np.ndarray,
+    gaps: np.ndarray,
+) -> int:
     """Write the chunks of the text data[i:end]: how many."""
     data, classes, spans = unowned(data), unowned(classes), unowned(spans)
-    before, found = np.int64(-1), 0
+    before, found = int64(-1), 0
     while i < end:
         filled, i = take_spans(data, i, end, classes, False, spans)
         for k in range(filled):
@@ -59,7 +62,7 @@ def scan_text(data, i, end, classes, spans, begins, ends, gaps):
 
 
 @inlined
-def gap_between(data, end, begin):
+def gap_between(data: np.ndarray, end: int, begin: int) -> int:
     """What lies between a chunk that ends at `end` (-1: there is none) and one that begins at `begin`."""
     if end < 0:
         return NEW_LINE

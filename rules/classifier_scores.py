@@ -18,7 +18,7 @@ import pyarrow as pa
 from rules.characters import character_classes
 from rules.fasttext_file import FastTextModel, plain, products
 from rules.hash_sets import EMPTY, SEED, bytes_hash, find_slot, first_slot, slot_bits
-from rules.kernels import inlined, kernel, kernel_texts, unowned
+from rules.kernels import Scratch, inlined, int64, kernel, kernel_texts, unowned
 from rules.lower_case import ROOM, lower_cases, lower_word
 from rules.words import CHUNK_BYTES, span, span_scratch, take_spans
 
@@ -88,7 +88,7 @@ def classifier_scores(texts: pa.Array | pa.ChunkedArray, table: ScoreTable, lowe
 
 
 @kernel
-def fill_rows(offsets, data, keys, rows):
+def fill_rows(offsets: np.ndarray, data: np.ndarray, keys: np.ndarray, rows: np.ndarray) -> None:
     """Put each word's row in the slot of its hash."""
     bits = slot_bits(offsets.size - 1)
     for k in range(offsets.size - 1):
@@ -97,7 +97,10 @@ def fill_rows(offsets, data, keys, rows):
 
 
 @kernel
-def score_documents(offsets, data, classes, lower, lower_words, keys, rows, values, ngrams, word_ngrams, end_row, scores):
+def score_documents(
+    offsets: np.ndarray, data: np.ndarray, classes: np.ndarray, lower: np.ndarray, lower_words: bool, keys: np.ndarray,
+    rows: np.ndarray, values: np.ndarray, ngrams: np.ndarray, word_ngrams: int, end_row: int, scores: np.ndarray,
+) -> None:
     """Fill `scores` (float64 [docs])."""
     spans, sums = span_scratch(), np.zeros(values.shape[1])
     room = 4 * CHUNK_BYTES
@@ -115,13 +118,16 @@ def score_documents(offsets, data, classes, lower, lower_words, keys, rows, valu
 
 
 @kernel
-def word_scratch(size):
+def word_scratch(size: int) -> Scratch:
     """Room for a text of `size` bytes: two hashes of each word and of the end, and one word in lower case."""
     return np.empty(size + 1, np.uint64), np.empty(size + 1, np.uint32), np.zeros(3 * size + ROOM, np.uint8)
 
 
 @kernel
-def hash_lower(data, i, end, classes, lower, spans, buffer, word_keys, hashes):
+def hash_lower(
+    data: np.ndarray, i: int, end: int, classes: np.ndarray, lower: np.ndarray, spans: np.ndarray, buffer: np.ndarray,
+    word_keys: np.ndarray, hashes: np.ndarray,
+) -> int:
     """Fill `word_keys` and `hashes` with those of the words of data[i:end] in lower case: how many there are.
 
     NULs, which only begin a word, are left out: fastText reads them as white space."""
@@ -141,7 +147,7 @@ def hash_lower(data, i, end, classes, lower, spans, buffer, word_keys, hashes):
 
 
 @kernel
-def hash_plain(data, i, end, word_keys, hashes):
+def hash_plain(data: np.ndarray, i: int, end: int, word_keys: np.ndarray, hashes: np.ndarray) -> int:
     """As `hash_lower`, of what is between white space of ASCII and NULs; labels and what ends a line are no words."""
     data, word_keys, hashes = unowned(data), unowned(word_keys), unowned(hashes)
     found, begin = 0, i
@@ -159,18 +165,18 @@ def hash_plain(data, i, end, word_keys, hashes):
 
 
 @inlined
-def is_blank(byte):
+def is_blank(byte: int) -> bool:
     return byte == 32 or 9 <= byte <= 13 or byte == 0
 
 
 @inlined
-def is_special(data, begin, stop):
+def is_special(data: np.ndarray, begin: int, stop: int) -> bool:
     """Is it a label, or the word that ends a line?"""
     return starts_with(data, begin, stop, LABEL_PREFIX) or (stop - begin == 4 and starts_with(data, begin, stop, END_OF_LINE))
 
 
 @inlined
-def starts_with(data, begin, stop, prefix):
+def starts_with(data: np.ndarray, begin: int, stop: int, prefix: bytes) -> bool:
     if stop - begin < len(prefix):
         return False
     for k in range(len(prefix)):
@@ -180,7 +186,7 @@ def starts_with(data, begin, stop, prefix):
 
 
 @inlined
-def fnv_hash(data, i, end):
+def fnv_hash(data: np.ndarray, i: int, end: int) -> np.uint32:
     """fastText's hash of a word: FNV-1a in 32 bits, with bytes taken as signed."""
     state = FNV_BASIS
     while i < end:
@@ -191,7 +197,10 @@ def fnv_hash(data, i, end):
 
 
 @kernel
-def probability(word_keys, hashes, found, keys, rows, values, ngrams, word_ngrams, end_row, sums):
+def probability(
+    word_keys: np.ndarray, hashes: np.ndarray, found: int, keys: np.ndarray, rows: np.ndarray, values: np.ndarray,
+    ngrams: np.ndarray, word_ngrams: int, end_row: int, sums: np.ndarray,
+) -> float:
     """The probability of the label for a text of `found` words."""
     keys, rows, values, ngrams, sums = unowned(keys), unowned(rows), unowned(values), unowned(ngrams), unowned(sums)
     word_keys, hashes = unowned(word_keys), unowned(hashes)
@@ -212,17 +221,17 @@ def probability(word_keys, hashes, found, keys, rows, values, ngrams, word_ngram
 
 
 @inlined
-def word_row(key, bits, keys, rows):
+def word_row(key: np.uint64, bits: int, keys: np.ndarray, rows: np.ndarray) -> int:
     """The row of the word with this hash, or -1."""
     held = SEED if key == EMPTY else key
     slot, last = first_slot(held, bits), np.uint64((1 << bits) - 1)
     while keys[slot] != held and keys[slot] != EMPTY:
         slot = (slot + np.uint64(1)) & last
-    return rows[slot] if keys[slot] == held else np.int64(-1)
+    return rows[slot] if keys[slot] == held else int64(-1)
 
 
 @inlined
-def add_row(row, values, sums):
+def add_row(row: int, values: np.ndarray, sums: np.ndarray) -> int:
     """Add a row of `values` to `sums`, if there is one: how many were added."""
     if row < 0:
         return 0
@@ -232,19 +241,19 @@ def add_row(row, values, sums):
 
 
 @inlined
-def add_ngrams(hashes, found, word_ngrams, ngrams, values, sums):
+def add_ngrams(hashes: np.ndarray, found: int, word_ngrams: int, ngrams: np.ndarray, values: np.ndarray, sums: np.ndarray) -> int:
     """Add the rows of all n-grams of two words and more: how many were added."""
     parts, buckets = 0, np.uint64(ngrams.size)
     for k in range(found):
-        state = np.uint64(np.int64(np.int32(hashes[k])))
+        state = np.uint64(int64(np.int32(hashes[k])))
         for j in range(k + 1, min(found, k + word_ngrams)):
-            state = state * NGRAM_STEP + np.uint64(np.int64(np.int32(hashes[j])))
+            state = state * NGRAM_STEP + np.uint64(int64(np.int32(hashes[j])))
             parts += add_row(ngrams[state % buckets], values, sums)
     return parts
 
 
 @inlined
-def fnv_end():
+def fnv_end() -> np.uint32:
     state = FNV_BASIS
     for byte in END_OF_LINE:
         state = np.uint32(np.uint32(state ^ np.uint32(byte)) * FNV_PRIME)
@@ -252,7 +261,7 @@ def fnv_end():
 
 
 @inlined
-def softmax(sums, parts):
+def softmax(sums: np.ndarray, parts: int) -> float:
     """1 / (1 + the sum of exp of the mean differences); 1 / labels where nothing is known of a text."""
     total = 1.0
     for k in range(sums.size):

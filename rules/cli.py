@@ -16,12 +16,12 @@ def signals(name: str | None, as_json: bool) -> None:
     from rules.catalogue import as_data, explain, explain_lines, list_lines
 
     try:
-        found = as_data() if name is None else explain(name)
+        found = None if name is None else explain(name)
     except ValueError as error:
         click.echo(f"error: {error}", err=True)
         sys.exit(2)
     if as_json:
-        click.echo(json.dumps(found, indent=1))
+        click.echo(json.dumps(as_data() if found is None else found, indent=1))
     else:
-        for line in list_lines() if name is None else explain_lines(found):
+        for line in list_lines() if found is None else explain_lines(found):
             click.echo(line)

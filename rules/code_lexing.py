@@ -4,26 +4,26 @@ from __future__ import annotations
 
 import numpy as np
 
-from rules.kernels import inlined
+from rules.kernels import inlined, int64
 from rules.line_breaks import next_line_feed
 
 LINE_FEED, BACKSLASH, DOUBLE_QUOTE, SINGLE_QUOTE, BACKTICK = b"\n\\\"'`"
 
 
 @inlined
-def byte_at(data, i, end):
+def byte_at(data: np.ndarray, i: int, end: int) -> int:
     """data[i], or 0 past the end."""
-    return np.int64(data[np.uint64(i)]) if i < end else np.int64(0)
+    return int64(data[np.uint64(i)]) if i < end else int64(0)
 
 
 @inlined
-def line_end(data, i, end):
+def line_end(data: np.ndarray, i: int, end: int) -> int:
     """Where the line that goes on at i ends: its line feed, or `end`."""
     return next_line_feed(data, i, end)[0]
 
 
 @inlined
-def quoted_end(data, i, end, quote, size, over_lines):
+def quoted_end(data: np.ndarray, i: int, end: int, quote: int, size: int, over_lines: bool) -> tuple[int, int]:
     """Where the content of a string that starts at i ends, and past the `size` quotes (1 or 3) that close it.
 
     A backslash takes a byte with it. Unless it may go `over_lines`, a string that is not closed ends at its line feed."""
@@ -40,7 +40,7 @@ def quoted_end(data, i, end, quote, size, over_lines):
 
 
 @inlined
-def mark_start(data, i, end, first, second, third):
+def mark_start(data: np.ndarray, i: int, end: int, first: int, second: int, third: int) -> int:
     """Where the bytes `first`, `second` and (if not 0) `third` first stand together from i on; `end` if nowhere."""
     while i < end:
         here = data[np.uint64(i)] == first and byte_at(data, i + 1, end) == second

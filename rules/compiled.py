@@ -14,12 +14,14 @@ import functools
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from numba import njit
 from numba.core.caching import FunctionCache
-from numba.core.runtime import rtsys
+from numba.core.dispatcher import Dispatcher
+from numba.core.runtime.nrt import rtsys
 
+Function = TypeVar("Function", bound=Callable[..., Any])
 ROOT = Path(__file__).parents[1]
 ROOMS = ("rules", "curation", "inspect_ui")  # each may call into itself and those before it
 
@@ -33,7 +35,7 @@ class KernelCache(FunctionCache):
             return self._load_overload(sig, target_context)
 
 
-def kernel(function: Callable[..., Any]) -> Any:
+def kernel(function: Function) -> Dispatcher[Function]:
     """`function` compiled on its first call without the GIL, and kept on disk until a source file changes."""
     compiled = njit(nogil=True)(function)
     if hasattr(compiled, "_cache"):  # not where numba was told not to compile

@@ -109,10 +109,10 @@ def count(texts: pa.Array | pa.ChunkedArray, names: Iterable[str], words: Splitt
     if words_wanted or "words" in wanted or not wanted.isdisjoint(name for _, group in WORD_KERNELS for name in group):
         offsets, data = kernel_texts(rewritten(texts, words))
         _check_sizes(offsets)
-    for kernel, group in WORD_KERNELS:
+    for word_kernel, group in WORD_KERNELS:
         if not wanted.isdisjoint(group):
             table = _table(offsets, group)
-            kernel(offsets, data, classes, unicode_words, table)
+            word_kernel(offsets, data, classes, unicode_words, table)
             found |= dict(zip(group, table.T))
     if words_wanted:
         table = _table(offsets, WORD_COUNTS | NGRAM_COUNTS)

@@ -16,7 +16,7 @@ from rules.datajuicer_characters import special_characters
 from rules.decode import HIGH_BITS, bytes_before, character_at, characters_in, eight_at
 from rules.hash_sets import SEED, SIZE_STEP, absorb
 from rules.histogram import fill_histogram, occurrences
-from rules.kernels import inlined, kernel, unowned
+from rules.kernels import Scratch, inlined, int64, kernel, unowned
 from rules.line_breaks import next_break
 from rules.repeated_keys import count_keys, key_scratch, repeated_keys
 
@@ -45,7 +45,7 @@ def count_datajuicer_characters(offsets: np.ndarray, data: np.ndarray, classes: 
 
 
 @kernel
-def count_documents(offsets, data, classes, special, out):
+def count_documents(offsets: np.ndarray, data: np.ndarray, classes: np.ndarray, special: np.ndarray, out: np.ndarray) -> None:
     """`count_datajuicer_characters`, with the table of special characters."""
     histogram = np.empty((4, 256), np.int64)
     for d in range(offsets.size - 1):
@@ -53,7 +53,10 @@ def count_documents(offsets, data, classes, special, out):
 
 
 @kernel
-def count_document(data, begin, end, classes, special, histogram, out):
+def count_document(
+    data: np.ndarray, begin: int, end: int, classes: np.ndarray, special: np.ndarray, histogram: np.ndarray,
+    out: np.ndarray,
+) -> None:
     """Fill `out` (int64 [DATAJUICER_CHARACTER_COUNTS]) for the text data[begin:end]."""
     data, classes, special = unowned(data), unowned(classes), unowned(special)
     histogram, out = unowned(histogram), unowned(out)
@@ -67,7 +70,7 @@ def count_document(data, begin, end, classes, special, histogram, out):
 
 
 @inlined
-def scan_characters(data, i, end, classes, special):
+def scan_characters(data: np.ndarray, i: int, end: int, classes: np.ndarray, special: np.ndarray) -> tuple[int, int]:
     """Letters and numbers, and special characters, outside ASCII."""
     alnum = specials = 0
     while i < end:
@@ -75,14 +78,14 @@ def scan_characters(data, i, end, classes, special):
         i += bytes_before(marks) if marks else 8
         while marks and i < end and data[np.uint64(i)] >= 0x80:
             code, size = character_at(data, i, end)
-            alnum += np.int64(classes[np.uint64(code)] & (LETTER | CJK) != 0)
-            specials += np.int64(special[np.uint64(code)])
+            alnum += int64(classes[np.uint64(code)] & (LETTER | CJK) != 0)
+            specials += int64(special[np.uint64(code)])
             i += size
     return alnum, specials
 
 
 @inlined
-def longest_line(data, i, end):
+def longest_line(data: np.ndarray, i: int, end: int) -> int:
     """Characters of the longest line of data[i:end]."""
     longest, size = 0, 1
     while size > 0:
@@ -97,7 +100,7 @@ def longest_line(data, i, end):
 
 
 @kernel
-def count_datajuicer_repetition(offsets, data, classes, out):
+def count_datajuicer_repetition(offsets: np.ndarray, data: np.ndarray, classes: np.ndarray, out: np.ndarray) -> None:
     """Fill `out` (int64 [docs, DATAJUICER_REPETITION_COUNTS])."""
     room, window = 1 << 14, np.empty(RUN, np.uint64)
     keys, frequencies, scratch = np.empty(room, np.uint64), np.empty(room, np.uint32), key_scratch(room)
@@ -110,7 +113,10 @@ def count_datajuicer_repetition(offsets, data, classes, out):
 
 
 @kernel
-def count_runs(data, begin, end, window, keys, frequencies, scratch, out):
+def count_runs(
+    data: np.ndarray, begin: int, end: int, window: np.ndarray, keys: np.ndarray, frequencies: np.ndarray,
+    scratch: Scratch, out: np.ndarray,
+) -> None:
     """Fill `out` (int64 [DATAJUICER_REPETITION_COUNTS]) for the text data[begin:end]."""
     count = hash_runs(data, begin, end, window, keys)
     out[NGRAMS] = count
@@ -120,7 +126,7 @@ def count_runs(data, begin, end, window, keys, frequencies, scratch, out):
 
 
 @kernel
-def hash_runs(data, i, end, window, keys):
+def hash_runs(data: np.ndarray, i: int, end: int, window: np.ndarray, keys: np.ndarray) -> int:
     """keys[j] = the hash of the ten characters of data[i:end] from character j on: how many there are."""
     data, window, keys = unowned(data), unowned(window), unowned(keys)
     window[:] = 0
@@ -139,18 +145,18 @@ def hash_runs(data, i, end, window, keys):
 
 
 @kernel
-def top_occurrences(bits, numbers, frequencies, once):
+def top_occurrences(bits: int, numbers: np.ndarray, frequencies: np.ndarray, once: int) -> int:
     """Occurrences of the most frequent of the keys that occur more than once, at most as many keys as the square root
     of all different ones, `once` of which are not among `numbers`."""
     repeated, total, most, different = repeated_keys(bits, numbers)
-    numbers, frequencies, wanted = unowned(numbers), unowned(frequencies), np.int64(math.sqrt(once + different))
+    numbers, frequencies, wanted = unowned(numbers), unowned(frequencies), int64(math.sqrt(once + different))
     if repeated > wanted:
         frequencies[: most + 1] = 0
         for slot in range(1 << bits):
             frequencies[np.uint64(numbers[np.uint64(slot)])] += 1
         total, number = 0, most
         while wanted > 0:
-            taken = min(wanted, np.int64(frequencies[np.uint64(number)]))
+            taken = min(wanted, int64(frequencies[np.uint64(number)]))
             total += taken * number
             wanted -= taken
             number -= 1

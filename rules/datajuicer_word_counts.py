@@ -11,7 +11,7 @@ import numpy as np
 from rules.datajuicer_characters import special_characters
 from rules.decode import character_at, character_before
 from rules.hash_sets import bytes_hash
-from rules.kernels import inlined, kernel, unowned
+from rules.kernels import Scratch, inlined, int64, kernel, unowned
 from rules.lower_case import ROOM, lower_cases, lower_word
 from rules.ngram_coverage import hash_ngrams
 from rules.repeated_keys import count_keys, key_scratch, repeated_keys
@@ -32,7 +32,7 @@ def count_datajuicer_words(offsets: np.ndarray, data: np.ndarray, classes: np.nd
 
 
 @kernel
-def count_documents(offsets, data, special, lower, out):
+def count_documents(offsets: np.ndarray, data: np.ndarray, special: np.ndarray, lower: np.ndarray, out: np.ndarray) -> None:
     """`count_datajuicer_words`, with the tables of special characters and of lower case."""
     room = 1 << 14
     buffer, hashes, scratch = np.zeros(3 * room + ROOM, np.uint8), np.empty(room, np.uint64), key_scratch(room)
@@ -46,14 +46,17 @@ def count_documents(offsets, data, special, lower, out):
 
 
 @kernel
-def count_document(data, i, end, special, lower, buffer, hashes, scratch, out):
+def count_document(
+    data: np.ndarray, i: int, end: int, special: np.ndarray, lower: np.ndarray, buffer: np.ndarray, hashes: np.ndarray,
+    scratch: Scratch, out: np.ndarray,
+) -> None:
     """Fill `out` (int64 [DATAJUICER_WORD_COUNTS]) for the text data[i:end]."""
     data, special, lower, buffer = unowned(data), unowned(special), unowned(lower), unowned(buffer)
     hashes, out, found, words = unowned(hashes), unowned(out), 0, 0
     while i < end:
         stop = word_end(data, i, end)
         if i < stop:
-            words += np.int64(first_plain(data, i, stop, special) < stop)
+            words += int64(first_plain(data, i, stop, special) < stop)
             size = lower_word(data, i, stop, lower, buffer)
             first = first_plain(buffer, 0, size, special)
             if first < size:
@@ -67,7 +70,7 @@ def count_document(data, i, end, special, lower, buffer, hashes, scratch, out):
 
 
 @inlined
-def word_end(data, i, end):
+def word_end(data: np.ndarray, i: int, end: int) -> int:
     """Where the next space, tab or line feed of data[i:end] is, or `end`."""
     while i < end:
         byte = data[np.uint64(i)]
@@ -78,7 +81,7 @@ def word_end(data, i, end):
 
 
 @inlined
-def first_plain(data, i, end, special):
+def first_plain(data: np.ndarray, i: int, end: int, special: np.ndarray) -> int:
     """Where the first character of data[i:end] that is not special starts, or `end`."""
     while i < end:
         code, size = character_at(data, i, end)
@@ -89,7 +92,7 @@ def first_plain(data, i, end, special):
 
 
 @inlined
-def plain_end(data, i, end, special):
+def plain_end(data: np.ndarray, i: int, end: int, special: np.ndarray) -> int:
     """Where the last character of data[i:end] that is not special ends, or i."""
     while i < end:
         code, size = character_before(data, i, end)
@@ -100,7 +103,7 @@ def plain_end(data, i, end, special):
 
 
 @kernel
-def repeated_runs(hashes, found, scratch):
+def repeated_runs(hashes: np.ndarray, found: int, scratch: Scratch) -> int:
     """Occurrences of the runs of RUN words that occur more than once; their hashes take the place of the words'."""
     count = found - RUN + 1
     hash_ngrams(hashes, count, RUN, hashes)

@@ -13,7 +13,7 @@ from rules.characters import CJK, LETTER
 from rules.decode import character_at, eight_at, equal_bytes, every_byte
 from rules.dolma_text import copy_scratch, full_rows_in, new_copies
 from rules.hash_sets import bytes_hash, slot_bits
-from rules.kernels import inlined, kernel, unowned
+from rules.kernels import inlined, int64, kernel, unowned
 from rules.line_breaks import next_line_feed
 from rules.line_counts import first_visible
 
@@ -46,7 +46,7 @@ FULL_STOPS = every_byte(FULL_STOP)
 
 
 @kernel
-def count_datamap_text(offsets, data, classes, out):
+def count_datamap_text(offsets: np.ndarray, data: np.ndarray, classes: np.ndarray, out: np.ndarray) -> None:
     """Fill `out` (int64 [docs, DATAMAP_TEXT_COUNTS])."""
     keys, copies = copy_scratch(1024)
     for d in range(offsets.size - 1):
@@ -58,7 +58,10 @@ def count_datamap_text(offsets, data, classes, out):
 
 
 @kernel
-def count_document(data, begin, end, classes, rows, keys, copies, out):
+def count_document(
+    data: np.ndarray, begin: int, end: int, classes: np.ndarray, rows: int, keys: np.ndarray, copies: np.ndarray,
+    out: np.ndarray,
+) -> None:
     """Fill `out` (int64 [DATAMAP_TEXT_COUNTS]) for the text data[begin:end], with room for `rows` pieces."""
     data, classes, keys, copies, out = unowned(data), unowned(classes), unowned(keys), unowned(copies), unowned(out)
     out[:] = 0
@@ -74,7 +77,7 @@ def count_document(data, begin, end, classes, rows, keys, copies, out):
 
 
 @inlined
-def count_rows(data, begin, end, bits, keys, copies, out):
+def count_rows(data: np.ndarray, begin: int, end: int, bits: int, keys: np.ndarray, copies: np.ndarray, out: np.ndarray) -> None:
     """Count the rows and lines of a text, not empty."""
     keys[: 1 << bits] = copies[: 1 << bits] = 0
     row, feed = begin, 1
@@ -84,32 +87,32 @@ def count_rows(data, begin, end, bits, keys, copies, out):
             measure_row(data, row, stop, bits, keys, copies, out)
         if feed or row < stop:
             is_cut = feed and row < stop and data[np.uint64(stop - 1)] == RETURN
-            measure_line(data, row, stop - np.int64(is_cut), out)
+            measure_line(data, row, stop - int64(is_cut), out)
         row = stop + 1
 
 
 @inlined
-def measure_row(data, i, end, bits, keys, copies, out):
+def measure_row(data: np.ndarray, i: int, end: int, bits: int, keys: np.ndarray, copies: np.ndarray, out: np.ndarray) -> None:
     """Count a row, not empty."""
     first, _ = character_at(data, i, end)
     out[FULL_ROWS] += 1
-    out[BULLET_ROWS] += np.int64(first == ASTERISK or first == HYPHEN or first == BULLET or first == BLACK_CIRCLE)
+    out[BULLET_ROWS] += int64(first == ASTERISK or first == HYPHEN or first == BULLET or first == BLACK_CIRCLE)
     added = new_copies(keys, copies, bits, bytes_hash(data, i, end))
     out[REPEATED_ROWS] += added
     out[REPEATED_ROW_BYTES] += added * (end - i)
 
 
 @inlined
-def measure_line(data, i, end, out):
+def measure_line(data: np.ndarray, i: int, end: int, out: np.ndarray) -> None:
     """Count a line, which may be empty."""
     out[LINES] += 1
-    out[FULL_LINES] += np.int64(i < end)
+    out[FULL_LINES] += int64(i < end)
     is_cut_off = ends_with(data, i, end, DOTS) or ends_with(data, i, end, SPACED_DOTS) or ends_with(data, i, end, ELLIPSIS)
-    out[ELLIPSIS_LINES] += np.int64(is_cut_off)
+    out[ELLIPSIS_LINES] += int64(is_cut_off)
 
 
 @inlined
-def ends_with(data, i, end, ending):
+def ends_with(data: np.ndarray, i: int, end: int, ending: np.ndarray) -> bool:
     """Does data[i:end] end with the bytes `ending`?"""
     same = end - i >= ending.size
     k = 1
@@ -123,7 +126,10 @@ def ends_with(data, i, end, ending):
 
 
 @inlined
-def count_blocks(data, begin, end, classes, bits, keys, copies, out):
+def count_blocks(
+    data: np.ndarray, begin: int, end: int, classes: np.ndarray, bits: int, keys: np.ndarray, copies: np.ndarray,
+    out: np.ndarray,
+) -> None:
     """Count the pieces of a split at two line feeds, from left to right."""
     keys[: 1 << bits] = copies[: 1 << bits] = 0
     block = i = begin
@@ -139,12 +145,15 @@ def count_blocks(data, begin, end, classes, bits, keys, copies, out):
 
 
 @inlined
-def measure_block(data, i, end, classes, bits, keys, copies, out):
+def measure_block(
+    data: np.ndarray, i: int, end: int, classes: np.ndarray, bits: int, keys: np.ndarray, copies: np.ndarray,
+    out: np.ndarray,
+) -> None:
     """Count a block unless it is empty."""
     if i < end:
         out[BLOCKS] += 1
         out[BLOCK_BYTES] += end - i
-        out[PARAGRAPHS] += np.int64(first_visible(data, i, end, classes) < end)
+        out[PARAGRAPHS] += int64(first_visible(data, i, end, classes) < end)
         added = new_copies(keys, copies, bits, bytes_hash(data, i, end))
         out[REPEATED_BLOCKS] += added
         out[REPEATED_BLOCK_BYTES] += added * (end - i)
@@ -154,20 +163,20 @@ def measure_block(data, i, end, classes, bits, keys, copies, out):
 
 
 @inlined
-def count_characters(data, i, end, classes, out):
+def count_characters(data: np.ndarray, i: int, end: int, classes: np.ndarray, out: np.ndarray) -> None:
     """Count sentence marks, and letters and digits."""
     marks = alnum = 0
     while i < end:
         code, size = character_at(data, i, end)
-        alnum += np.int64(classes[np.uint64(code)] & (LETTER | CJK) != 0)
-        marks += np.int64(code == FULL_STOP or code == EXCLAMATION_MARK or code == QUESTION_MARK)
+        alnum += int64(classes[np.uint64(code)] & (LETTER | CJK) != 0)
+        marks += int64(code == FULL_STOP or code == EXCLAMATION_MARK or code == QUESTION_MARK)
         i += size
     out[ALNUM_CHARS] = alnum
     out[SENTENCES] = max(marks, 1)
 
 
 @inlined
-def spaced_ellipses(data, i, end):
+def spaced_ellipses(data: np.ndarray, i: int, end: int) -> int:
     """How often `. . .` occurs in data[i:end], from left to right without overlap."""
     found = 0
     while i < end:

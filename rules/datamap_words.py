@@ -14,7 +14,7 @@ from rules.characters import CJK, LETTER, STOP_WORDS
 from rules.decode import HIGH_BITS, character_at, digit_bytes, letter_bytes, text_at
 from rules.dolma_ngrams import DUPLICATE_SIZES, TOP_SIZES, covered_size, hash_scratch, size_of
 from rules.hash_sets import bytes_hash
-from rules.kernels import inlined, kernel, unowned
+from rules.kernels import Scratch, inlined, int64, kernel, unowned
 from rules.ngrams import ngram_scratch
 from rules.top_ngrams import count_top_ngrams, next_places, occurrences, possible_places
 from rules.word_counts import stop_word_bit
@@ -34,7 +34,7 @@ SPLIT_WORDS, SPLIT_WORD_BYTES, WORDS, WORD_BYTES, FOUND_STOP_WORDS, DISTINCT_STO
 
 
 @kernel
-def count_datamap_words(offsets, data, classes, unicode_words, out):
+def count_datamap_words(offsets: np.ndarray, data: np.ndarray, classes: np.ndarray, unicode_words: bool, out: np.ndarray) -> None:
     """Fill `out` (int64 [docs, DATAMAP_WORD_COUNTS])."""
     spans = span_scratch()
     room, ngram_room = 4 * CHUNK_BYTES, CHUNK_BYTES
@@ -52,7 +52,10 @@ def count_datamap_words(offsets, data, classes, unicode_words, out):
 
 
 @kernel
-def read_words(data, i, end, classes, unicode_words, spans, words, out):
+def read_words(
+    data: np.ndarray, i: int, end: int, classes: np.ndarray, unicode_words: bool, spans: np.ndarray,
+    words: tuple[np.ndarray, np.ndarray], out: np.ndarray,
+) -> int:
     """Fill all of `out` (int64 [DATAMAP_WORD_COUNTS]) but the n-grams, and `words`: how many have a letter or digit."""
     data, classes, spans, out = unowned(data), unowned(classes), unowned(spans), unowned(out)
     hashes, ends = unowned(words[0]), unowned(words[1])
@@ -69,7 +72,7 @@ def read_words(data, i, end, classes, unicode_words, spans, words, out):
 
 
 @inlined
-def measure_words(data, spans, filled, out):
+def measure_words(data: np.ndarray, spans: np.ndarray, filled: int, out: np.ndarray) -> int:
     """Add words to the counts of bytes and stop words; which stop words there are, as bits."""
     stops = found = total = 0
     for k in range(filled):
@@ -77,7 +80,7 @@ def measure_words(data, spans, filled, out):
         eight = text_at(data, i, end)
         bit = stop_word_bit(eight | letter_bytes(eight) >> np.uint64(2), end - i)  # 80 >> 2 is the bit of small letters
         stops |= bit
-        found += np.int64(bit != 0)
+        found += int64(bit != 0)
         total += end - i
     out[FOUND_STOP_WORDS] += found
     out[SPLIT_WORD_BYTES] += total
@@ -85,9 +88,12 @@ def measure_words(data, spans, filled, out):
 
 
 @inlined
-def keep_words(data, spans, filled, classes, found, hashes, ends):
+def keep_words(
+    data: np.ndarray, spans: np.ndarray, filled: int, classes: np.ndarray, found: int, hashes: np.ndarray,
+    ends: np.ndarray,
+) -> int:
     """Keep hashes and ends of the words with a letter or digit after the `found` words there are: how many there are."""
-    total = np.int64(ends[found])
+    total = int64(ends[found])
     for k in range(filled):
         i, end = span(spans, k)
         if holds_alnum(data, i, end, classes):
@@ -99,7 +105,7 @@ def keep_words(data, spans, filled, classes, found, hashes, ends):
 
 
 @inlined
-def holds_alnum(data, i, end, classes):
+def holds_alnum(data: np.ndarray, i: int, end: int, classes: np.ndarray) -> bool:
     """Is a character of data[i:end] a letter, digit or other number?"""
     found = False
     while i < end and not found:
@@ -117,7 +123,7 @@ def holds_alnum(data, i, end, classes):
 
 
 @kernel
-def count_datamap_ngrams(words, found, scratch, out):
+def count_datamap_ngrams(words: tuple[np.ndarray, np.ndarray], found: int, scratch: Scratch, out: np.ndarray) -> None:
     """Fill the counts of n-grams of `out` for the `found` words of a text."""
     hashes, ends, table, seen = unowned(words[0]), unowned(words[1]), unowned(scratch[0]), unowned(scratch[1])
     slots, marks, places, bits = unowned(scratch[2]), unowned(scratch[3]), unowned(scratch[4]), unowned(scratch[5])
@@ -133,20 +139,20 @@ def count_datamap_ngrams(words, found, scratch, out):
 
 
 @inlined
-def top_size(ends, n, places, possible, table, slots):
+def top_size(ends: np.ndarray, n: int, places: np.ndarray, possible: int, table: np.ndarray, slots: np.ndarray) -> int:
     """The size of the words that lie in the top n-gram, each word once; 0 if no n-gram occurs twice.
 
     `table` and `slots` are as `count_top_ngrams` leaves them."""
-    top, most, largest = np.int64(-1), 1, 0
+    top, most, largest = int64(-1), 1, 0
     for k in range(possible):
-        j = np.int64(places[np.uint64(k)])
+        j = int64(places[np.uint64(k)])
         times, size = occurrences(j, slots[np.uint64(k)], table), size_of(ends, j, n)
         if times > most or (times == most and times > 1 and size > largest):
-            top, most, largest = np.int64(slots[np.uint64(k)]), times, size
+            top, most, largest = int64(slots[np.uint64(k)]), times, size
     total, free = 0, 0
     for k in range(possible):
-        j = np.int64(places[np.uint64(k)])
-        if top == np.int64(slots[np.uint64(k)]):
+        j = int64(places[np.uint64(k)])
+        if top == int64(slots[np.uint64(k)]):
             first = max(j, free)
             free = j + n
             total += size_of(ends, first, free - first)

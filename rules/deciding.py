@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -21,9 +22,8 @@ HIT_FIELDS = [
     ("rule", pa.string()), ("action", pa.string()), ("signal", pa.string()),
     ("value", pa.float64()), ("comparison", pa.string()), ("threshold", pa.float64()),
 ]  # fmt: skip
-HITS = pa.list_(pa.struct(HIT_FIELDS))
 
-Languages = Sequence[str | None] | pa.Array | pa.ChunkedArray | None
+Languages: TypeAlias = Sequence[str | None] | pa.Array | pa.ChunkedArray | None
 
 
 @dataclass
@@ -32,7 +32,7 @@ class Decision:
 
     dropped: np.ndarray  # bool [n]
     reasons: pa.StringArray  # [n] full name of the first rule that dropped it; null when kept
-    hits: pa.ListArray  # [n] of HITS: every rule that hit, in job order
+    hits: pa.ListArray  # [n] of HIT_FIELDS: every rule that hit, in job order
     rule_hits: dict[str, np.ndarray]  # full name -> bool [n], rules that drop or tag a document
     seconds: dict[str, float]  # full name -> time
 
@@ -42,7 +42,7 @@ class _Hits:
     """Hits as flat columns, gathered rule by rule."""
 
     rows: list[np.ndarray] = field(default_factory=list)
-    columns: list[tuple] = field(default_factory=list)  # rule, action, signal, comparison, threshold
+    columns: list[tuple[object, ...]] = field(default_factory=list)  # rule, action, signal, comparison, threshold
     values: list[np.ndarray] = field(default_factory=list)
 
     def add(self, rows: np.ndarray, values: np.ndarray, *columns: object) -> None:
@@ -56,7 +56,9 @@ def decide(packs: Sequence[Pack], columns: Mapping[str, np.ndarray], count: int,
     """The verdict of `packs` on `count` documents from `columns` (float64 [count] each, as rules/engine.py measures them).
 
     Raises KeyError for a column that a rule needs and that is not there."""
-    hits, rule_hits, seconds, langs = _Hits(), {}, {}, language_codes(langs)
+    hits, langs = _Hits(), language_codes(langs)
+    rule_hits: dict[str, np.ndarray] = {}
+    seconds: dict[str, float] = {}
     for pack in packs:
         for rule in pack.rules:
             if rule.action == "off" or rule.lines:

@@ -53,7 +53,7 @@ def thai_words(texts: pa.Array | pa.ChunkedArray) -> pa.LargeStringArray:
     return _words(texts, re.compile(f"({THAI}+)"), _newmm)
 
 
-def _words(texts: pa.Array | pa.ChunkedArray, runs: re.Pattern, library: Callable[[], Cut]) -> pa.LargeStringArray:
+def _words(texts: pa.Array | pa.ChunkedArray, runs: re.Pattern[str], library: Callable[[], Cut]) -> pa.LargeStringArray:
     """Each text with its `runs` cut by a library, and what is between them by `unicode`."""
     pieces = [runs.split(text) for text in texts.cast(pa.large_string()).fill_null("").to_pylist()]  # others, run, others, ...
     others = iter(unicode_words(pa.array([other for parts in pieces for other in parts[::2]], pa.large_string())).to_pylist())
@@ -69,7 +69,8 @@ def _in_pieces(run: str, cut: Cut) -> list[str]:
     pieces = [run[begin : begin + MOST_CHARACTERS] for begin in range(0, len(run), MOST_CHARACTERS)]
     words: list[str] = []
     for word in (word for piece in pieces for found in cut(piece) for word in found.split()):
-        marks = LEADING_MARKS.match(word)[0] if words else ""
+        found_marks = LEADING_MARKS.match(word) if words else None
+        marks = found_marks[0] if found_marks else ""
         if marks:
             words[-1] += marks
         words += [word[len(marks) :]] if len(word) > len(marks) else []
@@ -77,7 +78,7 @@ def _in_pieces(run: str, cut: Cut) -> list[str]:
 
 
 @functools.cache
-def cjk_runs() -> re.Pattern:
+def cjk_runs() -> re.Pattern[str]:
     """Runs of the characters that are each a word to `unicode`, with marks on them."""
     codes = np.flatnonzero(character_classes() & CJK)
     ends = np.flatnonzero(np.diff(codes) > 1)
@@ -130,7 +131,7 @@ def unicode_words(texts: pa.LargeStringArray) -> pa.LargeStringArray:
 
 
 @kernel
-def write_unicode(offsets, data, classes, new_offsets, out):
+def write_unicode(offsets: np.ndarray, data: np.ndarray, classes: np.ndarray, new_offsets: np.ndarray, out: np.ndarray) -> None:
     """Fill `out` (uint8) with the words of all texts, and `new_offsets` (int64 [docs + 1]) with where each begins."""
     spans, filled = span_scratch(), 0
     text, table, places, written = unowned(data), unowned(classes), unowned(spans), unowned(out)

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from rules.hash_sets import EMPTY, SEED, bytes_hash, find_slot, first_slot, slot_bits
-from rules.kernels import inlined, kernel, kernel_texts, unowned
+from rules.kernels import Scratch, inlined, int64, kernel, kernel_texts, unowned
 from rules.lower_case import ROOM, lower_cases, lower_word
 from rules.words import CHUNK_BYTES, span, span_scratch, take_spans
 
@@ -39,7 +39,7 @@ def word_table(words: Sequence[str], logs: np.ndarray, other: float) -> WordTabl
 
 
 @kernel
-def fill_table(offsets, data, logs, keys, values):
+def fill_table(offsets: np.ndarray, data: np.ndarray, logs: np.ndarray, keys: np.ndarray, values: np.ndarray) -> None:
     """Put each word's logarithm in the slot of its hash."""
     bits = slot_bits(offsets.size - 1)
     for k in range(offsets.size - 1):
@@ -54,7 +54,10 @@ def count_divergence(offsets: np.ndarray, data: np.ndarray, classes: np.ndarray,
 
 
 @kernel
-def count_documents(offsets, data, classes, lower, profile_keys, profile_logs, other, out):
+def count_documents(
+    offsets: np.ndarray, data: np.ndarray, classes: np.ndarray, lower: np.ndarray, profile_keys: np.ndarray,
+    profile_logs: np.ndarray, other: float, out: np.ndarray,
+) -> None:
     """`count_divergence`, with the table in parts."""
     spans = span_scratch()
     room = 4 * CHUNK_BYTES
@@ -69,20 +72,23 @@ def count_documents(offsets, data, classes, lower, profile_keys, profile_logs, o
         out[d, MICRONATS] = out[d, SURPRISE] = out[d, STRANGERS] = 0
         if found > 0:
             entropy, surprise, strangers = compare(hashes, found, keys, numbers, profile_keys, profile_logs, other)
-            out[d, MICRONATS] = np.int64(np.rint((surprise - entropy) * 1e6))
-            out[d, SURPRISE] = np.int64(np.rint(surprise * 1e6))
+            out[d, MICRONATS] = int64(np.rint((surprise - entropy) * 1e6))
+            out[d, SURPRISE] = int64(np.rint(surprise * 1e6))
             out[d, STRANGERS] = strangers
 
 
 @kernel
-def document_scratch(size):
+def document_scratch(size: int) -> Scratch:
     """Room for a text of `size` bytes: hashes of words, one word in lower case, a hash table and its numbers."""
     bits = slot_bits(size)
     return np.empty(size, np.uint64), np.zeros(3 * size + ROOM, np.uint8), np.empty(1 << bits, np.uint64), np.empty(1 << bits, np.uint32)
 
 
 @kernel
-def hash_lower_words(data, i, end, classes, lower, spans, buffer, hashes):
+def hash_lower_words(
+    data: np.ndarray, i: int, end: int, classes: np.ndarray, lower: np.ndarray, spans: np.ndarray, buffer: np.ndarray,
+    hashes: np.ndarray,
+) -> int:
     """Fill `hashes` with those of the words of data[i:end] in lower case: how many there are."""
     data, classes, lower, spans = unowned(data), unowned(classes), unowned(lower), unowned(spans)
     buffer, hashes, found = unowned(buffer), unowned(hashes), 0
@@ -96,7 +102,10 @@ def hash_lower_words(data, i, end, classes, lower, spans, buffer, hashes):
 
 
 @kernel
-def compare(hashes, found, keys, numbers, profile_keys, profile_logs, other):
+def compare(
+    hashes: np.ndarray, found: int, keys: np.ndarray, numbers: np.ndarray, profile_keys: np.ndarray,
+    profile_logs: np.ndarray, other: float,
+) -> tuple[float, float, int]:
     """Of the `found` words of a text: the sum of -log p, the sum of -log q, and how many are strangers."""
     hashes, keys, numbers = unowned(hashes), unowned(keys), unowned(numbers)
     profile_keys, profile_logs = unowned(profile_keys), unowned(profile_logs)
@@ -106,8 +115,7 @@ def compare(hashes, found, keys, numbers, profile_keys, profile_logs, other):
     keys[: 1 << bits] = EMPTY
     numbers[: 1 << bits] = 0
     for k in range(found):
-        slot, _ = find_slot(keys, bits, hashes[np.uint64(k)])
-        numbers[slot] += 1
+        numbers[find_slot(keys, bits, hashes[np.uint64(k)])[0]] += 1
     for slot in range(1 << bits):
         number = np.float64(numbers[slot])
         if number > 0:
@@ -119,10 +127,10 @@ def compare(hashes, found, keys, numbers, profile_keys, profile_logs, other):
 
 
 @inlined
-def profile_slot(key, bits, keys):
+def profile_slot(key: np.uint64, bits: int, keys: np.ndarray) -> int:
     """The slot that the profile has for `key`, or -1."""
     held = SEED if key == EMPTY else key
     slot, last = first_slot(held, bits), np.uint64((1 << bits) - 1)
     while keys[slot] != held and keys[slot] != EMPTY:
         slot = (slot + np.uint64(1)) & last
-    return np.int64(slot) if keys[slot] == held else np.int64(-1)
+    return int64(slot) if keys[slot] == held else int64(-1)

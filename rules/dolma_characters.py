@@ -15,7 +15,7 @@ import numpy as np
 
 from rules.characters import CODE_POINTS
 from rules.decode import character_at
-from rules.kernels import kernel, unowned
+from rules.kernels import int64, kernel, unowned
 
 DOLMA_CHARACTER_COUNTS = {
     "dolma_whitespace_tokens": "pieces that runs of word characters, and of other characters but white space, leave of a text: one more than runs; none in an empty text",
@@ -62,29 +62,29 @@ def count_dolma_characters(offsets: np.ndarray, data: np.ndarray, classes: np.nd
 
 
 @kernel
-def count_characters(offsets, data, classes, out):
+def count_characters(offsets: np.ndarray, data: np.ndarray, classes: np.ndarray, out: np.ndarray) -> None:
     """`count_dolma_characters` with the table that it takes."""
     for d in range(offsets.size - 1):
         count_document(data, offsets[d], offsets[d + 1], classes, out[d])
 
 
 @kernel
-def count_document(data, i, end, classes, out):
+def count_document(data: np.ndarray, i: int, end: int, classes: np.ndarray, out: np.ndarray) -> None:
     """Fill `out` (int64 [DOLMA_CHARACTER_COUNTS]) for the text data[i:end]."""
     data, classes, out = unowned(data), unowned(classes), unowned(out)
-    tokens, punct_rows, before = np.int64(i < end), 0, SPACE
+    tokens, punct_rows, before = int64(i < end), 0, SPACE
     punct, visible = PUNCT, 0  # of the row so far: in all characters, in any
     while i < end:
         code, size = character_at(data, i, end)
-        flags = np.int64(classes[np.uint64(code)])
+        flags = int64(classes[np.uint64(code)])
         kind = flags & (WORD | SPACE)
-        tokens += np.int64(kind != before and kind != SPACE)
+        tokens += int64(kind != before and kind != SPACE)
         before = kind
         punct &= flags
         visible |= flags & VISIBLE
         i += size
         if code == LINE_FEED or i == end:
-            punct_rows += np.int64(punct != 0 and visible != 0)
+            punct_rows += int64(punct != 0 and visible != 0)
             punct, visible = PUNCT, 0
     out[WHITESPACE_TOKENS] = tokens
     out[PUNCT_ROWS] = punct_rows

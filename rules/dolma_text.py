@@ -10,7 +10,7 @@ import numpy as np
 
 from rules.decode import CASE_BITS, bytes_before, character_before, characters_in, eight_at, equal_bytes, every_byte
 from rules.hash_sets import bytes_hash, find_slot, slot_bits
-from rules.kernels import inlined, kernel, unowned
+from rules.kernels import inlined, int64, kernel, unowned
 from rules.line_breaks import next_line_feed
 from rules.line_counts import first_visible, visible_end
 
@@ -39,7 +39,7 @@ JAVASCRIPT_P, LOREM_IPSUM_P = b"javascript".index(b"p"), b"lorem ipsum".index(b"
 
 
 @kernel
-def count_dolma_text(offsets, data, classes, out):
+def count_dolma_text(offsets: np.ndarray, data: np.ndarray, classes: np.ndarray, out: np.ndarray) -> None:
     """Fill `out` (int64 [docs, DOLMA_TEXT_COUNTS])."""
     keys, copies = copy_scratch(1024)
     for d in range(offsets.size - 1):
@@ -51,14 +51,17 @@ def count_dolma_text(offsets, data, classes, out):
 
 
 @kernel
-def copy_scratch(rows):
+def copy_scratch(rows: int) -> tuple[np.ndarray, np.ndarray]:
     """Room to count the copies of up to `rows` rows: a set of hashes and, for each slot, a number."""
     slots = 1 << slot_bits(rows)
     return np.empty(slots, np.uint64), np.empty(slots, np.uint32)
 
 
 @kernel
-def count_document(data, begin, end, classes, rows, keys, copies, out):
+def count_document(
+    data: np.ndarray, begin: int, end: int, classes: np.ndarray, rows: int, keys: np.ndarray, copies: np.ndarray,
+    out: np.ndarray,
+) -> None:
     """Fill `out` (int64 [DOLMA_TEXT_COUNTS]) for the text data[begin:end], in which `rows` rows are not empty."""
     data, classes, keys, copies, out = unowned(data), unowned(classes), unowned(keys), unowned(copies), unowned(out)
     out[:] = 0
@@ -73,39 +76,42 @@ def count_document(data, begin, end, classes, rows, keys, copies, out):
 
 
 @inlined
-def full_rows_in(data, begin, end):
+def full_rows_in(data: np.ndarray, begin: int, end: int) -> int:
     """How many rows of data[begin:end] are not empty."""
     found, before = 0, True
     for i in range(begin, end):
         feed = data[np.uint64(i)] == LINE_FEED
-        found += np.int64(before and not feed)
+        found += int64(before and not feed)
         before = feed
     return found
 
 
 @inlined
-def count_rows(data, begin, end, classes, bits, keys, copies, out):
+def count_rows(
+    data: np.ndarray, begin: int, end: int, classes: np.ndarray, bits: int, keys: np.ndarray, copies: np.ndarray,
+    out: np.ndarray,
+) -> None:
     """Count the rows of a text, not empty."""
     keys[: 1 << bits] = copies[: 1 << bits] = 0
     row, empty, feed = begin, 0, 1
     while feed:
         stop, feed = next_line_feed(data, row, end)
-        empty += np.int64(row == stop)
-        out[OPEN_ROWS] += np.int64(row == stop or not is_closed(data, row, stop, classes))
+        empty += int64(row == stop)
+        out[OPEN_ROWS] += int64(row == stop or not is_closed(data, row, stop, classes))
         if row < stop:
             measure_row(data, row, stop, bits, keys, copies, out)
         row = stop + 1
     edges = data[np.uint64(begin)] == LINE_FEED and data[np.uint64(end - 1)] == LINE_FEED
-    out[REPEATED_LINE_RUNS] = out[REPEATED_ROWS] + 2 * np.int64(edges)  # an empty piece at either end
+    out[REPEATED_LINE_RUNS] = out[REPEATED_ROWS] + 2 * int64(edges)  # an empty piece at either end
     out[REPEATED_ROWS] += empty if empty > 1 else 0
 
 
 @inlined
-def measure_row(data, i, end, bits, keys, copies, out):
+def measure_row(data: np.ndarray, i: int, end: int, bits: int, keys: np.ndarray, copies: np.ndarray, out: np.ndarray) -> None:
     """Count a row, not empty."""
     first, (last, _) = data[np.uint64(i)], character_before(data, i, end)
-    out[BULLET_ROWS] += np.int64(first == ASTERISK or first == HYPHEN)
-    out[ELLIPSIS_ROWS] += np.int64(last == ELLIPSIS)
+    out[BULLET_ROWS] += int64(first == ASTERISK or first == HYPHEN)
+    out[ELLIPSIS_ROWS] += int64(last == ELLIPSIS)
     added = new_copies(keys, copies, bits, bytes_hash(data, i, end))
     if added:
         out[REPEATED_ROWS] += added
@@ -113,16 +119,16 @@ def measure_row(data, i, end, bits, keys, copies, out):
 
 
 @inlined
-def new_copies(keys, copies, bits, key):
+def new_copies(keys: np.ndarray, copies: np.ndarray, bits: int, key: np.uint64) -> int:
     """Note one more occurrence of `key`: two copies with the second, which tells of the first, one with each later."""
     slot, _ = find_slot(keys, bits, key)
     copies[slot] += np.uint32(1)
-    times = np.int64(copies[slot])
-    return 2 if times == 2 else np.int64(times > 2)
+    times = int64(copies[slot])
+    return 2 if times == 2 else int64(times > 2)
 
 
 @inlined
-def is_closed(data, i, end, classes):
+def is_closed(data: np.ndarray, i: int, end: int, classes: np.ndarray) -> bool:
     """Does data[i:end], not empty, end in . ? ! or a straight double quote, white space aside?"""
     stop = visible_end(data, i, end, classes)
     last = data[np.uint64(max(stop - 1, i))]
@@ -133,20 +139,20 @@ def is_closed(data, i, end, classes):
 
 
 @inlined
-def count_phrases(data, begin, end, out):
+def count_phrases(data: np.ndarray, begin: int, end: int, out: np.ndarray) -> None:
     """Count javascript and lorem ipsum, in any case: look at every p, which both have once, with an i before it."""
     i = begin
     while i < end:
         marks = equal_bytes(eight_at(data, i, end) | CASE_BITS, LETTERS_P)
         i += bytes_before(marks) if marks else 8
         if marks and i < end:
-            out[JAVASCRIPTS] += np.int64(stands_at(data, begin, i - JAVASCRIPT_P, end, JAVASCRIPT))
-            out[LOREM_IPSUMS] += np.int64(stands_at(data, begin, i - LOREM_IPSUM_P, end, LOREM_IPSUM))
+            out[JAVASCRIPTS] += int64(stands_at(data, begin, i - JAVASCRIPT_P, end, JAVASCRIPT))
+            out[LOREM_IPSUMS] += int64(stands_at(data, begin, i - LOREM_IPSUM_P, end, LOREM_IPSUM))
             i += 1
 
 
 @inlined
-def stands_at(data, begin, i, end, phrase):
+def stands_at(data: np.ndarray, begin: int, i: int, end: int, phrase: np.ndarray) -> bool:
     """Is data[i:] in data[begin:end] the ASCII `phrase` of small letters and spaces, in any case?"""
     same = begin <= i and i + phrase.size <= end
     k = 0

@@ -18,7 +18,7 @@ from rules.dolma_ngrams import (
     total_size,
 )
 from rules.hash_sets import bytes_hash
-from rules.kernels import inlined, kernel, unowned
+from rules.kernels import Scratch, inlined, int64, kernel, unowned
 from rules.ngrams import ngram_scratch
 from rules.top_ngrams import count_top_ngrams, next_places, possible_places
 from rules.word_counts import stop_word_bit
@@ -49,7 +49,7 @@ JAVASCRIPT_END = np.uint64(int.from_bytes(JAVASCRIPT[-8:], "little"))
 
 
 @kernel
-def count_dolma_words(offsets, data, classes, unicode_words, out):
+def count_dolma_words(offsets: np.ndarray, data: np.ndarray, classes: np.ndarray, unicode_words: bool, out: np.ndarray) -> None:
     """Fill `out` (int64 [docs, DOLMA_WORD_COUNTS])."""
     spans = span_scratch()
     lengths = np.empty(LENGTHS + 1, np.int64)
@@ -68,7 +68,10 @@ def count_dolma_words(offsets, data, classes, unicode_words, out):
 
 
 @kernel
-def read_words(data, begin, end, classes, unicode_words, spans, words, lengths, out):
+def read_words(
+    data: np.ndarray, begin: int, end: int, classes: np.ndarray, unicode_words: bool, spans: np.ndarray,
+    words: tuple[np.ndarray, np.ndarray], lengths: np.ndarray, out: np.ndarray,
+) -> int:
     """Fill all of `out` (int64 [DOLMA_WORD_COUNTS]) but the n-grams, and `words`: how many words there are."""
     data, classes, spans, out = unowned(data), unowned(classes), unowned(spans), unowned(out)
     hashes, ends, lengths = unowned(words[0]), unowned(words[1]), unowned(lengths)
@@ -90,22 +93,22 @@ def read_words(data, begin, end, classes, unicode_words, spans, words, lengths, 
 
 
 @inlined
-def measure_words(data, spans, filled, out):
+def measure_words(data: np.ndarray, spans: np.ndarray, filled: int, out: np.ndarray) -> None:
     """Add words to the counts of those that hold a symbol or are a word of note."""
     symbols = stops = scripts = 0
     for k in range(filled):
         i, end = span(spans, k)
         size, eight = end - i, text_at(data, i, end)
-        stops += np.int64(stop_word_bit(eight, size) != 0)
-        symbols += np.int64(holds_symbol(data, i, end))
-        scripts += np.int64(size == len(JAVASCRIPT) and is_javascript(data, i, end))
+        stops += int64(stop_word_bit(eight, size) != 0)
+        symbols += int64(holds_symbol(data, i, end))
+        scripts += int64(size == len(JAVASCRIPT) and is_javascript(data, i, end))
     out[SYMBOL_WORDS] += symbols
     out[STOP_WORDS] += stops
     out[JAVASCRIPT_WORDS] += scripts
 
 
 @inlined
-def holds_symbol(data, i, end):
+def holds_symbol(data: np.ndarray, i: int, end: int) -> bool:
     """Is there a number sign or an ellipsis, …, in data[i:end]?"""
     found = False
     while i < end and not found:
@@ -118,7 +121,7 @@ def holds_symbol(data, i, end):
 
 
 @inlined
-def holds_ellipsis(data, i, end):
+def holds_ellipsis(data: np.ndarray, i: int, end: int) -> bool:
     """Does … start at one of the first eight bytes of data[i:end]?"""
     for position in range(i, min(i + 8, end - 2)):
         if data[np.uint64(position)] == 0xE2 and data[np.uint64(position + 1)] == 0x80 and data[np.uint64(position + 2)] == 0xA6:
@@ -127,13 +130,13 @@ def holds_ellipsis(data, i, end):
 
 
 @inlined
-def is_javascript(data, i, end):
+def is_javascript(data: np.ndarray, i: int, end: int) -> bool:
     """Is data[i:end], ten bytes, the word javascript in any case?"""
     return text_at(data, i, end) | CASE_BITS == JAVASCRIPT_START and text_at(data, i + 2, end) | CASE_BITS == JAVASCRIPT_END
 
 
 @inlined
-def count_row_words(data, spans, filled, last, row_words, out):
+def count_row_words(data: np.ndarray, spans: np.ndarray, filled: int, last: int, row_words: int, out: np.ndarray) -> tuple[int, int]:
     """Count rows that end before the last of these words and have too few: where it ends, and the words of its row.
 
     The words before ended at `last`, with `row_words` in the row that goes on."""
@@ -143,24 +146,27 @@ def count_row_words(data, spans, filled, last, row_words, out):
         feeds = line_feeds_in(data, last, i)
         few += feeds  # the rows that end here; one with enough words was taken off before
         row_words = 1 if feeds else row_words + 1
-        few -= np.int64(row_words == ENOUGH_WORDS)
+        few -= int64(row_words == ENOUGH_WORDS)
         last = end
     out[FEW_WORD_ROWS] += few
     return last, row_words
 
 
 @inlined
-def line_feeds_in(data, begin, end):
+def line_feeds_in(data: np.ndarray, begin: int, end: int) -> int:
     found = 0
     for i in range(begin, end):
-        found += np.int64(data[np.uint64(i)] == LINE_FEED)
+        found += int64(data[np.uint64(i)] == LINE_FEED)
     return found
 
 
 @inlined
-def keep_words(data, spans, filled, found, hashes, ends, lengths):
+def keep_words(
+    data: np.ndarray, spans: np.ndarray, filled: int, found: int, hashes: np.ndarray, ends: np.ndarray,
+    lengths: np.ndarray,
+) -> None:
     """Keep hashes and ends of words after the `found` words that are there, and count their lengths."""
-    total = np.int64(ends[found])
+    total = int64(ends[found])
     for k in range(filled):
         i, end = span(spans, k)
         chars = characters_in(data, i, end)
@@ -175,7 +181,7 @@ def keep_words(data, spans, filled, found, hashes, ends, lengths):
 
 
 @inlined
-def kth_length(ends, found, k, lengths):
+def kth_length(ends: np.ndarray, found: int, k: int, lengths: np.ndarray) -> int:
     """The length of word number k in the order of their lengths."""
     seen = 0
     for chars in range(LENGTHS):
@@ -186,14 +192,14 @@ def kth_length(ends, found, k, lengths):
 
 
 @kernel
-def kth_long(ends, found, k):
+def kth_long(ends: np.ndarray, found: int, k: int) -> int:
     """`kth_length` where that is at least LENGTHS: the least length that more than k words do not exceed."""
-    low, high = LENGTHS, np.int64(ends[found])
+    low, high = LENGTHS, int64(ends[found])
     while low < high:
         middle = (low + high) // 2
         within = 0
         for j in range(found):
-            within += np.int64(size_of(ends, j, 1) <= middle)
+            within += int64(size_of(ends, j, 1) <= middle)
         if k < within:
             high = middle
         else:
@@ -205,7 +211,7 @@ def kth_long(ends, found, k):
 
 
 @kernel
-def count_dolma_ngrams(words, found, scratch, out):
+def count_dolma_ngrams(words: tuple[np.ndarray, np.ndarray], found: int, scratch: Scratch, out: np.ndarray) -> None:
     """Fill the counts of n-grams of `out` for the `found` words of a text."""
     hashes, ends, table, seen = unowned(words[0]), unowned(words[1]), unowned(scratch[0]), unowned(scratch[1])
     slots, marks, places, bits = unowned(scratch[2]), unowned(scratch[3]), unowned(scratch[4]), unowned(scratch[5])

@@ -56,7 +56,7 @@ class Applied:
     texts: pa.LargeStringArray  # [n] after all edits
     dropped: np.ndarray  # bool [n]
     reasons: pa.StringArray  # [n] full name of the first rule that dropped it; null when kept
-    hits: pa.ListArray  # [n] of HITS: every rule that hit, in job order
+    hits: pa.ListArray  # [n] of deciding.HIT_FIELDS: every rule that hit, in job order
     signals: pa.Table  # [n] float64, one column `pack.signal` each
     edits: pa.Table  # row, rule (full name), line, before, after
     rule_hits: dict[str, np.ndarray]  # full name -> bool [n], rules that drop or tag a document
@@ -224,7 +224,7 @@ class _Measuring:
         column, began = column_of(pack, rule), time.perf_counter()
         if column in self.known:
             self.columns[column] = self.known[column]
-        elif self.urls is None:
+        elif self.urls is None or rule.url is None:
             self.columns[column] = np.zeros(len(self.texts))
         else:
             self.columns[column] = url_matches(rule.url, self.urls).astype(np.float64)

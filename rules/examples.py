@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -50,7 +51,7 @@ def _rule_problems(pack: Pack, rule: Rule) -> Iterator[tuple[KeyPath, str]]:
         yield from _texts_disagree(rule, _run(_alone(pack, rule), texts), sides)
 
 
-def _texts_disagree(rule: Rule, applied: Applied, sides: list[tuple]) -> Iterator[tuple[KeyPath, str]]:
+def _texts_disagree(rule: Rule, applied: Applied, sides: list[tuple[str, int, Any]]) -> Iterator[tuple[KeyPath, str]]:
     """All examples that are texts are run together: `applied` has a row for each of `sides`, then for each `change`."""
     edited = set(applied.edits["row"].to_pylist())
     places = [(side, i) for side, i, example in sides if isinstance(example, str)]

@@ -13,6 +13,7 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -95,7 +96,8 @@ def _opened(path: Path) -> Iterator[_Reader]:
 def products(matrix: Matrix, vectors: np.ndarray) -> np.ndarray:
     """`matrix` [rows, dim] times `vectors` [dim, n]: float32 [rows, n]."""
     if not isinstance(matrix, Quantised):
-        return matrix @ vectors
+        whole: np.ndarray = matrix @ vectors
+        return whole
     total, begin = np.zeros((len(matrix.codes), vectors.shape[1]), np.float32), 0
     for part, centroids in enumerate(matrix.centroids):
         width = centroids.shape[1]
@@ -119,7 +121,7 @@ class _Reader:
         self._data = data
         self._at = 0
 
-    def numbers(self, form: str) -> tuple:
+    def numbers(self, form: str) -> tuple[Any, ...]:
         found = struct.unpack_from("<" + form, self._data, self._at)
         self._at += struct.calcsize("<" + form)
         return found
@@ -131,7 +133,7 @@ class _Reader:
         size = count * np.dtype(kind).itemsize
         if count < 0 or self._at + size > len(self._data):
             raise _CutOff
-        found = np.frombuffer(self._data[self._at : self._at + size], kind)
+        found: np.ndarray = np.frombuffer(self._data[self._at : self._at + size], kind)
         self._at += size
         return found
 

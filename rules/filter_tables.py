@@ -47,7 +47,7 @@ def filter_tables(patterns: tuple[str, ...]) -> FilterTables:
 def planned(patterns: tuple[str, ...]) -> FilterTables:
     plans = [plan(pattern) for pattern in patterns]
     heads = table([(text, number) for number, one in enumerate(plans) for text in sorted(one.heads)], range(1))
-    nothing = frozenset()
+    nothing: frozenset[bytes] = frozenset()
     bare = [replace(one, heads=nothing, strings=nothing, first=nothing, last=nothing) for one in plans]
     return FilterTables(bare, heads, string_tables(one.strings for one in plans), *_edges(plans))
 

@@ -22,7 +22,7 @@ ANYTHING = Repeat(Chars(EVERYTHING), 0, None)
 @functools.cache
 def skipped_characters() -> np.ndarray:
     """Which code points (bool [0x110000]) may stand before the first word: all but letters, marks and ©."""
-    skipped = character_classes() & (ALPHA | CJK | MARK) == 0
+    skipped: np.ndarray = character_classes() & (ALPHA | CJK | MARK) == 0
     skipped[ord("©")] = False  # many a footer's first word
     return skipped
 
@@ -76,7 +76,7 @@ def _joined(*sets: Strings) -> Strings:
 def _divided(ranges: Ranges) -> tuple[Ranges, Ranges]:
     """The characters of a class that are skipped, and the others."""
     table = skipped_characters()
-    parts: tuple[list, list] = ([], [])
+    parts: tuple[list[tuple[int, int]], list[tuple[int, int]]] = ([], [])
     for low, high in ranges:
         cuts = np.flatnonzero(np.diff(table[low : high + 1])) + low + 1
         for start, stop in zip([low, *cuts.tolist()], [*cuts.tolist(), high + 1]):
@@ -113,5 +113,5 @@ def _beginnings_of(tree: Node) -> tuple[Strings, bool]:
         strings, whole = beginnings((tree.part,) * min(max(tree.least, 1), COPIES))
         if tree.least == 0:
             return strings | EMPTY, whole and tree.most == 1
-        return strings, whole and tree.least == tree.most <= COPIES
+        return strings, whole and tree.most is not None and tree.least == tree.most <= COPIES
     return EMPTY, True  # an edge

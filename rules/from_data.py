@@ -26,9 +26,9 @@ def build(cls: type, located: Located, at: KeyPath = ()) -> Any:
     return value
 
 
-def yaml_key(field: dataclasses.Field) -> str:
+def yaml_key(field: dataclasses.Field[Any]) -> str:
     """The key that stands for `field` in YAML (metadata `yaml`, for names such as `with`)."""
-    return field.metadata.get("yaml", field.name)
+    return str(field.metadata.get("yaml", field.name))
 
 
 def _build(kind: Any, data: Any, located: Located, at: KeyPath, problems: list[Problem]) -> Any:
@@ -87,11 +87,11 @@ class SettingError(ValueError):
         self.key = key
 
 
-def _has_default(field: dataclasses.Field) -> bool:
+def _has_default(field: dataclasses.Field[Any]) -> bool:
     return field.default is not dataclasses.MISSING or field.default_factory is not dataclasses.MISSING
 
 
-def _build_union(args: tuple, data: Any, located: Located, at: KeyPath, problems: list[Problem]) -> Any:
+def _build_union(args: tuple[Any, ...], data: Any, located: Located, at: KeyPath, problems: list[Problem]) -> Any:
     """The first alternative whose shape fits; its own problems are reported, never one list per alternative."""
     if data is None and type(None) in args:
         return None
@@ -113,7 +113,7 @@ def _shape_fits(kind: Any, data: Any) -> bool:
     return isinstance(data, kind) and (kind is bool or not isinstance(data, bool))
 
 
-def _build_choice(args: tuple, data: Any, located: Located, at: KeyPath, problems: list[Problem]) -> Any:
+def _build_choice(args: tuple[Any, ...], data: Any, located: Located, at: KeyPath, problems: list[Problem]) -> Any:
     for choice in args:  # `1 == True` must not let a boolean pass for a number
         if choice == data and type(choice) is type(data):
             return choice
@@ -122,7 +122,7 @@ def _build_choice(args: tuple, data: Any, located: Located, at: KeyPath, problem
     return None
 
 
-def _build_list(origin: Any, args: tuple, data: Any, located: Located, at: KeyPath, problems: list[Problem]) -> Any:
+def _build_list(origin: Any, args: tuple[Any, ...], data: Any, located: Located, at: KeyPath, problems: list[Problem]) -> Any:
     if not isinstance(data, list):
         problems.append(located.problem(at, "R103", f"expected a list, got {_shown(data)}"))
         return None
@@ -130,13 +130,13 @@ def _build_list(origin: Any, args: tuple, data: Any, located: Located, at: KeyPa
         if len(args) != len(data):
             problems.append(located.problem(at, "R103", f"expected a list of {len(args)} values, got {len(data)}"))
             return None
-        kinds: Iterable = args
+        kinds: Iterable[Any] = args
     else:
         kinds = [args[0]] * len(data)
     return origin(_build(k, item, located, (*at, i), problems) for i, (k, item) in enumerate(zip(kinds, data)))
 
 
-def _build_dict(args: tuple, data: Any, located: Located, at: KeyPath, problems: list[Problem]) -> Any:
+def _build_dict(args: tuple[Any, ...], data: Any, located: Located, at: KeyPath, problems: list[Problem]) -> Any:
     if not isinstance(data, dict):
         problems.append(located.problem(at, "R103", f"expected a mapping, got {_shown(data)}"))
         return None

@@ -21,20 +21,20 @@ EMPTY = np.uint64(0)
 
 
 @inlined
-def absorb(state, piece):
+def absorb(state: np.uint64, piece: np.uint64) -> np.uint64:
     """One step of the hash: a bijection of `state` for each piece, and of the piece for each state."""
     mixed = state ^ piece
     return (mixed ^ (mixed >> np.uint64(32))) * MULTIPLIER
 
 
 @inlined
-def start_hash(size):
+def start_hash(size: int) -> np.uint64:
     """The state before the first piece of a text of `size` bytes."""
     return SEED + np.uint64(size) * SIZE_STEP
 
 
 @inlined
-def bytes_hash(data, i, end):
+def bytes_hash(data: np.ndarray, i: int, end: int) -> np.uint64:
     """The hash of data[i:end], not empty."""
     state = start_hash(end - i)
     other = state
@@ -48,7 +48,7 @@ def bytes_hash(data, i, end):
 
 
 @inlined
-def slot_bits(keys):
+def slot_bits(keys: int) -> int:
     """log2 of the size of a set for `keys` keys: at most two thirds full, at least 64 slots."""
     bits = 6
     while 2 << bits < 3 * keys:
@@ -57,12 +57,12 @@ def slot_bits(keys):
 
 
 @inlined
-def first_slot(key, bits):
+def first_slot(key: np.uint64, bits: int) -> np.uint64:
     return (key * MULTIPLIER) >> np.uint64(64 - bits)
 
 
 @inlined
-def find_slot(keys, bits, key):
+def find_slot(keys: np.ndarray, bits: int, key: np.uint64) -> tuple[np.uint64, bool]:
     """The slot of `key`, and whether it was there; it is afterwards. The set is keys[:1 << bits]."""
     if key == EMPTY:
         key = SEED

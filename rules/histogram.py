@@ -8,7 +8,7 @@ from rules.kernels import inlined
 
 
 @inlined
-def fill_histogram(data, i, end, histogram):
+def fill_histogram(data: np.ndarray, i: int, end: int, histogram: np.ndarray) -> None:
     """How often each byte occurs in data[i:end]: the four rows together (four, so that equal neighbours do not wait)."""
     histogram[:] = 0
     while i + 4 <= end:
@@ -21,7 +21,7 @@ def fill_histogram(data, i, end, histogram):
 
 
 @inlined
-def occurrences(histogram, first, last):
+def occurrences(histogram: np.ndarray, first: int, last: int) -> int:
     """How many bytes lie between `first` and `last`, both included."""
     found = 0
     for row in range(4):

@@ -15,6 +15,7 @@ import tempfile
 import zipfile
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -56,10 +57,12 @@ def _code_digest() -> bytes:
 def kept(key: str) -> Arrays | None:
     """The arrays kept under a key, if there are any that can be read."""
     folder = cache_folder()
+    if folder is None:
+        return None
     try:
         with np.load(folder / f"{key}.npz", allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}
-    except (TypeError, *UNREADABLE):
+    except UNREADABLE:
         return None
 
 
@@ -73,7 +76,8 @@ def keep(key: str, arrays: Arrays) -> None:
         handle, name = tempfile.mkstemp(suffix=".tmp", dir=folder)
         try:
             with os.fdopen(handle, "wb") as file:
-                np.savez_compressed(file, **arrays)
+                named: dict[str, Any] = arrays
+                np.savez_compressed(file, **named)
             os.replace(name, folder / f"{key}.npz")
         except BaseException:
             os.unlink(name)

@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 from rules.buffers import large_strings
 from rules.lower_words import spaced_words
 from rules.pack_files import PackFile, check_unchanged
+from rules.signal import ratio
 
 
 def perplexity(texts: pa.Array | pa.ChunkedArray, file: PackFile) -> np.ndarray:
@@ -28,7 +29,8 @@ def perplexity(texts: pa.Array | pa.ChunkedArray, file: PackFile) -> np.ndarray:
     logs = np.array([model.score(line, bos=True, eos=True) if count else 0.0 for line, count in zip(lines.to_pylist(), words)])
     document = np.repeat(np.arange(len(lists)), np.diff(lists.offsets.to_numpy()))
     total, length = np.bincount(document, logs, len(lists)), np.bincount(document, words + (words > 0), len(lists))
-    return np.power(10.0, np.divide(-total, length, out=np.full(len(lists), np.nan), where=length > 0))
+    found: np.ndarray = np.power(10.0, ratio(-total, length))
+    return found
 
 
 @functools.lru_cache(maxsize=2)

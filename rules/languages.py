@@ -105,7 +105,7 @@ def _without_brackets(name: str) -> str:
 def _code_of(language: Lang) -> str:
     """The code of an entry of ISO 639."""
     if language.pt3 in STANDARD_MEMBERS:
-        language = language.macro()
+        language = language.macro() or language
     return language.pt1 or language.pt3 or language.pt2t or language.pt5
 
 

@@ -39,7 +39,7 @@ def most_words(conditions: tuple[Condition, ...]) -> int:
 
 
 @kernel
-def not_shorter(starts, ends, version, numbers, least):
+def not_shorter(starts: np.ndarray, ends: np.ndarray, version: np.ndarray, numbers: np.ndarray, least: int) -> np.ndarray:
     """Those of the lines `numbers` that have at least so many bytes, or were rewritten (whose version is not negative)."""
     found, filled = np.empty(numbers.size, np.int64), 0
     for k in range(numbers.size):
@@ -50,7 +50,9 @@ def not_shorter(starts, ends, version, numbers, least):
 
 
 @kernel
-def first_words_in(data, starts, ends, numbers, classes, most):
+def first_words_in(
+    data: np.ndarray, starts: np.ndarray, ends: np.ndarray, numbers: np.ndarray, classes: np.ndarray, most: int,
+) -> np.ndarray:
     """Words between white space of each of the lines `numbers`, at most `most` (int64 [numbers])."""
     words = np.empty(numbers.size, np.int64)
     data, starts, ends, numbers, classes, out = unowned(data), unowned(starts), unowned(ends), unowned(numbers), unowned(classes), unowned(words)
@@ -60,7 +62,7 @@ def first_words_in(data, starts, ends, numbers, classes, most):
 
 
 @inlined
-def words_up_to(data, i, end, classes, most):
+def words_up_to(data: np.ndarray, i: int, end: int, classes: np.ndarray, most: int) -> int:
     """Words of data[i:end], at most `most`; what comes after them is not looked at."""
     words, in_word = 0, False
     while i < end and words < most:
@@ -77,7 +79,9 @@ def words_up_to(data, i, end, classes, most):
 
 
 @kernel
-def words_one_by_one(data, i, stop, end, classes, words, in_word):
+def words_one_by_one(
+    data: np.ndarray, i: int, stop: int, end: int, classes: np.ndarray, words: int, in_word: bool,
+) -> tuple[int, bool, int]:
     """Words of the characters that start in data[i:stop], added to `words`; is the last one open, and where they end."""
     while i < stop:
         code, size = character_at(data, i, end)

@@ -9,14 +9,14 @@ from __future__ import annotations
 import numpy as np
 
 from rules.decode import HIGH_BITS, LOW_BITS, bytes_before, eight_at, equal_bytes, every_byte
-from rules.kernels import inlined
-from rules.masks import between_mask, equal_mask
+from rules.kernels import inlined, int64
+from rules.masks import Block, between_mask, equal_mask
 
 FROM_SPACE, LEAD_C2, LEAD_E2, LINE_FEED = every_byte(128 - 32), every_byte(0xC2), every_byte(0xE2), every_byte(10)
 
 
 @inlined
-def next_break(data, i, end):
+def next_break(data: np.ndarray, i: int, end: int) -> tuple[int, int]:
     """Where the next line break of data[i:end] starts and its bytes; `end` and 0 if there is none."""
     size = 0
     while i < end and size == 0:
@@ -27,34 +27,34 @@ def next_break(data, i, end):
         i = min(i + (bytes_before(marks) if marks else 8), end)
         if marks and i < end:
             size = break_size(data, i, end)
-            i += np.int64(size == 0)
+            i += int64(size == 0)
     return i, size
 
 
 @inlined
-def next_line_feed(data, i, end):
+def next_line_feed(data: np.ndarray, i: int, end: int) -> tuple[int, int]:
     """Where the next line feed of data[i:end] is, and 1; `end` and 0 if there is none."""
     size = 0
     while i < end and size == 0:
         marks = equal_bytes(eight_at(data, i, end), LINE_FEED)
-        size = np.int64(marks != np.uint64(0))
+        size = int64(marks != np.uint64(0))
         i = min(i + (bytes_before(marks) if marks else 8), end)
     return i, size
 
 
 @inlined
-def break_marks(block):
+def break_marks(block: Block) -> np.uint64:
     """Where line breaks may start in 64 bytes of text: most of what is marked is one."""
     return between_mask(block, 10, 13) | between_mask(block, 28, 30) | equal_mask(block, 0xC2) | equal_mask(block, 0xE2)
 
 
 @inlined
-def break_size(data, i, end):
+def break_size(data: np.ndarray, i: int, end: int) -> int:
     """How many bytes of data[i:end] (not empty) are a line break at its start: 0 if none."""
     first = data[np.uint64(i)]
     second = data[np.uint64(min(i + 1, end - 1))]  # the last byte twice: no break ends like that
     third = data[np.uint64(min(i + 2, end - 1))]
-    size = np.int64(10 <= first <= 13 or 28 <= first <= 30)
+    size = int64(10 <= first <= 13 or 28 <= first <= 30)
     if first == 13 and second == 10:
         size = 2
     elif first == 0xC2 and second == 0x85:

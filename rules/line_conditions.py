@@ -9,7 +9,8 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from rules.first_words import first_words
 from rules.pattern_literals import Strings, byte_chance, chances, edge_chances, fewest, found_in, required, window
@@ -48,8 +49,8 @@ def plan(pattern: str) -> Plan:
     if not chosen or len(known) < len(chosen) or sum(share for share, _ in known) > MOST_LINES:
         return Plan(every_line=True, tail_bytes=tail_bytes(pattern), least_bytes=least_bytes(pattern))
     parts = [part for _, part in known]
-    sets = (frozenset().union(*(getattr(part, kind) for part in parts)) for kind in ("heads", "strings", "first", "last", "run"))
-    return Plan(**dict(zip(("heads", "strings", "first", "last", "run"), sets)), run_bytes=min((part.run_bytes for part in parts if part.run), default=0))
+    sets: dict[str, Any] = {kind: frozenset().union(*(getattr(part, kind) for part in parts)) for kind in ("heads", "strings", "first", "last", "run")}
+    return replace(Plan(run_bytes=min((part.run_bytes for part in parts if part.run), default=0)), **sets)
 
 
 def _long_run(parts: tuple[Node, ...]) -> list[tuple[float, Plan]]:
@@ -110,10 +111,10 @@ def _conditions(parts: tuple[Node, ...]) -> list[tuple[float, Plan] | None]:
 
 def _divided(parts: tuple[Node, ...]) -> list[tuple[Node, ...]]:
     """A sequence that begins a line, once for each of the first alternatives in it; none if there are too many."""
-    at = next((place for place, part in enumerate(parts) if isinstance(part, Either)), None)
-    if at is None or parts[0] != Edge("begin") or len(parts[at].options) > MOST_DIVIDED:
+    at, first = next(((place, part) for place, part in enumerate(parts) if isinstance(part, Either)), (0, None))
+    if first is None or parts[0] != Edge("begin") or len(first.options) > MOST_DIVIDED:
         return []
-    return [(*parts[:at], *_flat(option), *parts[at + 1 :]) for option in parts[at].options]
+    return [(*parts[:at], *_flat(option), *parts[at + 1 :]) for option in first.options]
 
 
 def _cheapest(parts: tuple[Node, ...]) -> tuple[float, Plan] | None:
@@ -121,7 +122,8 @@ def _cheapest(parts: tuple[Node, ...]) -> tuple[float, Plan] | None:
     heads = first_words(parts[1:]) if parts and parts[0] == Edge("begin") else None
     if heads is not None and chances(heads) < FEW_LINES:
         return chances(heads), Plan(heads=heads)
-    found, known = found_in(Sequence(parts)), []
+    found = found_in(Sequence(parts))
+    known: list[tuple[float, Plan]] = []
     within = required(found)
     if within is not None:
         strings = fewest(map(window, within))
@@ -129,16 +131,17 @@ def _cheapest(parts: tuple[Node, ...]) -> tuple[float, Plan] | None:
     if heads is not None:
         known.append((chances(heads), Plan(heads=heads)))
     if parts and parts[0] == Edge("begin"):
-        known += _edge("first", frozenset(text[:1] for text in found.starts))
+        known += _edge(Plan(first=frozenset(text[:1] for text in found.starts)))
     if parts and parts[-1] == Edge("end"):
-        known += _edge("last", frozenset(text[-1:] for text in found.ends))
+        known += _edge(Plan(last=frozenset(text[-1:] for text in found.ends)))
     known = known + _long_run(parts) if all(share > FEW_LINES for share, _ in known) else known
     return min(known, key=lambda one: one[0], default=None)
 
 
-def _edge(side: str, lone_bytes: Strings) -> list[tuple[float, Plan]]:
-    """The condition that a line starts or ends with one of these bytes, if that says anything."""
-    return [] if b"" in lone_bytes else [(edge_chances(lone_bytes), Plan(**{side: lone_bytes}))]
+def _edge(condition: Plan) -> list[tuple[float, Plan]]:
+    """The condition that a line starts or ends with one of some bytes, if that says anything."""
+    lone_bytes = condition.first | condition.last
+    return [] if b"" in lone_bytes else [(edge_chances(lone_bytes), condition)]
 
 
 # ---- the tail of a line

@@ -18,7 +18,7 @@ from rules.byte_counts import chars_in
 from rules.characters import CLOSING, TERMINAL, WHITE
 from rules.decode import character_at, character_before
 from rules.hash_sets import SEED, absorb, bytes_hash, find_slot, slot_bits
-from rules.kernels import inlined, kernel, unowned
+from rules.kernels import Scratch, inlined, int64, kernel, unowned
 from rules.line_breaks import next_break
 from rules.masks import (
     BLOCK,
@@ -62,7 +62,7 @@ LINE_FEED, FULL_STOP, HYPHEN, BULLET, ELLIPSIS = ord("\n"), ord("."), ord("-"), 
 
 
 @kernel
-def count_lines(offsets, data, classes, out):
+def count_lines(offsets: np.ndarray, data: np.ndarray, classes: np.ndarray, out: np.ndarray) -> None:
     """Fill `out` (int64 [docs, LINE_COUNTS])."""
     starts, ends, hashes, keys = row_scratch(1024)
     for d in range(offsets.size - 1):
@@ -74,7 +74,10 @@ def count_lines(offsets, data, classes, out):
 
 
 @kernel
-def count_document(data, begin, end, classes, starts, ends, hashes, keys, out):
+def count_document(
+    data: np.ndarray, begin: int, end: int, classes: np.ndarray, starts: np.ndarray, ends: np.ndarray,
+    hashes: np.ndarray, keys: np.ndarray, out: np.ndarray,
+) -> None:
     """Fill `out` (int64 [LINE_COUNTS]) for the text data[begin:end]."""
     data, classes, out, starts, ends = unowned(data), unowned(classes), unowned(out), unowned(starts), unowned(ends)
     hashes, keys = unowned(hashes), unowned(keys)
@@ -89,14 +92,14 @@ def count_document(data, begin, end, classes, starts, ends, hashes, keys, out):
 
 
 @kernel
-def row_scratch(rows):
+def row_scratch(rows: int) -> Scratch:
     """Room for `rows` rows: starts and ends within their document (uint32), hashes, a set of hashes."""
     starts, ends = np.empty(rows, np.uint32), np.empty(rows, np.uint32)
     return starts, ends, np.empty(rows, np.uint64), np.empty(1 << slot_bits(rows), np.uint64)
 
 
 @kernel
-def breaks_in(data, i, end):
+def breaks_in(data: np.ndarray, i: int, end: int) -> tuple[int, bool]:
     """How many line feeds data[i:end] holds, and whether it has other line breaks."""
     data, feeds, others = unowned(data), 0, NONE
     while i < end:
@@ -115,7 +118,7 @@ def breaks_in(data, i, end):
 
 
 @inlined
-def measure_rows(data, begin, end, classes, starts, ends, out):
+def measure_rows(data: np.ndarray, begin: int, end: int, classes: np.ndarray, starts: np.ndarray, ends: np.ndarray, out: np.ndarray) -> int:
     """As `measure_lines` where only line feeds divide lines: they are the rows."""
     row, rows, i = begin, 0, begin
     while i < end:
@@ -126,21 +129,26 @@ def measure_rows(data, begin, end, classes, starts, ends, out):
             row, feeds = following + 1, without_lowest(feeds)
         i += BLOCK
     rows += measure_whole_row(data, row, end, begin, classes, starts, ends, rows, out)
-    out[LINES] = out[ROWS] - np.int64(row == end)  # there is no empty last line
+    out[LINES] = out[ROWS] - int64(row == end)  # there is no empty last line
     return rows
 
 
 @inlined
-def measure_whole_row(data, i, end, begin, classes, starts, ends, rows, out):
+def measure_whole_row(
+    data: np.ndarray, i: int, end: int, begin: int, classes: np.ndarray, starts: np.ndarray, ends: np.ndarray,
+    rows: int, out: np.ndarray,
+) -> int:
     """Count data[i:end] as a line and as a row, which becomes number `rows` of the lists unless it is empty: 1 or 0."""
     visible = i < end and measure_line(data, i, end, classes, out)
     measure_row(data, i, end, visible, classes, out)
     starts[rows], ends[rows] = i - begin, end - begin
-    return np.int64(i < end)
+    return int64(i < end)
 
 
 @inlined
-def measure_lines(data, begin, end, classes, starts, ends, out):
+def measure_lines(
+    data: np.ndarray, begin: int, end: int, classes: np.ndarray, starts: np.ndarray, ends: np.ndarray, out: np.ndarray,
+) -> int:
     """Count the lines and rows of a document by what they look like; list the rows that are not empty: how many."""
     line = row = begin
     rows, size, visible = 0, 1, False
@@ -148,19 +156,19 @@ def measure_lines(data, begin, end, classes, starts, ends, out):
         i, size = next_break(data, line, end)
         if line < i:
             visible |= measure_line(data, line, i, classes, out)
-        out[LINES] += np.int64(size > 0 or line < i)  # there is no empty last line
+        out[LINES] += int64(size > 0 or line < i)  # there is no empty last line
         line = i + size
         if size == 0 or data[np.uint64(line - 1)] == LINE_FEED:
             row_end = end if size == 0 else line - 1
             measure_row(data, row, row_end, visible, classes, out)
             starts[rows], ends[rows] = row - begin, row_end - begin
-            rows += np.int64(row < row_end)
+            rows += int64(row < row_end)
             row, visible = line, False
     return rows
 
 
 @inlined
-def measure_line(data, i, end, classes, out):
+def measure_line(data: np.ndarray, i: int, end: int, classes: np.ndarray, out: np.ndarray) -> bool:
     """Count a line, not empty, for Gopher's rules and for sentences: has it visible characters?"""
     i = first_visible(data, i, end, classes)
     if i < end:
@@ -169,28 +177,28 @@ def measure_line(data, i, end, classes, out):
         last, _ = character_before(data, i, end)
         dots = last == FULL_STOP and end - i >= 3
         dots = dots and data[np.uint64(end - 2)] == FULL_STOP and data[np.uint64(end - 3)] == FULL_STOP
-        out[BULLET_LINES] += np.int64(first == BULLET or first == HYPHEN)
-        out[ELLIPSIS_LINES] += np.int64(last == ELLIPSIS or dots)
-        out[OPEN_LINES] += np.int64(not ends_in_mark(data, i, end, classes))
+        out[BULLET_LINES] += int64(first == BULLET or first == HYPHEN)
+        out[ELLIPSIS_LINES] += int64(last == ELLIPSIS or dots)
+        out[OPEN_LINES] += int64(not ends_in_mark(data, i, end, classes))
     return i < end
 
 
 @inlined
-def measure_row(data, i, end, visible, classes, out):
+def measure_row(data: np.ndarray, i: int, end: int, visible: bool, classes: np.ndarray, out: np.ndarray) -> None:
     """Count a row, for FineWeb's rules."""
     is_short = end - i <= SHORT_CHARS or (end - i <= 4 * SHORT_CHARS and chars_in(data, i, end) <= SHORT_CHARS)
     out[ROWS] += 1
-    out[SHORT_ROWS] += np.int64(is_short)
+    out[SHORT_ROWS] += int64(is_short)
     if i < end:
         code, _ = character_before(data, i, end)
-        out[ROW_ENDS] += np.int64(code == 46 or code == 39 or code == 34 or code == 33 or code == 63)
-        out[VISIBLE_ROWS] += np.int64(visible)
-        out[SHORT_VISIBLE_ROWS] += np.int64(visible and is_short)
-        out[VISIBLE_ROW_ENDS] += np.int64(visible and classes[np.uint64(code)] & TERMINAL != 0)
+        out[ROW_ENDS] += int64(code == 46 or code == 39 or code == 34 or code == 33 or code == 63)
+        out[VISIBLE_ROWS] += int64(visible)
+        out[SHORT_VISIBLE_ROWS] += int64(visible and is_short)
+        out[VISIBLE_ROW_ENDS] += int64(visible and classes[np.uint64(code)] & TERMINAL != 0)
 
 
 @inlined
-def first_visible(data, i, end, classes):
+def first_visible(data: np.ndarray, i: int, end: int, classes: np.ndarray) -> int:
     """Where the first character of data[i:end] that is not white starts, or `end`."""
     size = 1
     while i < end and size > 0:
@@ -202,7 +210,7 @@ def first_visible(data, i, end, classes):
 
 
 @inlined
-def visible_end(data, i, end, classes):
+def visible_end(data: np.ndarray, i: int, end: int, classes: np.ndarray) -> int:
     """Where the last character of data[i:end] that is not white ends, or i."""
     size = 1
     while i < end and size > 0:
@@ -214,12 +222,12 @@ def visible_end(data, i, end, classes):
 
 
 @inlined
-def ends_in_mark(data, i, end, classes):
+def ends_in_mark(data: np.ndarray, i: int, end: int, classes: np.ndarray) -> bool:
     """Is the last character of data[i:end] but for closing marks a sentence mark?"""
     flags = CLOSING
     while i < end and flags & CLOSING:
         code, size = character_before(data, i, end)
-        flags = np.int64(classes[np.uint64(code)])
+        flags = int64(classes[np.uint64(code)])
         end -= size
     return flags & TERMINAL != 0
 
@@ -228,12 +236,15 @@ def ends_in_mark(data, i, end, classes):
 
 
 @inlined
-def count_line_runs(data, begin, end, classes, starts, ends, hashes, rows, keys, out):
+def count_line_runs(
+    data: np.ndarray, begin: int, end: int, classes: np.ndarray, starts: np.ndarray, ends: np.ndarray,
+    hashes: np.ndarray, rows: int, keys: np.ndarray, out: np.ndarray,
+) -> None:
     """Count line runs and those seen before; leaves the hashes of the rows."""
     bits, runs, chars, visible_chars = slot_bits(rows), 0, 0, 0
     keys[: 1 << bits] = 0
     for k in range(rows):
-        first, last = begin + np.int64(starts[k]), begin + np.int64(ends[k])
+        first, last = begin + int64(starts[k]), begin + int64(ends[k])
         hashes[k] = bytes_hash(data, first, last)
         _, found = find_slot(keys, bits, hashes[k])
         if found:
@@ -243,25 +254,28 @@ def count_line_runs(data, begin, end, classes, starts, ends, hashes, rows, keys,
             if first_visible(data, first, last, classes) < last:
                 visible_chars += size
     opening, closing = data[np.uint64(begin)] == LINE_FEED, data[np.uint64(end - 1)] == LINE_FEED
-    out[LINE_RUNS] = rows + np.int64(opening) + np.int64(closing)
-    out[DUP_LINE_RUNS] = runs + np.int64(opening and closing)  # the second empty piece repeats the first
+    out[LINE_RUNS] = rows + int64(opening) + int64(closing)
+    out[DUP_LINE_RUNS] = runs + int64(opening and closing)  # the second empty piece repeats the first
     out[DUP_LINE_RUN_CHARS] = chars
     out[DUP_VISIBLE_ROW_CHARS] = visible_chars
 
 
 @inlined
-def count_paragraphs(data, begin, end, classes, starts, ends, hashes, rows, keys, out):
+def count_paragraphs(
+    data: np.ndarray, begin: int, end: int, classes: np.ndarray, starts: np.ndarray, ends: np.ndarray,
+    hashes: np.ndarray, rows: int, keys: np.ndarray, out: np.ndarray,
+) -> None:
     """Count paragraphs and those seen before. Rows that one line feed divides belong to one paragraph."""
     first, last = first_visible(data, begin, end, classes), visible_end(data, begin, end, classes)
     bits, paragraphs, duplicates, chars = slot_bits(rows), 0, 0, 0
     keys[: 1 << bits] = 0
     state, start = SEED, first
     for k in range(rows):
-        i, stop = max(begin + np.int64(starts[k]), first), min(begin + np.int64(ends[k]), last)
+        i, stop = max(begin + int64(starts[k]), first), min(begin + int64(ends[k]), last)
         if i < stop:  # not a white row before or after all that is visible
-            whole = stop - i == np.int64(ends[k]) - np.int64(starts[k])
+            whole = stop - i == int64(ends[k]) - int64(starts[k])
             state = absorb(state, hashes[k] if whole else bytes_hash(data, i, stop))
-            following = begin + np.int64(starts[k + 1]) if k + 1 < rows else last
+            following = begin + int64(starts[k + 1]) if k + 1 < rows else last
             if stop == last or following - stop > 1:
                 paragraphs += 1
                 _, found = find_slot(keys, bits, state)

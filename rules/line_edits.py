@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from rules.buffers import string_buffers, strings_from
-from rules.kernels import inlined, kernel, kernel_bytes, unowned
+from rules.kernels import inlined, int64, kernel, kernel_bytes, unowned
 from rules.line_state import GONE, Lines, copy_bytes, with_slack
 
 EDIT_ROWS = pa.schema(
@@ -59,7 +59,7 @@ def joined_texts(lines: Lines, texts: pa.LargeStringArray) -> pa.LargeStringArra
 
 
 @kernel
-def characters_of(offsets, data, wanted):
+def characters_of(offsets: np.ndarray, data: np.ndarray, wanted: np.ndarray) -> np.ndarray:
     """Code points of the wanted documents, as pyarrow counts them: bytes that continue no character (int64 [documents])."""
     found = np.zeros(wanted.size, np.int64)
     for d in range(wanted.size):
@@ -69,34 +69,37 @@ def characters_of(offsets, data, wanted):
 
 
 @kernel
-def leads_in(data, begin, end):
+def leads_in(data: np.ndarray, begin: int, end: int) -> int:
     data = unowned(data)
     found = 0
     for i in range(np.uint64(begin), np.uint64(end)):
-        found += np.int8(data[i]) > -65
+        found += int64(np.int8(data[i]) > -65)
     return found
 
 
 @inlined
-def line_size(i, starts, ends, version, new_offsets):
+def line_size(i: int, starts: np.ndarray, ends: np.ndarray, version: np.ndarray, new_offsets: np.ndarray) -> int:
     k = version[i]
     return new_offsets[k + 1] - new_offsets[k] if k >= 0 else ends[i] - starts[i]
 
 
 @inlined
-def separator_size(i, last, starts, ends, document_end):
+def separator_size(i: int, last: int, starts: np.ndarray, ends: np.ndarray, document_end: int) -> int:
     return (starts[i + 1] if i + 1 < last else document_end) - ends[i]
 
 
 @inlined
-def last_alive(first, last, alive):
+def last_alive(first: int, last: int, alive: np.ndarray) -> int:
     while last > first and not alive[last - 1]:
         last -= 1
     return last - 1
 
 
 @kernel
-def joined_offsets(offsets, edited, first_line, starts, ends, alive, version, new_offsets):
+def joined_offsets(
+    offsets: np.ndarray, edited: np.ndarray, first_line: np.ndarray, starts: np.ndarray, ends: np.ndarray,
+    alive: np.ndarray, version: np.ndarray, new_offsets: np.ndarray,
+) -> np.ndarray:
     """Offsets of the texts after the edits: kept lines, each with its separator, none after a cut-off end."""
     out = np.zeros(offsets.size, np.int64)
     starts, ends, alive, version, new_offsets = unowned(starts), unowned(ends), unowned(alive), unowned(version), unowned(new_offsets)
@@ -109,7 +112,10 @@ def joined_offsets(offsets, edited, first_line, starts, ends, alive, version, ne
 
 
 @inlined
-def joined_size(first, last, document_end, starts, ends, alive, version, new_offsets):
+def joined_size(
+    first: int, last: int, document_end: int, starts: np.ndarray, ends: np.ndarray, alive: np.ndarray,
+    version: np.ndarray, new_offsets: np.ndarray,
+) -> int:
     """Bytes of one document after the edits."""
     size, final = 0, last_alive(first, last, alive)
     for i in range(first, final + 1):
@@ -121,7 +127,11 @@ def joined_size(first, last, document_end, starts, ends, alive, version, new_off
 
 
 @kernel
-def joined_bytes(offsets, edited, first_line, starts, ends, alive, version, new_offsets, data, new_data, out_offsets):
+def joined_bytes(
+    offsets: np.ndarray, edited: np.ndarray, first_line: np.ndarray, starts: np.ndarray, ends: np.ndarray,
+    alive: np.ndarray, version: np.ndarray, new_offsets: np.ndarray, data: np.ndarray, new_data: np.ndarray,
+    out_offsets: np.ndarray,
+) -> np.ndarray:
     """The bytes of the texts after the edits."""
     out = with_slack(out_offsets[-1])
     to, data, new_data, starts, ends = unowned(out), unowned(data), unowned(new_data), unowned(starts), unowned(ends)
@@ -141,7 +151,10 @@ def joined_bytes(offsets, edited, first_line, starts, ends, alive, version, new_
 
 
 @inlined
-def join(at, first, last, document_end, starts, ends, alive, version, new_offsets, data, new_data, out):
+def join(
+    at: int, first: int, last: int, document_end: int, starts: np.ndarray, ends: np.ndarray, alive: np.ndarray,
+    version: np.ndarray, new_offsets: np.ndarray, data: np.ndarray, new_data: np.ndarray, out: np.ndarray,
+) -> None:
     """Write the kept lines of one document to `out` from `at` on; original lines one after the other are copied together."""
     final, i = last_alive(first, last, alive), first
     while i <= final:

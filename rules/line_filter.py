@@ -17,7 +17,7 @@ from rules.kept_automata import automata
 from rules.kernels import inlined, kernel, unowned
 from rules.pattern_automaton import Automaton
 from rules.string_scan import IN_BUCKET, LOW_16, find_strings, has_bits, hash_of, note, unowned_table
-from rules.string_tables import ONE
+from rules.string_tables import ONE, Table
 
 NO_PAIRS = np.empty((2, 0), np.int64)
 
@@ -95,7 +95,8 @@ def _by_pattern(pairs: np.ndarray, patterns: int) -> dict[int, np.ndarray]:
 
 
 def _each_once(ascending: np.ndarray) -> np.ndarray:
-    return ascending[np.concatenate([[True], ascending[1:] != ascending[:-1]])]
+    first = np.concatenate([[True], ascending[1:] != ascending[:-1]])
+    return np.compress(first, ascending)
 
 
 def _byte_table(wanted: frozenset[int]) -> np.ndarray:
@@ -109,7 +110,7 @@ def _byte_table(wanted: frozenset[int]) -> np.ndarray:
 
 
 @kernel
-def sorted_by_pattern(pairs, patterns):
+def sorted_by_pattern(pairs: np.ndarray, patterns: int) -> tuple[np.ndarray, np.ndarray]:
     """Where the lines of each pattern begin (int64 [patterns + 1]), and the lines of all, as ordered as the pairs were."""
     bounds, lines = np.zeros(patterns + 1, np.int64), np.empty(pairs.shape[1], np.int64)
     for k in range(pairs.shape[1]):
@@ -124,7 +125,10 @@ def sorted_by_pattern(pairs, patterns):
 
 
 @kernel
-def find_in_lines(data, starts, ends, line, skipped, heads, edge_patterns, edge_bytes, seen, pairs):
+def find_in_lines(
+    data: np.ndarray, starts: np.ndarray, ends: np.ndarray, line: int, skipped: np.ndarray, heads: Table,
+    edge_patterns: np.ndarray, edge_bytes: np.ndarray, seen: np.ndarray, pairs: np.ndarray,
+) -> tuple[int, int]:
     """Fill `pairs` (pattern, line) from `line` on, each pair once, until there may be no more room for a whole line.
 
     Returns the line to go on with and how many pairs there are. `seen`: the last line noted for each pattern."""
@@ -142,7 +146,7 @@ def find_in_lines(data, starts, ends, line, skipped, heads, edge_patterns, edge_
 
 
 @kernel
-def have_run(data, starts, ends, wanted, least):
+def have_run(data: np.ndarray, starts: np.ndarray, ends: np.ndarray, wanted: np.ndarray, least: int) -> np.ndarray:
     """Which lines have `least` bytes of the table `wanted` in a row (bool [lines]): one byte in so many is looked at."""
     data, starts, ends, wanted, found = unowned(data), unowned(starts), unowned(ends), unowned(wanted), np.zeros(starts.size, np.bool_)
     for line in range(starts.size):
@@ -152,7 +156,7 @@ def have_run(data, starts, ends, wanted, least):
 
 
 @inlined
-def has_run(data, begin, end, wanted, least):
+def has_run(data: np.ndarray, begin: int, end: int, wanted: np.ndarray, least: int) -> bool:
     """Has data[begin:end] `least` wanted bytes in a row? Looks backwards from where such a row would end."""
     while end - begin >= least:
         i = begin + least - 1
@@ -165,7 +169,10 @@ def has_run(data, begin, end, wanted, least):
 
 
 @inlined
-def check_edges(data, start, end, edge_patterns, edge_bytes, line, seen, pairs, filled):
+def check_edges(
+    data: np.ndarray, start: int, end: int, edge_patterns: np.ndarray, edge_bytes: np.ndarray, line: int,
+    seen: np.ndarray, pairs: np.ndarray, filled: int,
+) -> int:
     """Note the patterns that the first or the last byte of the line allows."""
     first, last = data[np.uint64(start)], data[np.uint64(end - 1)]
     for k in range(edge_patterns.size):
@@ -175,7 +182,10 @@ def check_edges(data, start, end, edge_patterns, edge_bytes, line, seen, pairs, 
 
 
 @inlined
-def check_head(data, start, end, skipped, heads, line, seen, pairs, filled):
+def check_head(
+    data: np.ndarray, start: int, end: int, skipped: np.ndarray, heads: Table, line: int, seen: np.ndarray,
+    pairs: np.ndarray, filled: int,
+) -> int:
     """Note the patterns whose strings the line's first word begins with."""
     while start < end:
         eight = eight_at(data, start, end)
@@ -195,7 +205,10 @@ def check_head(data, start, end, skipped, heads, line, seen, pairs, filled):
 
 
 @inlined
-def begins(eight, left, heads, from_bucket, bucket, line, seen, pairs, filled):
+def begins(
+    eight: np.uint64, left: int, heads: Table, from_bucket: np.ndarray, bucket: np.uint64, line: int, seen: np.ndarray,
+    pairs: np.ndarray, filled: int,
+) -> int:
     """Note the patterns of the strings of a bucket that `eight`, with `left` bytes to the end of the line, begins with."""
     for k in range(from_bucket[bucket], from_bucket[bucket + ONE]):
         if heads.sizes[k] <= left and (eight ^ heads.values[k]) & heads.masks[k] == 0:

@@ -105,8 +105,8 @@ def _without_comments(pattern: str) -> str:
 
 def _class(codes: set[int]) -> str:
     """The inside of a character class of RE2."""
-    ordered, ranges = sorted(codes), []
-    for code in ordered:
+    ranges: list[list[int]] = []
+    for code in sorted(codes):
         if ranges and ranges[-1][1] == code - 1:
             ranges[-1][1] = code
         else:

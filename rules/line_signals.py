@@ -22,7 +22,7 @@ from rules.decode import (
     every_byte,
     load_eight,
 )
-from rules.kernels import inlined, kernel, kernel_bytes, kernel_texts, unowned
+from rules.kernels import inlined, int64, kernel, kernel_bytes, kernel_texts, unowned
 from rules.line_breaks import break_marks, break_size
 from rules.masks import BLOCK, block_at, equal_mask, lowest_one, without_lowest
 
@@ -85,7 +85,7 @@ def measure_spans(data: np.ndarray, starts: np.ndarray, ends: np.ndarray, names:
 
 
 @kernel
-def find_lines(offsets, data, unicode_breaks, last, starts, ends):
+def find_lines(offsets: np.ndarray, data: np.ndarray, unicode_breaks: bool, last: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> None:
     """last[d] = lines in documents up to d; starts and ends of all lines if there is room for them."""
     offsets, data, last, starts, ends = unowned(offsets), unowned(data), unowned(last), unowned(starts), unowned(ends)
     found = 0
@@ -95,7 +95,7 @@ def find_lines(offsets, data, unicode_breaks, last, starts, ends):
 
 
 @inlined
-def lines_of(data, begin, end, unicode_breaks, starts, ends, found):
+def lines_of(data: np.ndarray, begin: int, end: int, unicode_breaks: bool, starts: np.ndarray, ends: np.ndarray, found: int) -> int:
     """Note the lines of data[begin:end] after the `found` ones before: how many there are then."""
     for i in range(begin, end, BLOCK):
         block = block_at(data, i, end)
@@ -113,14 +113,17 @@ def lines_of(data, begin, end, unicode_breaks, starts, ends, found):
 
 
 @inlined
-def note_line(begin, end, starts, ends, found):
+def note_line(begin: int, end: int, starts: np.ndarray, ends: np.ndarray, found: int) -> int:
     if found < starts.size:
         starts[found], ends[found] = begin, end
     return found + 1
 
 
 @kernel
-def count_in_lines(data, starts, ends, classes, needs_words, needs_chars, table):
+def count_in_lines(
+    data: np.ndarray, starts: np.ndarray, ends: np.ndarray, classes: np.ndarray, needs_words: bool, needs_chars: bool,
+    table: np.ndarray,
+) -> None:
     """Fill `table` (int64 [LINE_SIGNALS, lines], zeros) as far as it is needed."""
     for k in range(starts.size):
         if needs_words:
@@ -130,7 +133,7 @@ def count_in_lines(data, starts, ends, classes, needs_words, needs_chars, table)
 
 
 @kernel
-def words_in(data, begin, end, classes):
+def words_in(data: np.ndarray, begin: int, end: int, classes: np.ndarray) -> tuple[int, int]:
     """How many words between white space data[begin:end] holds, and the characters of the longest.
 
     `begin` moves to the start of the word that is being read, or will be once `in_word` is."""
@@ -160,26 +163,26 @@ def words_in(data, begin, end, classes):
 
 
 @inlined
-def has_only(eight):
+def has_only(eight: np.uint64) -> bool:
     """Are these eight bytes ASCII, and space the only white among them?"""
     return (eight + FROM_SPACE) & ~eight & HIGH_BITS == HIGH_BITS
 
 
 @inlined
-def starts_in(spaces, in_word):
+def starts_in(spaces: np.uint64, in_word: bool) -> int:
     """How many words start in eight bytes of which `spaces` are spaces (high bits)."""
     before = spaces << np.uint64(8) | (np.uint64(0) if in_word else np.uint64(0x80))
     return marked(~spaces & before & HIGH_BITS)
 
 
 @inlined
-def marked(marks):
+def marked(marks: np.uint64) -> int:
     """How many bytes are marked (high bits only)."""
-    return np.int64((marks >> np.uint64(7)) * EVERY_BYTE >> np.uint64(56))
+    return int64((marks >> np.uint64(7)) * EVERY_BYTE >> np.uint64(56))
 
 
 @inlined
-def bytes_through(marks):
+def bytes_through(marks: np.uint64) -> int:
     """How many bytes there are up to the highest mark, with it."""
     marks |= marks >> np.uint64(8)
     marks |= marks >> np.uint64(16)
@@ -187,7 +190,7 @@ def bytes_through(marks):
 
 
 @inlined
-def longest_between(spaces):
+def longest_between(spaces: np.uint64) -> int:
     """The longest run of other bytes between two of the marks."""
     longest = 0
     at = bytes_before(spaces)
@@ -198,7 +201,7 @@ def longest_between(spaces):
 
 
 @inlined
-def longer(data, begin, end, longest):
+def longer(data: np.ndarray, begin: int, end: int, longest: int) -> int:
     """The greater of `longest` and the characters of data[begin:end]."""
     if end - begin > longest:  # in bytes, so perhaps in characters
         longest = max(longest, characters_in(data, begin, end))

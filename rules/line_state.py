@@ -64,7 +64,7 @@ class Lines:
         offsets = np.concatenate([[0], np.cumsum(ends - begins)])
         return strings_from(offsets, gathered(self.data, self.data, begins, np.full(len(begins), ORIGINAL), offsets))
 
-    def tails(self, numbers: np.ndarray, tail_bytes: int) -> tuple[np.ndarray, ...]:
+    def tails(self, numbers: np.ndarray, tail_bytes: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """Where the last bytes of lines `numbers` are: the texts' bytes, those of rewritten lines, and for each line where
         its tail begins, its version, and offsets of all tails on end."""
         new_offsets, new_data = kernel_bytes(*string_buffers(self.rewritten))
@@ -105,7 +105,7 @@ class Lines:
 
     def first_words(self, numbers: np.ndarray, most: int) -> np.ndarray:
         """As signal line_words, but no more than `most`: what comes after so many words is not looked at."""
-        words = first_words_in(self.data, self.starts, self.ends, numbers, character_classes(), most).astype(np.float64)
+        words: np.ndarray = first_words_in(self.data, self.starts, self.ends, numbers, character_classes(), most).astype(np.float64)
         changed = np.flatnonzero(self.version[numbers] != ORIGINAL)
         if len(changed):
             words[changed] = np.minimum(self.signals(["line_words"], numbers[changed])["line_words"], most)
@@ -116,7 +116,10 @@ class Lines:
 
 
 @kernel
-def places(starts, ends, numbers, versions, new_offsets, tail_bytes):
+def places(
+    starts: np.ndarray, ends: np.ndarray, numbers: np.ndarray, versions: np.ndarray, new_offsets: np.ndarray,
+    tail_bytes: int,
+) -> tuple[np.ndarray, np.ndarray]:
     """Where each line begins in its data (int64 [lines]), and offsets for all of them on end ([lines + 1])."""
     begins, offsets = np.empty(numbers.size, np.int64), np.zeros(numbers.size + 1, np.int64)
     starts, ends, numbers, versions, new_offsets = unowned(starts), unowned(ends), unowned(numbers), unowned(versions), unowned(new_offsets)
@@ -135,7 +138,7 @@ def places(starts, ends, numbers, versions, new_offsets, tail_bytes):
 
 
 @kernel
-def gathered(data, new_data, begins, versions, offsets):
+def gathered(data: np.ndarray, new_data: np.ndarray, begins: np.ndarray, versions: np.ndarray, offsets: np.ndarray) -> np.ndarray:
     """The bytes of lines, from the original texts or the rewritten."""
     out = with_slack(offsets[-1])
     data, new_data, begins, versions, offsets, to = unowned(data), unowned(new_data), unowned(begins), unowned(versions), unowned(offsets), unowned(out)
@@ -148,13 +151,13 @@ def gathered(data, new_data, begins, versions, offsets):
 
 
 @inlined
-def with_slack(size):
+def with_slack(size: int) -> np.ndarray:
     """Room for `size` bytes, and for what `copy_bytes` writes after them."""
     return np.empty(size + BLOCK, np.uint8)
 
 
 @inlined
-def copy_bytes(source, begin, size, out, at):
+def copy_bytes(source: np.ndarray, begin: int, size: int, out: np.ndarray, at: int) -> int:
     """Copy `size` bytes, and perhaps up to 63 more to where others will be written; returns the place after them."""
     if begin + size + BLOCK <= source.size and size < LONG_COPY:
         for k in range(0, size, BLOCK):

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from rules.buffers import string_buffers
+from rules.buffers import match_rows, string_buffers
 from rules.kernels import kernel_bytes, kernel_texts
 from rules.line_bounds import least_bytes, most_words, not_shorter
 from rules.line_conditions import Plan
@@ -26,7 +26,7 @@ from rules.line_state import ORIGINAL, Lines
 from rules.pack_files import file_key, measure_file
 from rules.pattern_automaton import Automaton, may_match
 from rules.rule import Pack, Rule
-from rules.tail_verdicts import MOST_BYTES, UNKNOWN, look_up_tails, note_tails, tail_table
+from rules.tail_verdicts import MOST_BYTES, UNKNOWN, YES, look_up_tails, note_tails, tail_table
 from rules.thresholds import conditions_hold
 from rules.trimming import trimmed_class, trimmed_spans
 from rules.word_lists import parse_call
@@ -126,7 +126,7 @@ def _matching(lines: Lines, candidates: _Candidates, pack: Pack, rule: Rule, sco
     if rule.match and not plan.every_line and len(lines.data) >= MUCH_TEXT and len(numbers) <= MANY_CANDIDATES:
         numbers = _narrowed(lines, candidates.automaton(rule.match), numbers)
     if rule.match and len(numbers) and _cut_class(rule) is None:
-        numbers = numbers[_matching_tails(lines, rule.match, numbers, plan.tail_bytes) if plan.tail_bytes else _match(lines.texts(numbers), rule.match)]
+        numbers = numbers[_matching_tails(lines, rule.match, numbers, plan.tail_bytes) if plan.tail_bytes else match_rows(lines.texts(numbers), rule.match)]
     return _meeting(lines, pack, rule, numbers) if rule.when and len(numbers) else numbers
 
 
@@ -152,7 +152,7 @@ def _narrowed(lines: Lines, states: Automaton | None, numbers: np.ndarray) -> np
     if states is None or not len(numbers):
         return numbers
     allowed = may_match(lines.data, lines.starts, lines.ends, numbers, *states)
-    return numbers[allowed | (lines.version[numbers] != ORIGINAL)]
+    return np.compress(allowed | (lines.version[numbers] != ORIGINAL), numbers)
 
 
 def _within(lines: Lines, rule: Rule, numbers: np.ndarray) -> np.ndarray:
@@ -162,7 +162,7 @@ def _within(lines: Lines, rule: Rule, numbers: np.ndarray) -> np.ndarray:
     side, count = rule.within
     document = lines.document[numbers]
     place = numbers - lines.first_line[document] if side == "first" else lines.first_line[document + 1] - 1 - numbers
-    return numbers[place < count]
+    return np.compress(place < count, numbers)
 
 
 def _long_enough(lines: Lines, least_bytes: int) -> np.ndarray | bool:
@@ -173,20 +173,16 @@ def _long_enough(lines: Lines, least_bytes: int) -> np.ndarray | bool:
 def _matching_tails(lines: Lines, pattern: str, numbers: np.ndarray, tail_bytes: int) -> np.ndarray:
     """Which of `numbers` a pattern matches that looks at so many last bytes (bool [numbers])."""
     if tail_bytes > MOST_BYTES:
-        return _match(lines.texts(numbers, tail_bytes), pattern)
+        return match_rows(lines.texts(numbers, tail_bytes), pattern)
     table, tails = tail_table(pattern), lines.tails(numbers, tail_bytes)
     found = look_up_tails(table, *tails)
     unknown = np.flatnonzero(found == UNKNOWN)
     if len(unknown):
         numbers = numbers[unknown]
-        hit = _match(lines.texts(numbers, tail_bytes), pattern)
+        hit = match_rows(lines.texts(numbers, tail_bytes), pattern)
         note_tails(table, *lines.tails(numbers, tail_bytes), hit)
         found[unknown] = hit
-    return found.view(np.bool_)
-
-
-def _match(texts: pa.LargeStringArray, pattern: str) -> np.ndarray:
-    return pc.match_substring_regex(texts, pattern).to_numpy(zero_copy_only=False)
+    return np.equal(found, YES)
 
 
 def _cut_class(rule: Rule) -> np.ndarray | None:
@@ -237,4 +233,5 @@ def _removed(lines: Lines, before: pa.LargeStringArray, after: pa.LargeStringArr
 
 def _characters(texts: pa.LargeStringArray, wanted: np.ndarray) -> np.ndarray:
     """Code points of the wanted documents (bool [n])."""
-    return characters_of(*kernel_texts(texts), wanted)[wanted].astype(np.float64)
+    chars: np.ndarray = characters_of(*kernel_texts(texts), wanted)[wanted]
+    return chars.astype(np.float64)

@@ -14,7 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from rules.decode import character_at
-from rules.kernels import kernel, kernel_texts, unowned
+from rules.kernels import int64, kernel, kernel_texts, unowned
+from rules.signal import ratio
 
 CODES = 0x110000
 
@@ -32,21 +33,21 @@ def listed_char_frac(texts: pa.LargeStringArray, entries: tuple[str, ...]) -> np
     table, chars = listed_table(entries), pc.utf8_length(texts).to_numpy(zero_copy_only=False)
     out = np.zeros(len(texts), np.int64)
     count_listed_characters(*kernel_texts(pc.utf8_trim_whitespace(texts)), table, out)
-    return np.divide(out, chars, out=np.full(len(out), np.nan), where=chars > 0)
+    return ratio(out, chars)
 
 
 @kernel
-def count_listed_characters(offsets, data, table, out):
+def count_listed_characters(offsets: np.ndarray, data: np.ndarray, table: np.ndarray, out: np.ndarray) -> None:
     """Fill `out` (int64 [docs]) with the characters of each text that `table` lists."""
     for d in range(offsets.size - 1):
         out[d] = listed_characters(data, offsets[d], offsets[d + 1], table)
 
 
 @kernel
-def listed_characters(data, i, end, table):
+def listed_characters(data: np.ndarray, i: int, end: int, table: np.ndarray) -> int:
     data, table, found = unowned(data), unowned(table), 0
     while i < end:
         code, size = character_at(data, i, end)
-        found += np.int64(table[np.uint64(code)])
+        found += int64(table[np.uint64(code)])
         i += size
     return found

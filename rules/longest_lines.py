@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from rules.decode import characters_in
 from rules.kernels import inlined, kernel, unowned
 
@@ -12,14 +14,14 @@ LONGEST_LINE_COUNTS = {
 
 
 @kernel
-def count_longest_lines(offsets, data, classes, out):
+def count_longest_lines(offsets: np.ndarray, data: np.ndarray, classes: np.ndarray, out: np.ndarray) -> None:
     """Fill `out` (int64 [docs, LONGEST_LINE_COUNTS])."""
     for d in range(offsets.size - 1):
         measure_rows(data, offsets[d], offsets[d + 1], out[d])
 
 
 @kernel
-def measure_rows(data, i, end, out):
+def measure_rows(data: np.ndarray, i: int, end: int, out: np.ndarray) -> None:
     """Fill `out` for the text data[i:end]."""
     data, out = unowned(data), unowned(out)
     first = second = third = 0
@@ -38,7 +40,7 @@ def measure_rows(data, i, end, out):
 
 
 @inlined
-def row_end(data, i, end):
+def row_end(data: np.ndarray, i: int, end: int) -> int:
     """Where the row that begins at i ends."""
     while i < end and data[i] != 10:
         i += 1

@@ -11,7 +11,7 @@ import functools
 import numpy as np
 
 from rules.decode import CASE_BITS, HIGH_BITS, character_at, letter_bytes, store_eight, text_at
-from rules.kernels import inlined
+from rules.kernels import inlined, int64
 
 PAST_CASED = 0x1F000  # no character from here on has a case
 DOTTED_I, DOT_ABOVE = 0x130, 0x307
@@ -29,13 +29,13 @@ def lower_cases() -> np.ndarray:
 
 
 @inlined
-def lower_code(code, lower):
+def lower_code(code: int, lower: np.ndarray) -> int:
     """The lower case of one code point."""
-    return np.int64(lower[np.uint64(code)]) if code < PAST_CASED else code
+    return int64(lower[np.uint64(code)]) if code < PAST_CASED else code
 
 
 @inlined
-def lower_word(data, i, end, lower, buffer):
+def lower_word(data: np.ndarray, i: int, end: int, lower: np.ndarray, buffer: np.ndarray) -> int:
     """Write data[i:end] to `buffer` in lower case: its size in bytes. Each may become three, and ROOM more may be spoilt."""
     at = 0
     while i < end:
@@ -54,7 +54,7 @@ def lower_word(data, i, end, lower, buffer):
 
 
 @inlined
-def put_character(buffer, at, code):
+def put_character(buffer: np.ndarray, at: int, code: int) -> int:
     """Write a code point as UTF-8 to buffer[at:]: where it ends."""
     if code < 0x80:
         buffer[np.uint64(at)] = code

@@ -34,7 +34,7 @@ def spaced_words(texts: pa.Array | pa.ChunkedArray) -> pa.LargeStringArray:
 
 
 @kernel
-def measure_words(offsets, data, classes, lower, first):
+def measure_words(offsets: np.ndarray, data: np.ndarray, classes: np.ndarray, lower: np.ndarray, first: np.ndarray) -> tuple[int, int]:
     """Fill `first` (int64 [docs + 1], zeros) with where the words of each text begin; all words, and their bytes."""
     spans, buffer = span_scratch(), np.zeros(4096, np.uint8)
     data, classes, lower, spans = unowned(data), unowned(classes), unowned(lower), unowned(spans)
@@ -54,7 +54,7 @@ def measure_words(offsets, data, classes, lower, first):
 
 
 @kernel
-def write_words(offsets, data, classes, lower, ends, store):
+def write_words(offsets: np.ndarray, data: np.ndarray, classes: np.ndarray, lower: np.ndarray, ends: np.ndarray, store: np.ndarray) -> None:
     """Fill `ends` (int64 [words + 1]) and `store` (uint8, with ROOM) with the words of all texts."""
     spans = span_scratch()
     data, classes, lower, spans, store = unowned(data), unowned(classes), unowned(lower), unowned(spans), unowned(store)

@@ -13,12 +13,13 @@ import numpy as np
 from rules.byte_counts import count_bytes
 from rules.characters import CLOSING, TERMINAL, TERMINAL_PUNCTUATION, WHITE, WIDE_TERMINAL
 from rules.decode import character_at
-from rules.kernels import inlined, kernel, unowned
+from rules.kernels import inlined, int64, kernel, unowned
 from rules.masks import (
     BLOCK,
     LAST,
     NONE,
     ONE,
+    Block,
     at_least_mask,
     between_mask,
     block_at,
@@ -58,7 +59,7 @@ MARK_BEGINNINGS = _mark_beginnings()
 
 
 @kernel
-def count_marks(offsets, data, classes, out):
+def count_marks(offsets: np.ndarray, data: np.ndarray, classes: np.ndarray, out: np.ndarray) -> None:
     """Fill `out` (int64 [docs, MARK_COUNTS])."""
     for d in range(offsets.size - 1):
         begin, end = offsets[d], offsets[d + 1]
@@ -68,7 +69,7 @@ def count_marks(offsets, data, classes, out):
 
 
 @kernel
-def ellipses_and_ends(data, i, end, classes):
+def ellipses_and_ends(data: np.ndarray, i: int, end: int, classes: np.ndarray) -> tuple[int, int]:
     """How many ellipses and how many ends of sentences data[i:end] holds."""
     data, classes, ellipses, ends, dot_before = unowned(data), unowned(classes), 0, 0, NONE
     while i < end:
@@ -95,23 +96,23 @@ def ellipses_and_ends(data, i, end, classes):
 
 
 @inlined
-def closing_mask(block):
+def closing_mask(block: Block) -> np.uint64:
     """ASCII marks that close: quotes and brackets."""
     return equal_mask(block, 34) | equal_mask(block, 39) | equal_mask(block, 41) | equal_mask(block, 93) | equal_mask(block, 125)
 
 
 @inlined
-def ends_before_others(data, i, end, marks, classes):
+def ends_before_others(data: np.ndarray, i: int, end: int, marks: np.uint64, classes: np.ndarray) -> int:
     """How many of the ASCII marks in the block at i end a sentence."""
     ends = 0
     while marks:
-        ends += np.int64(ends_sentence(data, i + lowest_one(marks) + 1, end, TERMINAL, classes))
+        ends += int64(ends_sentence(data, i + lowest_one(marks) + 1, end, TERMINAL, classes))
         marks = without_lowest(marks)
     return ends
 
 
 @inlined
-def ellipses_from(data, i, end, firsts):
+def ellipses_from(data: np.ndarray, i: int, end: int, firsts: np.uint64) -> int:
     """Three full stops in a row, without overlap, in the runs of full stops that begin with the bits `firsts`."""
     found = 0
     while firsts:
@@ -124,26 +125,26 @@ def ellipses_from(data, i, end, firsts):
 
 
 @inlined
-def wide_mark_mask(block):
+def wide_mark_mask(block: Block) -> np.uint64:
     """Bytes that may begin a sentence mark outside ASCII or an ellipsis: D6 to E3, EA, EF and what follows; not what
     Latin, Greek, Cyrillic, Han and Hangul begin with."""
     return between_mask(block, 0xD6, 0xE3) | equal_mask(block, 0xEA) | at_least_mask(block, 0xEF)
 
 
 @inlined
-def read_mark(data, i, end, classes):
+def read_mark(data: np.ndarray, i: int, end: int, classes: np.ndarray) -> tuple[int, int]:
     """Of the character at data[i], one of `wide_mark_mask`: how many ellipses it is, how many sentences it ends."""
     first, second, low = np.uint64(data[np.uint64(i)]), np.uint64(data[np.uint64(min(i + 1, end - 1))]), np.uint64(0x3F)
     if MARK_BEGINNINGS[(first & low) << np.uint64(6) | second & low] == 0:
         return 0, 0
     code, size = character_at(data, i, end)
-    flags = np.int64(classes[np.uint64(code)])
+    flags = int64(classes[np.uint64(code)])
     ended = flags & TERMINAL != 0 and ends_sentence(data, i + size, end, flags, classes)
-    return np.int64(code == ELLIPSIS), np.int64(ended)
+    return int64(code == ELLIPSIS), int64(ended)
 
 
 @inlined
-def ends_sentence(data, i, end, mark, classes):
+def ends_sentence(data: np.ndarray, i: int, end: int, mark: int, classes: np.ndarray) -> bool:
     """Does a sentence mark of class `mark`, which ends at i, end a sentence?
 
     It does before white space or the end of the text, with closing quotes and brackets between; a wide mark (。！？)
@@ -152,6 +153,6 @@ def ends_sentence(data, i, end, mark, classes):
     flags = CLOSING
     while i < end and flags & CLOSING:
         code, size = character_at(data, i, end)
-        flags = np.int64(classes[np.uint64(code)])
+        flags = int64(classes[np.uint64(code)])
         i += size
     return flags & CLOSING != 0 or flags & WHITE != 0 or (mark & WIDE_TERMINAL != 0 and flags & TERMINAL == 0)

@@ -12,7 +12,7 @@ import html.entities
 import numpy as np
 
 from rules.decode import bytes_before, eight_at, equal_bytes, every_byte, text_at
-from rules.kernels import inlined, kernel, unowned
+from rules.kernels import inlined, int64, kernel, unowned
 
 MARKUP_COUNTS = {"html_tags": "HTML tags", "html_entities": "HTML entities", "markdown_marks": "marks of Markdown"}
 TAGS, ENTITIES, MARKS = range(len(MARKUP_COUNTS))
@@ -39,18 +39,18 @@ ELEMENT_NUMBERS, ENTITY_NUMBERS = _packed(ELEMENTS), _packed(ENTITY_NAMES)
 
 
 @kernel
-def count_markup(offsets, data, classes, out):
+def count_markup(offsets: np.ndarray, data: np.ndarray, classes: np.ndarray, out: np.ndarray) -> None:
     """Fill `out` (int64 [docs, MARKUP_COUNTS])."""
     for d in range(offsets.size - 1):
         count_document(data, offsets[d], offsets[d + 1], out[d])
 
 
 @kernel
-def count_document(data, i, end, out):
+def count_document(data: np.ndarray, i: int, end: int, out: np.ndarray) -> None:
     """Fill `out` (int64 [MARKUP_COUNTS]) for the text data[i:end]."""
     data, out = unowned(data), unowned(out)
     tags = entities = 0
-    marks = np.int64(starts_marked_line(data, i, end))
+    marks = int64(starts_marked_line(data, i, end))
     while i < end:
         eight = eight_at(data, i, end)
         found = equal_bytes(eight, EVERY_LESS) | equal_bytes(eight, EVERY_AMPERSAND) | equal_bytes(eight, EVERY_STAR)
@@ -58,14 +58,14 @@ def count_document(data, i, end, out):
         i += bytes_before(found) if found else 8
         if found and i < end:
             byte = data[np.uint64(i)]
-            following = np.int64(data[np.uint64(i + 1)]) if i + 1 < end else 0
+            following = int64(data[np.uint64(i + 1)]) if i + 1 < end else 0
             i += 1
             if byte == LESS:
-                tags += np.int64(is_tag(data, i, end))
+                tags += int64(is_tag(data, i, end))
             elif byte == AMPERSAND:
-                entities += np.int64(is_entity(data, i, end))
+                entities += int64(is_entity(data, i, end))
             elif byte == LINE_FEED:
-                marks += np.int64(starts_marked_line(data, i, end))
+                marks += int64(starts_marked_line(data, i, end))
             elif (byte == STAR and following == STAR) or (byte == BRACKET and following == PARENTHESIS):
                 marks += 1
                 i += 1
@@ -73,7 +73,7 @@ def count_document(data, i, end, out):
 
 
 @inlined
-def is_tag(data, i, end):
+def is_tag(data: np.ndarray, i: int, end: int) -> bool:
     """Does data[i:end] go on as a tag does after its <?"""
     if i < end and data[np.uint64(i)] == SLASH:
         i += 1
@@ -89,18 +89,18 @@ def is_tag(data, i, end):
 
 
 @inlined
-def ends_name(byte):
+def ends_name(byte: int) -> bool:
     """May this byte follow the name of an element: >, / or white space?"""
     return byte == GREATER or byte == SLASH or byte == SPACE or 9 <= byte <= 13
 
 
 @inlined
-def is_entity(data, i, end):
+def is_entity(data: np.ndarray, i: int, end: int) -> bool:
     """Does data[i:end] go on as an entity does after its &?"""
     if i < end and data[np.uint64(i)] == NUMBER_SIGN:
         i += 1
         hexadecimal = i < end and (data[np.uint64(i)] | 32) == 120  # x
-        i += np.int64(hexadecimal)
+        i += int64(hexadecimal)
         start = i
         while i < end and i - start <= MOST_DIGITS and is_digit(data[np.uint64(i)], hexadecimal):
             i += 1
@@ -111,12 +111,12 @@ def is_entity(data, i, end):
 
 
 @inlined
-def is_digit(byte, hexadecimal):
+def is_digit(byte: int, hexadecimal: bool) -> bool:
     return 48 <= byte <= 57 or (hexadecimal and 97 <= (byte | 32) <= 102)
 
 
 @inlined
-def name_size(data, i, end):
+def name_size(data: np.ndarray, i: int, end: int) -> int:
     """How many ASCII letters and digits data[i:end] starts with; 0 if they are more than eight."""
     start = i
     while i < end and i - start <= 8 and is_alphanumeric(data[np.uint64(i)]):
@@ -125,12 +125,12 @@ def name_size(data, i, end):
 
 
 @inlined
-def is_alphanumeric(byte):
+def is_alphanumeric(byte: int) -> bool:
     return 48 <= byte <= 57 or 97 <= (byte | 32) <= 122
 
 
 @inlined
-def lower_letters(data, i, end):
+def lower_letters(data: np.ndarray, i: int, end: int) -> np.uint64:
     """data[i:end], at most eight ASCII letters and digits, in lower case as one number."""
     number = np.uint64(0)
     for k in range(end - i):
@@ -140,7 +140,7 @@ def lower_letters(data, i, end):
 
 
 @inlined
-def is_among(number, numbers):
+def is_among(number: np.uint64, numbers: np.ndarray) -> bool:
     """Is `number` among the sorted `numbers`?"""
     low, high = 0, numbers.size
     while low < high:
@@ -153,7 +153,7 @@ def is_among(number, numbers):
 
 
 @inlined
-def starts_marked_line(data, i, end):
+def starts_marked_line(data: np.ndarray, i: int, end: int) -> bool:
     """Does the line at data[i] start as a heading or a fence does?"""
     start = i
     while i < end and i - start < 7 and data[np.uint64(i)] == NUMBER_SIGN:

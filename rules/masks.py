@@ -9,13 +9,19 @@ No load reaches past the bytes that are there, and no mask past the end of a tex
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
-from numba.extending import intrinsic, models, register_model
+from numba.core.base import BaseContext
+from numba.core.datamodel.manager import DataModelManager
+from numba.core.typing.context import Context
+from numba.core.typing.templates import Signature
+from numba.extending import models, register_model
 
-from rules.kernels import element_pointer, inlined
+from rules.kernels import Build, Value, element_pointer, inlined, intrinsic
 
 BLOCK = 64
 ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
@@ -38,7 +44,7 @@ block_type = Block()
 
 @register_model(Block)
 class _BlockModel(models.PrimitiveModel):
-    def __init__(self, manager, front_end_type) -> None:
+    def __init__(self, manager: DataModelManager, front_end_type: types.Type) -> None:
         super().__init__(manager, front_end_type, BYTES)
 
 
@@ -46,7 +52,7 @@ class _BlockModel(models.PrimitiveModel):
 
 
 @inlined
-def block_at(data, i, end):
+def block_at(data: np.ndarray, i: int, end: int) -> Block:
     """data[i:end], at most 64 bytes, and zeros after them (i may be `end` or beyond)."""
     if end - i >= BLOCK:
         return load_block(data, np.uint64(i))
@@ -54,7 +60,7 @@ def block_at(data, i, end):
 
 
 @inlined
-def partial_block(data, i, end):
+def partial_block(data: np.ndarray, i: int, end: int) -> Block:
     """`block_at` for the end of a text."""
     size = max(end - i, 0)
     if size > 0 and i + BLOCK <= data.size:
@@ -63,10 +69,10 @@ def partial_block(data, i, end):
 
 
 @intrinsic
-def load_block(typing_context, data, i):
+def load_block(typing_context: Context, data: Value, i: Value) -> tuple[Signature, Build]:
     """data[i:i + 64] (uint8), all of it there; i is a uint64."""
 
-    def build(context, builder, signature, arguments):
+    def build(context: BaseContext, builder: ir.IRBuilder, signature: Signature, arguments: Sequence[ir.Value]) -> ir.Value:
         pointer = element_pointer(context, builder, signature.args[0], *arguments)
         return builder.load(builder.bitcast(pointer, BYTES.as_pointer()), align=1)
 
@@ -74,10 +80,10 @@ def load_block(typing_context, data, i):
 
 
 @intrinsic
-def copy_block(typing_context, data, i, size):
+def copy_block(typing_context: Context, data: Value, i: Value, size: Value) -> tuple[Signature, Build]:
     """data[i:i + size] and zeros after it, byte by byte (size is at most 64); both are uint64."""
 
-    def build(context, builder, signature, arguments):
+    def build(context: BaseContext, builder: ir.IRBuilder, signature: Signature, arguments: Sequence[ir.Value]) -> ir.Value:
         room = cgutils.alloca_once(builder, BYTES)
         builder.store(ir.Constant(BYTES, None), room)
         source, target = element_pointer(context, builder, signature.args[0], *arguments[:2]), builder.bitcast(room, I8.as_pointer())
@@ -89,10 +95,10 @@ def copy_block(typing_context, data, i, size):
 
 
 @intrinsic
-def store_block(typing_context, block, data, i):
+def store_block(typing_context: Context, block: Value, data: Value, i: Value) -> tuple[Signature, Build]:
     """data[i:i + 64] (uint8), for all of which there is room, becomes the block; i is a uint64."""
 
-    def build(context, builder, signature, arguments):
+    def build(context: BaseContext, builder: ir.IRBuilder, signature: Signature, arguments: Sequence[ir.Value]) -> ir.Value:
         pointer = element_pointer(context, builder, signature.args[1], *arguments[1:])
         builder.store(arguments[0], builder.bitcast(pointer, BYTES.as_pointer()), align=1)
         return context.get_dummy_value()
@@ -101,17 +107,17 @@ def store_block(typing_context, block, data, i):
 
 
 @intrinsic
-def kept_bytes(typing_context, block, mask):
+def kept_bytes(typing_context: Context, block: Value, mask: Value) -> tuple[Signature, Build]:
     """The block with zeros where `mask` (uint64) has none."""
 
-    def build(context, builder, signature, arguments):
+    def build(context: BaseContext, builder: ir.IRBuilder, signature: Signature, arguments: Sequence[ir.Value]) -> ir.Value:
         return builder.select(builder.bitcast(arguments[1], FLAGS), arguments[0], ir.Constant(BYTES, None))
 
     return block_type(block_type, types.uint64), build
 
 
 @inlined
-def first_bytes(block, size):
+def first_bytes(block: Block, size: int) -> Block:
     """The block with zeros after its first `size` (1 to 64) bytes."""
     return kept_bytes(block, first_bits(size))
 
@@ -119,11 +125,11 @@ def first_bytes(block, size):
 # ---- masks by comparison
 
 
-def _comparison(build_flags):
+def _comparison(build_flags: Callable[[ir.IRBuilder, ir.Value, ir.Value], ir.Value]) -> Callable[[Value, Value], Value]:
     """An intrinsic (block, byte) -> mask, whose bits `build_flags(builder, block, byte in all 64 places)` gives."""
 
-    def typed(typing_context, block, byte):
-        def build(context, builder, signature, arguments):
+    def typed(typing_context: Context, block: Value, byte: Value) -> tuple[Signature, Build]:
+        def build(context: BaseContext, builder: ir.IRBuilder, signature: Signature, arguments: Sequence[ir.Value]) -> ir.Value:
             return builder.bitcast(build_flags(builder, arguments[0], _everywhere(builder, arguments[1])), I64)
 
         return types.uint64(block_type, types.uint8), build
@@ -131,7 +137,7 @@ def _comparison(build_flags):
     return intrinsic(typed)
 
 
-def _everywhere(builder, byte) -> ir.Value:
+def _everywhere(builder: ir.IRBuilder, byte: ir.Value) -> ir.Value:
     """A vector of 64 times the same byte."""
     if isinstance(byte, ir.Constant):
         return ir.Constant(BYTES, [byte.constant] * BLOCK)
@@ -145,37 +151,37 @@ at_most_mask = _comparison(lambda builder, block, byte: builder.icmp_unsigned("<
 
 
 @intrinsic
-def equal_bytes_mask(typing_context, block, other):
+def equal_bytes_mask(typing_context: Context, block: Value, other: Value) -> tuple[Signature, Build]:
     """Where two blocks have the same byte."""
 
-    def build(context, builder, signature, arguments):
+    def build(context: BaseContext, builder: ir.IRBuilder, signature: Signature, arguments: Sequence[ir.Value]) -> ir.Value:
         return builder.bitcast(builder.icmp_unsigned("==", *arguments), I64)
 
     return types.uint64(block_type, block_type), build
 
 
 @intrinsic
-def less_bytes(typing_context, block, byte):
+def less_bytes(typing_context: Context, block: Value, byte: Value) -> tuple[Signature, Build]:
     """The block with `byte` taken from each of its bytes, modulo 256."""
 
-    def build(context, builder, signature, arguments):
+    def build(context: BaseContext, builder: ir.IRBuilder, signature: Signature, arguments: Sequence[ir.Value]) -> ir.Value:
         return builder.sub(arguments[0], _everywhere(builder, arguments[1]))
 
     return block_type(block_type, types.uint8), build
 
 
 @intrinsic
-def with_bits(typing_context, block, bits):
+def with_bits(typing_context: Context, block: Value, bits: Value) -> tuple[Signature, Build]:
     """The block with the `bits` set in each of its bytes."""
 
-    def build(context, builder, signature, arguments):
+    def build(context: BaseContext, builder: ir.IRBuilder, signature: Signature, arguments: Sequence[ir.Value]) -> ir.Value:
         return builder.or_(arguments[0], _everywhere(builder, arguments[1]))
 
     return block_type(block_type, types.uint8), build
 
 
 @inlined
-def between_mask(block, low, high):
+def between_mask(block: Block, low: int, high: int) -> np.uint64:
     """Bytes from `low` to `high`, both included."""
     return at_most_mask(less_bytes(block, low), np.uint8(high - low))
 
@@ -184,37 +190,37 @@ def between_mask(block, low, high):
 
 
 @inlined
-def white_mask(block):
+def white_mask(block: Block) -> np.uint64:
     """ASCII white space: tab to carriage return, file separator to space."""
     return between_mask(block, 9, 13) | between_mask(block, 28, 32)
 
 
 @inlined
-def letter_mask(block):
+def letter_mask(block: Block) -> np.uint64:
     """ASCII letters."""
     return between_mask(with_bits(block, 0x20), 97, 122)
 
 
 @inlined
-def digit_mask(block):
+def digit_mask(block: Block) -> np.uint64:
     """ASCII digits."""
     return between_mask(block, 48, 57)
 
 
 @inlined
-def high_mask(block):
+def high_mask(block: Block) -> np.uint64:
     """Bytes of characters outside ASCII."""
     return at_least_mask(block, 0x80)
 
 
 @inlined
-def continuation_mask(block):
+def continuation_mask(block: Block) -> np.uint64:
     """UTF-8 continuation bytes, 80 to BF."""
     return between_mask(block, 0x80, 0xBF)
 
 
 @inlined
-def wide_white_masks(data, i, end, block):
+def wide_white_masks(data: np.ndarray, i: int, end: int, block: Block) -> tuple[np.uint64, np.uint64]:
     """Where white space outside ASCII starts in block_at(data, i, end): that of two bytes, and that of three.
 
     Malformed or not: the bytes that start such a character continue none."""
@@ -228,7 +234,7 @@ def wide_white_masks(data, i, end, block):
 
 
 @inlined
-def may_be_wide_white(block):
+def may_be_wide_white(block: Block) -> np.uint64:
     """Bytes that white space outside ASCII may start with: C2, E1, E2, E3."""
     return equal_mask(block, 0xC2) | between_mask(block, 0xE1, 0xE3)
 
@@ -237,47 +243,37 @@ def may_be_wide_white(block):
 
 
 @intrinsic
-def ones_in(typing_context, mask):
+def ones_in(typing_context: Context, mask: Value) -> tuple[Signature, Build]:
     """How many bits are set, int64."""
     return types.int64(types.uint64), lambda context, builder, signature, arguments: builder.ctpop(arguments[0])
 
 
 @intrinsic
-def lowest_one(typing_context, mask):
+def lowest_one(typing_context: Context, mask: Value) -> tuple[Signature, Build]:
     """The number of the lowest bit that is set, int64; 64 if none is."""
     return types.int64(types.uint64), lambda context, builder, signature, arguments: builder.cttz(arguments[0], ir.Constant(I1, 0))
 
 
-@intrinsic
-def highest_one(typing_context, mask):
-    """The number of the highest bit that is set, int64; of a mask that is not zero."""
-
-    def build(context, builder, signature, arguments):
-        return builder.sub(ir.Constant(I64, 63), builder.ctlz(arguments[0], ir.Constant(I1, 1)))
-
-    return types.int64(types.uint64), build
-
-
 @inlined
-def first_bits(count):
+def first_bits(count: int) -> np.uint64:
     """The lowest `count` (1 to 64) bits."""
     return ALL >> np.uint64(BLOCK - count)
 
 
 @inlined
-def bits_below(k):
+def bits_below(k: int | np.uint64) -> np.uint64:
     """The bits below number k (0 to 63)."""
     return (ONE << np.uint64(k)) - ONE
 
 
 @inlined
-def bits_up_to(i, end):
+def bits_up_to(i: int, end: int) -> np.uint64:
     """The bits of block_at(data, i, end) that are bytes of the text."""
     return first_bits(min(end - i, BLOCK)) if i < end else NONE
 
 
 @inlined
-def push_ones(places, filled, mask, first):
+def push_ones(places: np.ndarray, filled: int, mask: np.uint64, first: int) -> int:
     """Write first + k to `places` from place `filled` on, for every bit k that is set, and spoil up to seven places after.
 
     Eight at a time: what a branch for each would cost is more than what is written in vain. How many bits there are."""
@@ -290,6 +286,6 @@ def push_ones(places, filled, mask, first):
 
 
 @inlined
-def without_lowest(mask):
+def without_lowest(mask: np.uint64) -> np.uint64:
     """The mask without its lowest bit that is set."""
     return mask & (mask - ONE)

@@ -11,7 +11,7 @@ from collections import deque
 
 import numpy as np
 
-from rules.kernels import inlined
+from rules.kernels import inlined, int64
 
 PLACEHOLDER = "lorem ipsum"  # one makes the whole text boilerplate
 NOTICES = (
@@ -77,7 +77,7 @@ def _columns(alphabet: list[int]) -> np.ndarray:
 
 
 @inlined
-def find_notices(data, i, end, columns, following, found):
+def find_notices(data: np.ndarray, i: int, end: int, columns: np.ndarray, following: np.ndarray, found: np.ndarray) -> int:
     """FOUND_NOTICE and FOUND_PLACEHOLDER if a phrase is in data[i:end]."""
     state, seen = np.uint64(0), 0
     while i < end:
@@ -87,5 +87,5 @@ def find_notices(data, i, end, columns, following, found):
             byte = np.uint64(LETTER_K)  # the Kelvin sign
             i += 2
         state = np.uint64(following[state, np.uint64(columns[byte])])
-        seen |= np.int64(found[state])
+        seen |= int64(found[state])
     return seen

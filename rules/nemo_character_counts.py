@@ -11,7 +11,7 @@ import numpy as np
 
 from rules.decode import HIGH_BITS, bytes_before, character_at, eight_at, equal_bytes, every_byte
 from rules.histogram import fill_histogram, occurrences
-from rules.kernels import inlined, kernel, unowned
+from rules.kernels import inlined, int64, kernel, unowned
 from rules.nemo_characters import ALPHABETIC, BRACKET, nemo_classes
 
 NEMO_CHARACTER_COUNTS = {
@@ -52,7 +52,7 @@ def count_nemo_characters(offsets: np.ndarray, data: np.ndarray, classes: np.nda
 
 
 @kernel
-def count_documents(offsets, data, nemo, out):
+def count_documents(offsets: np.ndarray, data: np.ndarray, nemo: np.ndarray, out: np.ndarray) -> None:
     """`count_nemo_characters`, with the table of characters."""
     histogram = np.empty((4, 256), np.int64)
     for d in range(offsets.size - 1):
@@ -60,18 +60,18 @@ def count_documents(offsets, data, nemo, out):
 
 
 @kernel
-def count_document(data, begin, end, nemo, histogram, out):
+def count_document(data: np.ndarray, begin: int, end: int, nemo: np.ndarray, histogram: np.ndarray, out: np.ndarray) -> None:
     """Fill `out` (int64 [NEMO_CHARACTER_COUNTS]) for the text data[begin:end]."""
     data, nemo, histogram, out = unowned(data), unowned(nemo), unowned(histogram), unowned(out)
     out[:] = 0
     fill_histogram(data, begin, end, histogram)
     count_ascii(histogram, out)
     scan_characters(data, begin, end, nemo, out)
-    out[XML_HEADERS] = np.int64(contains(data, begin, characters_end(data, begin, end, HEADER_CHARS), XML_HEADER))
+    out[XML_HEADERS] = int64(contains(data, begin, characters_end(data, begin, end, HEADER_CHARS), XML_HEADER))
 
 
 @inlined
-def count_ascii(histogram, out):
+def count_ascii(histogram: np.ndarray, out: np.ndarray) -> None:
     """The counts of a document as far as ASCII goes."""
     letters = occurrences(histogram, 65, 90) + occurrences(histogram, 97, 122)
     digits, line_feeds = occurrences(histogram, 48, 57), occurrences(histogram, 10, 10)
@@ -86,7 +86,7 @@ def count_ascii(histogram, out):
 
 
 @inlined
-def scan_characters(data, i, end, nemo, out):
+def scan_characters(data: np.ndarray, i: int, end: int, nemo: np.ndarray, out: np.ndarray) -> None:
     """Add what takes a look at single characters: addresses, letters and brackets outside ASCII."""
     alphabetic, brackets, free = 0, 0, i
     while i < end:
@@ -95,7 +95,7 @@ def scan_characters(data, i, end, nemo, out):
         i += bytes_before(marks) if marks else 8
         while marks and i < end and data[np.uint64(i)] >= 0x80:
             code, size = character_at(data, i, end)
-            flags = np.int64(nemo[np.uint64(code)])
+            flags = int64(nemo[np.uint64(code)])
             alphabetic += flags & ALPHABETIC
             brackets += flags & BRACKET
             i += size
@@ -106,21 +106,21 @@ def scan_characters(data, i, end, nemo, out):
 
 
 @inlined
-def count_address(data, free, colon, end, out):
+def count_address(data: np.ndarray, free: int, colon: int, end: int, out: np.ndarray) -> int:
     """Count the address around the colon at data[colon], if there is one from `free` on: where to look further."""
     start, stop = address_start(data, free, colon), colon + 1
     if start >= 0 and colon + 2 < end and data[np.uint64(colon + 1)] == SLASH and data[np.uint64(colon + 2)] == SLASH:
         stop = address_end(data, colon + 3, end)
         if stop > colon + 3:
             out[URL_CHARS] += stop - start
-            out[PORN_URLS] += np.int64(contains(data, start, stop, PORN))
+            out[PORN_URLS] += int64(contains(data, start, stop, PORN))
         else:
             stop = colon + 1
     return stop
 
 
 @inlined
-def address_start(data, free, colon):
+def address_start(data: np.ndarray, free: int, colon: int) -> int:
     """Where the http or https before data[colon] starts, not before `free`; -1 if there is none."""
     i = colon
     if i > free and data[np.uint64(i - 1)] == LETTER_S:
@@ -129,7 +129,7 @@ def address_start(data, free, colon):
 
 
 @inlined
-def address_end(data, i, end):
+def address_end(data: np.ndarray, i: int, end: int) -> int:
     """Where the run of characters of an address ends that starts at data[i]."""
     while i < end:
         byte = np.uint64(data[np.uint64(i)])
@@ -143,7 +143,7 @@ def address_end(data, i, end):
 
 
 @inlined
-def starts_with(data, i, needle):
+def starts_with(data: np.ndarray, i: int, needle: np.ndarray) -> bool:
     """Are the bytes from data[i] on those of `needle`? All of them must be within the data."""
     for k in range(needle.size):
         if data[np.uint64(i + k)] != needle[k]:
@@ -152,7 +152,7 @@ def starts_with(data, i, needle):
 
 
 @inlined
-def contains(data, i, end, needle):
+def contains(data: np.ndarray, i: int, end: int, needle: np.ndarray) -> bool:
     """Does data[i:end] contain `needle`?"""
     for start in range(i, end - needle.size + 1):
         if starts_with(data, start, needle):
@@ -161,7 +161,7 @@ def contains(data, i, end, needle):
 
 
 @inlined
-def characters_end(data, i, end, most):
+def characters_end(data: np.ndarray, i: int, end: int, most: int) -> int:
     """Where the first `most` characters of data[i:end] end."""
     while i < end and most > 0:
         i += character_at(data, i, end)[1]

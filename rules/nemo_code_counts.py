@@ -26,7 +26,7 @@ from rules.code_lexing import (
     quoted_end,
 )
 from rules.decode import characters_in
-from rules.kernels import inlined, kernel, unowned
+from rules.kernels import inlined, int64, kernel, unowned
 from rules.nemo_markup import count_markup_text
 from rules.nemo_python import python_comment_chars
 
@@ -43,14 +43,14 @@ SLASH, STAR, NUMBER_SIGN, SEMICOLON = b"/*#;"
 
 
 @kernel
-def count_nemo_code(offsets, data, classes, out):
+def count_nemo_code(offsets: np.ndarray, data: np.ndarray, classes: np.ndarray, out: np.ndarray) -> None:
     """Fill `out` (int64 [docs, NEMO_CODE_COUNTS])."""
     for d in range(offsets.size - 1):
         count_document(data, offsets[d], offsets[d + 1], out[d])
 
 
 @kernel
-def count_document(data, begin, end, out):
+def count_document(data: np.ndarray, begin: int, end: int, out: np.ndarray) -> None:
     """Fill `out` (int64 [NEMO_CODE_COUNTS]) for the text data[begin:end]."""
     data, out = unowned(data), unowned(out)
     out[PYTHON] = python_comment_chars(data, begin, end)
@@ -60,11 +60,11 @@ def count_document(data, begin, end, out):
 
 
 @inlined
-def c_comment_chars(data, i, end):
+def c_comment_chars(data: np.ndarray, i: int, end: int) -> int:
     """Characters of C's comments without their marks. A string in backticks may go over lines, others end with theirs."""
     found = 0
     while i < end:
-        byte, following = np.int64(data[np.uint64(i)]), byte_at(data, i + 1, end)
+        byte, following = int64(data[np.uint64(i)]), byte_at(data, i + 1, end)
         if byte == SLASH and following == SLASH:
             start, i = i + 2, line_end(data, i + 2, end)
             found += characters_in(data, start, i)
@@ -75,16 +75,16 @@ def c_comment_chars(data, i, end):
         elif byte == DOUBLE_QUOTE or byte == SINGLE_QUOTE or byte == BACKTICK:
             i = quoted_end(data, i + 1, end, byte, 1, byte == BACKTICK)[1]
         else:
-            i += 1 + np.int64(byte == BACKSLASH)
+            i += 1 + int64(byte == BACKSLASH)
     return found
 
 
 @inlined
-def hash_comment_chars(data, i, end):
+def hash_comment_chars(data: np.ndarray, i: int, end: int) -> int:
     """Characters of shell's comments without their #."""
     found, fresh = 0, True
     while i < end:
-        byte = np.int64(data[np.uint64(i)])
+        byte = int64(data[np.uint64(i)])
         if byte == NUMBER_SIGN and fresh:
             start, i = i + 1, line_end(data, i + 1, end)
             found += characters_in(data, start, i)
@@ -93,5 +93,5 @@ def hash_comment_chars(data, i, end):
             fresh = False
         else:
             fresh = byte == LINE_FEED or byte == SEMICOLON or byte == 32 or 9 <= byte <= 13
-            i += 1 + np.int64(byte == BACKSLASH)
+            i += 1 + int64(byte == BACKSLASH)
     return found

@@ -12,7 +12,7 @@ import numpy as np
 
 from rules.decode import character_at, characters_in
 from rules.hash_sets import SEED, bytes_hash, find_slot, slot_bits
-from rules.kernels import inlined, kernel, unowned
+from rules.kernels import inlined, int64, kernel, unowned
 from rules.line_breaks import next_line_feed
 from rules.line_counts import breaks_in, first_visible, visible_end
 from rules.nemo_boilerplate import FOUND_NOTICE, FOUND_PLACEHOLDER, automaton, find_notices
@@ -48,7 +48,10 @@ def count_nemo_lines(offsets: np.ndarray, data: np.ndarray, classes: np.ndarray,
 
 
 @kernel
-def count_documents(offsets, data, classes, columns, following, found, out):
+def count_documents(
+    offsets: np.ndarray, data: np.ndarray, classes: np.ndarray, columns: np.ndarray, following: np.ndarray,
+    found: np.ndarray, out: np.ndarray,
+) -> None:
     """`count_nemo_lines`, with the automaton of boilerplate phrases."""
     keys = np.empty(1024, np.uint64)
     for d in range(offsets.size - 1):
@@ -63,7 +66,7 @@ def count_documents(offsets, data, classes, columns, following, found, out):
 
 
 @kernel
-def count_lines(data, begin, end, classes, keys, bits, out):
+def count_lines(data: np.ndarray, begin: int, end: int, classes: np.ndarray, keys: np.ndarray, bits: int, out: np.ndarray) -> None:
     """The counts of lines; `keys` has room for a set of 1 << bits."""
     data, classes, keys, out, size = unowned(data), unowned(classes), unowned(keys), unowned(out), 1
     keys[: 1 << bits] = 0
@@ -75,25 +78,25 @@ def count_lines(data, begin, end, classes, keys, bits, out):
             chars = characters_in(data, begin, row_end)
             _, seen = find_slot(keys, bits, bytes_hash(data, begin, row_end))
             out[LINE_CHARS] += chars
-            out[UNIQUE_LINES] += np.int64(not seen)
-            out[UNIQUE_LINE_CHARS] += np.int64(not seen) * chars
+            out[UNIQUE_LINES] += int64(not seen)
+            out[UNIQUE_LINE_CHARS] += int64(not seen) * chars
         begin = row_end + size
 
 
 @inlined
-def measure_line(data, i, end, out):
+def measure_line(data: np.ndarray, i: int, end: int, out: np.ndarray) -> None:
     """Count a line by how it starts and ends; data[i:end] is what is visible of it."""
     code, _ = character_at(data, i, end)
     last = data[np.uint64(end - 1)]
     closed = last == 46 or last == 63 or last == 33 or last == 34 or last == 39  # . ? ! " '
     out[LINES] += 1
-    out[BULLET_LINES] += np.int64(code >= 0x80 and is_bullet(code))
-    out[OPEN_LINES] += np.int64(not closed)
-    out[ELLIPSIS_LINES] += np.int64(ends_in_ellipsis(data, i, end))
+    out[BULLET_LINES] += int64(code >= 0x80 and is_bullet(code))
+    out[OPEN_LINES] += int64(not closed)
+    out[ELLIPSIS_LINES] += int64(ends_in_ellipsis(data, i, end))
 
 
 @inlined
-def is_bullet(code):
+def is_bullet(code: int) -> bool:
     for k in range(BULLET_CODES.size):
         if BULLET_CODES[k] == code:
             return True
@@ -101,7 +104,7 @@ def is_bullet(code):
 
 
 @inlined
-def ends_in_ellipsis(data, i, end):
+def ends_in_ellipsis(data: np.ndarray, i: int, end: int) -> bool:
     """Does data[i:end] end in one of ELLIPSIS_MARKS, in either case?"""
     for mark in range(ELLIPSIS_ENDS.size - 1):
         k, at = ELLIPSIS_ENDS[mark + 1], end
@@ -114,13 +117,16 @@ def ends_in_ellipsis(data, i, end):
 
 
 @inlined
-def lower_byte(byte):
+def lower_byte(byte: int) -> int:
     """An ASCII letter in lower case; any other byte as it is."""
     return byte + 32 if 65 <= byte <= 90 else byte
 
 
 @kernel
-def count_paragraphs(data, begin, end, columns, following, found, keys, bits, out):
+def count_paragraphs(
+    data: np.ndarray, begin: int, end: int, columns: np.ndarray, following: np.ndarray, found: np.ndarray,
+    keys: np.ndarray, bits: int, out: np.ndarray,
+) -> None:
     """The counts of paragraphs; `keys` has room for a set of 1 << bits."""
     data, columns, following, found = unowned(data), unowned(columns), unowned(following), unowned(found)
     keys, out, more, placeholder = unowned(keys), unowned(out), True, False
@@ -138,7 +144,7 @@ def count_paragraphs(data, begin, end, columns, following, found, keys, bits, ou
 
 
 @inlined
-def next_double_feed(data, i, end):
+def next_double_feed(data: np.ndarray, i: int, end: int) -> int:
     """Where the next two line feeds of data[i:end] are, or `end`."""
     size, double = 1, False
     while size > 0 and not double:
@@ -150,11 +156,11 @@ def next_double_feed(data, i, end):
 
 
 @inlined
-def count_paragraph(data, i, end, keys, bits, out):
+def count_paragraph(data: np.ndarray, i: int, end: int, keys: np.ndarray, bits: int, out: np.ndarray) -> None:
     """Count the paragraph data[i:end] and whether it is new."""
     chars = characters_in(data, i, end)
     _, seen = find_slot(keys, bits, bytes_hash(data, i, end) if i < end else SEED)
     out[PARAGRAPHS] += 1
     out[PARAGRAPH_CHARS] += chars
-    out[UNIQUE_PARAGRAPHS] += np.int64(not seen)
-    out[UNIQUE_PARAGRAPH_CHARS] += np.int64(not seen) * chars
+    out[UNIQUE_PARAGRAPHS] += int64(not seen)
+    out[UNIQUE_PARAGRAPH_CHARS] += int64(not seen) * chars

@@ -10,14 +10,14 @@ import numpy as np
 
 from rules.code_lexing import DOUBLE_QUOTE, SINGLE_QUOTE, byte_at, mark_start
 from rules.decode import characters_in
-from rules.kernels import inlined
+from rules.kernels import inlined, int64
 
 LESS, GREATER, SLASH, EXCLAMATION, QUESTION, EQUALS, DASH = b"<>/!?=-"
 SCRIPT, STYLE = np.frombuffer(b"script", np.uint8), np.frombuffer(b"style", np.uint8)
 
 
 @inlined
-def count_markup_text(data, i, end):
+def count_markup_text(data: np.ndarray, i: int, end: int) -> tuple[int, int]:
     """Characters of comments, and of text, in data[i:end]."""
     comments = text = 0
     while i < end:
@@ -38,19 +38,19 @@ def count_markup_text(data, i, end):
 
 
 @inlined
-def next_less(data, i, end):
+def next_less(data: np.ndarray, i: int, end: int) -> int:
     while i < end and data[np.uint64(i)] != LESS:
         i += 1
     return i
 
 
 @inlined
-def is_letter(byte):
+def is_letter(byte: int) -> bool:
     return 97 <= (byte | 32) <= 122
 
 
 @inlined
-def after_tag(data, i, end):
+def after_tag(data: np.ndarray, i: int, end: int) -> int:
     """Past the tag at i, and past the content of a script or style that it opens."""
     script, style = is_name(data, i + 1, end, SCRIPT), is_name(data, i + 1, end, STYLE)
     i = tag_end(data, i + 1, end)
@@ -60,11 +60,11 @@ def after_tag(data, i, end):
 
 
 @inlined
-def tag_end(data, i, end):
+def tag_end(data: np.ndarray, i: int, end: int) -> int:
     """Past the > that ends a tag."""
-    visible = np.int64(0)  # the last byte that is no white space
+    visible = int64(0)  # the last byte that is no white space
     while i < end:
-        byte = np.int64(data[np.uint64(i)])
+        byte = int64(data[np.uint64(i)])
         i += 1
         if byte == GREATER:
             return i
@@ -78,7 +78,7 @@ def tag_end(data, i, end):
 
 
 @inlined
-def is_name(data, i, end, name):
+def is_name(data: np.ndarray, i: int, end: int, name: np.ndarray) -> bool:
     """Does data[i:end] start with the ASCII letters of `name`, in any case, and no letter or digit after them?"""
     for k in range(name.size):
         if byte_at(data, i + k, end) | 32 != name[k]:
@@ -88,7 +88,7 @@ def is_name(data, i, end, name):
 
 
 @inlined
-def closing_tag(data, i, end, name):
+def closing_tag(data: np.ndarray, i: int, end: int, name: np.ndarray) -> int:
     """Where the closing tag of `name` starts; `end` if there is none."""
     while i < end:
         if data[np.uint64(i)] == LESS and byte_at(data, i + 1, end) == SLASH and is_name(data, i + 2, end, name):

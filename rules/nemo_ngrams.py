@@ -17,7 +17,7 @@ import numpy as np
 
 from rules.decode import ALL_BITS, characters_in, eight_at, load_eight
 from rules.hash_sets import bytes_hash
-from rules.kernels import inlined, kernel, unowned
+from rules.kernels import Scratch, inlined, int64, kernel, unowned
 from rules.ngrams import ngram_scratch
 from rules.top_ngrams import count_top_ngrams, next_places, occurrences, possible_places
 from rules.words import CHUNK_BYTES, span, span_scratch, take_spans
@@ -43,7 +43,7 @@ TOP_COLUMNS, DUPLICATE_COLUMNS = _columns(TOP_SIZES, 0), _columns(DUPLICATE_SIZE
 
 
 @kernel
-def count_nemo_ngrams(offsets, data, classes, unicode_words, out):
+def count_nemo_ngrams(offsets: np.ndarray, data: np.ndarray, classes: np.ndarray, unicode_words: bool, out: np.ndarray) -> None:
     """Fill `out` (int64 [docs, NEMO_NGRAM_COUNTS])."""
     spans = span_scratch()
     room, ngram_room = 4 * CHUNK_BYTES, CHUNK_BYTES
@@ -61,14 +61,14 @@ def count_nemo_ngrams(offsets, data, classes, unicode_words, out):
 
 
 @kernel
-def word_scratch(size, unicode_words):
+def word_scratch(size: int, unicode_words: bool) -> Scratch:
     """Room for the words of a text of `size` bytes: hashes, starts, ends, and characters up to each."""
     most = size if unicode_words else (size + 1) // 2
     return np.empty(most, np.uint64), np.empty(most, np.uint32), np.empty(most, np.uint32), np.empty(most + 1, np.uint32)
 
 
 @kernel
-def keep_words(data, begin, end, classes, unicode_words, spans, words):
+def keep_words(data: np.ndarray, begin: int, end: int, classes: np.ndarray, unicode_words: bool, spans: np.ndarray, words: Scratch) -> int:
     """Fill `words` from the text data[begin:end]: how many there are."""
     data, classes, spans = unowned(data), unowned(classes), unowned(spans)
     hashes, starts, ends, chars = unowned(words[0]), unowned(words[1]), unowned(words[2]), unowned(words[3])
@@ -87,7 +87,7 @@ def keep_words(data, begin, end, classes, unicode_words, spans, words):
 
 
 @kernel
-def count_document(data, begin, end, words, found, scratch, out):
+def count_document(data: np.ndarray, begin: int, end: int, words: Scratch, found: int, scratch: Scratch, out: np.ndarray) -> None:
     """Fill `out` (int64 [NEMO_NGRAM_COUNTS]) for the `found` words of data[begin:end]."""
     hashes, chars, table, seen = unowned(words[0]), unowned(words[3]), unowned(scratch[0]), unowned(scratch[1])
     slots, marks, places, bits = unowned(scratch[2]), unowned(scratch[3]), unowned(scratch[4]), unowned(scratch[5])
@@ -109,38 +109,38 @@ def count_document(data, begin, end, words, found, scratch, out):
 
 
 @inlined
-def duplicated_chars(chars, n, places, possible, table, slots):
+def duplicated_chars(chars: np.ndarray, n: int, places: np.ndarray, possible: int, table: np.ndarray, slots: np.ndarray) -> int:
     """The characters of n-grams that occurred before, each once; `table` and `slots` are as `count_top_ngrams` leaves them."""
     counted, free = 0, 0
     for k in range(possible):
-        j = np.int64(places[np.uint64(k)])
+        j = int64(places[np.uint64(k)])
         if occurrences(j, slots[np.uint64(k)], table) == 0:  # another word begins the first of them
             start = max(j, free)
             free = j + n
-            counted += np.int64(chars[np.uint64(free)]) - np.int64(chars[np.uint64(start)]) + min(free - start, n - 1)
+            counted += int64(chars[np.uint64(free)]) - int64(chars[np.uint64(start)]) + min(free - start, n - 1)
     return counted
 
 
 @kernel
-def top_chars(data, begin, end, words, first, n):
+def top_chars(data: np.ndarray, begin: int, end: int, words: Scratch, first: int, n: int) -> int:
     """Characters that deleting the words from `first` on, joined by spaces, takes from data[begin:end]."""
     starts, ends, chars, size = unowned(words[1]), unowned(words[2]), unowned(words[3]), n - 1
     for k in range(first, first + n):
-        size += np.int64(ends[k]) - np.int64(starts[k])
+        size += int64(ends[k]) - int64(starts[k])
     needle, at = np.full(max(size, 8), ord(" "), np.uint8), 0
     for k in range(first, first + n):
         for i in range(starts[k], ends[k]):
             needle[at] = data[begin + i]
             at += 1
         at += 1
-    of_one = np.int64(chars[first + n]) - np.int64(chars[first]) + n - 1
+    of_one = int64(chars[first + n]) - int64(chars[first]) + n - 1
     if size > SHORT_BYTES:
         return of_one * occurrences_of_long(data, begin, end, needle, fallbacks(needle))
     return of_one * occurrences_of_short(data, begin, end, unowned(needle), size)
 
 
 @inlined
-def occurrences_of_short(data, i, end, needle, size):
+def occurrences_of_short(data: np.ndarray, i: int, end: int, needle: np.ndarray, size: int) -> int:
     """How often the first `size` bytes of `needle` occur in data[i:end], without overlap."""
     found, mask = 0, ALL_BITS >> np.uint64(64 - 8 * min(size, 8))
     head = load_eight(needle, 0) & mask
@@ -154,7 +154,7 @@ def occurrences_of_short(data, i, end, needle, size):
 
 
 @inlined
-def same_bytes(data, i, needle, size):
+def same_bytes(data: np.ndarray, i: int, needle: np.ndarray, size: int) -> bool:
     """Are the bytes of data from i on the first `size` of `needle`?"""
     for k in range(8, size):
         if data[np.uint64(i + k)] != needle[np.uint64(k)]:
@@ -163,25 +163,25 @@ def same_bytes(data, i, needle, size):
 
 
 @kernel
-def fallbacks(needle):
+def fallbacks(needle: np.ndarray) -> np.ndarray:
     """For each prefix of `needle` the longest shorter one that it ends in (Knuth, Morris and Pratt): int64 [size + 1]."""
     needle, found, k = unowned(needle), np.zeros(needle.size + 1, np.int64), 0
     for j in range(1, needle.size):
         while k > 0 and needle[j] != needle[k]:
             k = found[k]
-        k += np.int64(needle[j] == needle[k])
+        k += int64(needle[j] == needle[k])
         found[j + 1] = k
     return found
 
 
 @kernel
-def occurrences_of_long(data, i, end, needle, fallback):
+def occurrences_of_long(data: np.ndarray, i: int, end: int, needle: np.ndarray, fallback: np.ndarray) -> int:
     """How often `needle` occurs in data[i:end], without overlap, in a time that does not depend on its length."""
     data, needle, fallback, found, k = unowned(data), unowned(needle), unowned(fallback), 0, 0
     while i < end:
         while k > 0 and data[np.uint64(i)] != needle[np.uint64(k)]:
             k = fallback[np.uint64(k)]
-        k += np.int64(data[np.uint64(i)] == needle[np.uint64(k)])
+        k += int64(data[np.uint64(i)] == needle[np.uint64(k)])
         if k == needle.size:
             found += 1
             k = 0

@@ -11,18 +11,18 @@ import numpy as np
 
 from rules.code_lexing import BACKSLASH, DOUBLE_QUOTE, LINE_FEED, SINGLE_QUOTE, byte_at, line_end, quoted_end
 from rules.decode import characters_in
-from rules.kernels import inlined
+from rules.kernels import inlined, int64
 
 NUMBER_SIGN, COLON, SEMICOLON, UNDERSCORE, SPACE = b"#:;_ "
 FRESH, MAY, OPENS = 1, 2, 4  # a statement starts here; a string here is a docstring; the statement is a class or def
 
 
 @inlined
-def python_comment_chars(data, i, end):
+def python_comment_chars(data: np.ndarray, i: int, end: int) -> int:
     """Characters of comments (with #) and of docstrings (without quotes) in data[i:end]."""
     found, depth, state = 0, 0, FRESH | MAY
     while i < end:
-        byte = np.int64(data[np.uint64(i)])
+        byte = int64(data[np.uint64(i)])
         if byte == NUMBER_SIGN:
             start, i = i, line_end(data, i, end)
             found += characters_in(data, start, i)
@@ -48,12 +48,12 @@ def python_comment_chars(data, i, end):
             depth = max(0, depth + nesting(byte))
             if byte > SPACE and byte != BACKSLASH:
                 state &= ~FRESH
-            i += 1 + np.int64(byte == BACKSLASH and byte_at(data, i + 1, end) == LINE_FEED)
+            i += 1 + int64(byte == BACKSLASH and byte_at(data, i + 1, end) == LINE_FEED)
     return found
 
 
 @inlined
-def after_statement(state, depth, byte):
+def after_statement(state: int, depth: int, byte: int) -> int:
     """The state after a line feed or semicolon; a line without a statement changes nothing, nor does one in brackets."""
     if depth > 0 or (state & FRESH != 0 and byte == LINE_FEED):
         return state
@@ -61,7 +61,7 @@ def after_statement(state, depth, byte):
 
 
 @inlined
-def after_name(data, start, stop, state):
+def after_name(data: np.ndarray, start: int, stop: int, state: int) -> int:
     """The state after the name data[start:stop]; `async` is as if it were not there."""
     if state & FRESH == 0:
         return state
@@ -73,7 +73,7 @@ def after_name(data, start, stop, state):
 
 
 @inlined
-def is_word(data, start, word):
+def is_word(data: np.ndarray, start: int, word: bytes) -> bool:
     for k in range(len(word)):
         if data[np.uint64(start + k)] != word[k]:
             return False
@@ -81,19 +81,19 @@ def is_word(data, start, word):
 
 
 @inlined
-def is_name_byte(byte):
+def is_name_byte(byte: int) -> bool:
     return 97 <= (byte | 32) <= 122 or 48 <= byte <= 57 or byte == UNDERSCORE or byte >= 128
 
 
 @inlined
-def name_end(data, i, end):
+def name_end(data: np.ndarray, i: int, end: int) -> int:
     while i < end and is_name_byte(data[np.uint64(i)]):
         i += 1
     return i
 
 
 @inlined
-def is_prefix(data, start, stop):
+def is_prefix(data: np.ndarray, start: int, stop: int) -> bool:
     """May the letters data[start:stop] stand before a string?"""
     if stop - start > 2:
         return False
@@ -105,7 +105,7 @@ def is_prefix(data, start, stop):
 
 
 @inlined
-def is_text_prefix(data, start, stop):
+def is_text_prefix(data: np.ndarray, start: int, stop: int) -> bool:
     """Is the string with the prefix data[start:stop] of characters as they stand: no b, no f?"""
     for k in range(start, stop):
         letter = data[np.uint64(k)] | 32
@@ -115,7 +115,7 @@ def is_text_prefix(data, start, stop):
 
 
 @inlined
-def stands_alone(data, i, end):
+def stands_alone(data: np.ndarray, i: int, end: int) -> bool:
     """Does the statement end at i, white space and a comment aside?"""
     while i < end and (data[np.uint64(i)] == SPACE or data[np.uint64(i)] == 9 or data[np.uint64(i)] == 12):
         i += 1
@@ -124,7 +124,7 @@ def stands_alone(data, i, end):
 
 
 @inlined
-def nesting(byte):
+def nesting(byte: int) -> int:
     """1 for an opening bracket, -1 for a closing one."""
     if byte == 40 or byte == 91 or byte == 123:
         return 1

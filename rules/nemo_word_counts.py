@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from rules.decode import HIGH_BITS, character_at, letter_bytes, text_at
-from rules.kernels import inlined, kernel, unowned
+from rules.kernels import inlined, int64, kernel, unowned
 from rules.nemo_characters import ALPHABETIC, ELLIPSIS_MARKS, nemo_classes
 from rules.word_counts import stop_word_bit
 from rules.words import span, span_scratch, take_spans
@@ -37,7 +37,9 @@ def count_nemo_words(offsets: np.ndarray, data: np.ndarray, classes: np.ndarray,
 
 
 @kernel
-def count_documents(offsets, data, classes, nemo, unicode_words, out):
+def count_documents(
+    offsets: np.ndarray, data: np.ndarray, classes: np.ndarray, nemo: np.ndarray, unicode_words: bool, out: np.ndarray,
+) -> None:
     """`count_nemo_words`, with the table of characters."""
     spans = span_scratch()
     for d in range(offsets.size - 1):
@@ -45,7 +47,10 @@ def count_documents(offsets, data, classes, nemo, unicode_words, out):
 
 
 @kernel
-def count_document(data, i, end, classes, nemo, unicode_words, spans, out):
+def count_document(
+    data: np.ndarray, i: int, end: int, classes: np.ndarray, nemo: np.ndarray, unicode_words: bool, spans: np.ndarray,
+    out: np.ndarray,
+) -> None:
     """Fill `out` (int64 [NEMO_WORD_COUNTS]) for the text data[i:end]."""
     data, classes, nemo, spans = unowned(data), unowned(classes), unowned(nemo), unowned(spans)
     out, alpha, symbols, common = unowned(out), 0, 0, 0
@@ -54,14 +59,14 @@ def count_document(data, i, end, classes, nemo, unicode_words, spans, out):
         for k in range(filled):
             start, stop = span(spans, k)
             eight = text_at(data, start, stop)
-            common += np.int64(stop_word_bit(eight, stop - start) != 0)
-            alpha += np.int64(has_alphabetic(data, start, stop, eight, nemo))
-            symbols += np.int64(is_symbol(data, start, stop, eight))
+            common += int64(stop_word_bit(eight, stop - start) != 0)
+            alpha += int64(has_alphabetic(data, start, stop, eight, nemo))
+            symbols += int64(is_symbol(data, start, stop, eight))
     out[ALPHA_WORDS], out[SYMBOL_WORDS], out[COMMON_WORDS] = alpha, symbols, common
 
 
 @inlined
-def has_alphabetic(data, i, end, eight, nemo):
+def has_alphabetic(data: np.ndarray, i: int, end: int, eight: np.uint64, nemo: np.ndarray) -> bool:
     """Has the word data[i:end], which starts with `eight`, an alphabetic character?"""
     while letter_bytes(eight) == np.uint64(0):
         if eight & HIGH_BITS == np.uint64(0):
@@ -78,7 +83,7 @@ def has_alphabetic(data, i, end, eight, nemo):
 
 
 @inlined
-def is_symbol(data, i, end, eight):
+def is_symbol(data: np.ndarray, i: int, end: int, eight: np.uint64) -> bool:
     """Is the word data[i:end], which starts with `eight`, an ellipsis, or mostly number signs by their runs?"""
     if end - i <= MOST_MARK_BYTES:
         number = eight | np.uint64(end - i) << np.uint64(56)  # a word may end in NUL
@@ -90,7 +95,7 @@ def is_symbol(data, i, end, eight):
     runs = chars = before = 0
     while i < end:
         code, size = character_at(data, i, end)
-        runs += np.int64(code == NUMBER_SIGN and before != NUMBER_SIGN)
+        runs += int64(code == NUMBER_SIGN and before != NUMBER_SIGN)
         chars += 1
         before = code
         i += size

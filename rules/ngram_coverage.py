@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from rules.hash_sets import SIZE_STEP, bytes_hash
-from rules.kernels import kernel, unowned
+from rules.kernels import Scratch, kernel, unowned
 from rules.repeated_keys import count_keys, key_scratch, occurrences_of
 from rules.words import CHUNK_BYTES, span, span_scratch, take_spans
 
@@ -20,7 +20,7 @@ COVERAGE_COUNTS = {f"covered_{n}_gram_words": f"words in {n}-grams of words that
 
 
 @kernel
-def count_coverage(offsets, data, classes, unicode_words, out):
+def count_coverage(offsets: np.ndarray, data: np.ndarray, classes: np.ndarray, unicode_words: bool, out: np.ndarray) -> None:
     """Fill `out` (int64 [docs, COVERAGE_COUNTS])."""
     spans = span_scratch()
     room, key_room = 4 * CHUNK_BYTES, CHUNK_BYTES
@@ -40,7 +40,7 @@ def count_coverage(offsets, data, classes, unicode_words, out):
 
 
 @kernel
-def hash_words(data, i, end, classes, unicode_words, spans, words):
+def hash_words(data: np.ndarray, i: int, end: int, classes: np.ndarray, unicode_words: bool, spans: np.ndarray, words: np.ndarray) -> int:
     """Fill `words` with the hashes of the words of data[i:end]: how many there are."""
     data, classes, spans = unowned(data), unowned(classes), unowned(spans)
     words, found = unowned(words), 0
@@ -54,7 +54,7 @@ def hash_words(data, i, end, classes, unicode_words, spans, words):
 
 
 @kernel
-def covered_words(words, found, n, keys, scratch):
+def covered_words(words: np.ndarray, found: int, n: int, keys: np.ndarray, scratch: Scratch) -> int:
     """How many of words[:found] lie in an n-gram that occurs more than once."""
     count = found - n + 1
     hash_ngrams(words, count, n, keys)
@@ -63,7 +63,7 @@ def covered_words(words, found, n, keys, scratch):
 
 
 @kernel
-def covered_by(keys, count, n, bits, table, numbers):
+def covered_by(keys: np.ndarray, count: int, n: int, bits: int, table: np.ndarray, numbers: np.ndarray) -> int:
     """How many words lie in those of the n-grams `keys`, one from each word on, that occur more than once."""
     keys, table, numbers, covered, free = unowned(keys), unowned(table), unowned(numbers), 0, 0
     for j in range(count):
@@ -74,7 +74,7 @@ def covered_by(keys, count, n, bits, table, numbers):
 
 
 @kernel
-def hash_ngrams(words, count, n, keys):
+def hash_ngrams(words: np.ndarray, count: int, n: int, keys: np.ndarray) -> None:
     """keys[j] = the hash of the n words from word j on."""
     words, keys = unowned(words), unowned(keys)
     for j in range(count):

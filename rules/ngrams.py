@@ -18,7 +18,7 @@ import numpy as np
 
 from rules.decode import load_eight
 from rules.hash_sets import SIZE_STEP, find_slot, first_slot, slot_bits
-from rules.kernels import inlined, kernel, unowned
+from rules.kernels import Scratch, inlined, int64, kernel, unowned
 from rules.masks import BLOCK, NONE, ONE, lowest_one, ones_in, without_lowest
 from rules.repeats import LEAST_BITS, look_up, note_slot, often_bits
 from rules.top_ngrams import TIMES, TOP_SIZES, look_up_pairs, top_ngram
@@ -35,7 +35,7 @@ WINDOW = 15  # bytes: exactly five CJK words
 
 
 @kernel
-def ngram_scratch(words):
+def ngram_scratch(words: int) -> Scratch:
     """Room for `count_ngrams` of a document of `words` words: a hash table and what marks slots, then lists, then bits."""
     bits, blocks = slot_bits(words), words // BLOCK + 3
     table, seen = np.empty(2 << bits, np.uint64), np.empty(1 << bits + LEAST_BITS, np.uint8)
@@ -44,7 +44,7 @@ def ngram_scratch(words):
 
 
 @kernel
-def count_ngrams(places, keys, found, scratch, out):
+def count_ngrams(places: Scratch, keys: Scratch, found: int, scratch: Scratch, out: np.ndarray) -> None:
     """Fill `out` (int64 [NGRAM_COUNTS]) for the `found` words of a text at `places`, with `keys` (word_keys.py)."""
     if found >= TOP_SIZES[0]:
         count_all_top_ngrams(places, keys, found, scratch, out)
@@ -53,7 +53,7 @@ def count_ngrams(places, keys, found, scratch, out):
 
 
 @kernel
-def count_all_top_ngrams(places, keys, found, scratch, out):
+def count_all_top_ngrams(places: Scratch, keys: Scratch, found: int, scratch: Scratch, out: np.ndarray) -> None:
     """Fill the first three of `out`."""
     begins, ends, visible_chars, chars_before = unowned(places[0]), unowned(places[1]), unowned(places[2]), unowned(places[3])
     hashes, out, table, seen = unowned(keys[0]), unowned(out), unowned(scratch[0]), unowned(scratch[1])
@@ -77,7 +77,7 @@ ROWS = FIRST_WANTED + len(DUPLICATE_SIZES)
 
 
 @kernel
-def count_all_duplicates(places, keys, found, scratch, out):
+def count_all_duplicates(places: Scratch, keys: Scratch, found: int, scratch: Scratch, out: np.ndarray) -> None:
     """Fill the last six of `out`."""
     begins, ends, visible_chars, chars_before = unowned(places[0]), unowned(places[1]), unowned(places[2]), unowned(places[3])
     sums, bytes_before, joined, out = unowned(keys[1]), unowned(keys[2]), unowned(keys[3]), unowned(out)
@@ -99,17 +99,17 @@ def count_all_duplicates(places, keys, found, scratch, out):
             while firsts:
                 j = np.uint64(BLOCK * block + lowest_one(firsts))
                 firsts = without_lowest(firsts)
-                if np.int64(j) >= free:
+                if int64(j) >= free:
                     after = j + np.uint64(n)
-                    key = slice_hash(sums, j, after, np.int64(bytes_before[after]) - np.int64(bytes_before[j]))
+                    key = slice_hash(sums, j, after, int64(bytes_before[after]) - int64(bytes_before[j]))
                     if find_slot(table, set_bits, key)[1]:
                         chars += chars_between(begins[j], ends[after - ONE], visible_chars, chars_before)
-                        free = np.int64(after)
+                        free = int64(after)
         out[len(TOP_SIZES) + k] = chars
 
 
 @inlined
-def all_ones(bits, blocks):
+def all_ones(bits: np.ndarray, blocks: int) -> int:
     found = 0
     for block in range(blocks):
         found += ones_in(bits[np.uint64(block)])
@@ -117,13 +117,16 @@ def all_ones(bits, blocks):
 
 
 @inlined
-def mark_windows(bytes_before, joined, shift, found, seen, slots, marks, repeated):
+def mark_windows(
+    bytes_before: np.ndarray, joined: np.ndarray, shift: int, found: int, seen: np.ndarray, slots: np.ndarray,
+    marks: np.ndarray, repeated: np.ndarray,
+) -> None:
     """The bits of those places before, between and after words whose window, WINDOW bytes from `shift` bytes after it on, is
     that of another place, too."""
     bits = slot_bits(found) + LEAST_BITS
     seen[: 1 << bits] = 0
     for j in range(found + 1):
-        position = np.int64(bytes_before[np.uint64(j)]) + (PADDING + shift)
+        position = int64(bytes_before[np.uint64(j)]) + (PADDING + shift)
         window = load_eight(joined, position) * SIZE_STEP + load_eight(joined, position + WINDOW - 8)
         note_slot(first_slot(window, bits), j, seen, slots)
     look_up(slots, found + 1, seen, marks)
@@ -131,7 +134,7 @@ def mark_windows(bytes_before, joined, shift, found, seen, slots, marks, repeate
 
 
 @inlined
-def mark_short(bytes_before, found, marks):
+def mark_short(bytes_before: np.ndarray, found: int, marks: np.ndarray) -> None:
     """The bits of the words whose shortest n-gram has fewer bytes than a window."""
     n = DUPLICATE_SIZES[0]
     for block in range(found // BLOCK + 2):
@@ -143,7 +146,7 @@ def mark_short(bytes_before, found, marks):
 
 
 @inlined
-def mark_candidates(bytes_before, found, n, bits, wanted):
+def mark_candidates(bytes_before: np.ndarray, found: int, n: int, bits: np.ndarray, wanted: np.ndarray) -> None:
     """`wanted`: the bits of the words whose n-gram may be duplicated: it starts and ends like another, or is short. All its
     words are needed."""
     up, down = np.uint64(n), np.uint64(BLOCK - n)
@@ -162,7 +165,7 @@ def mark_candidates(bytes_before, found, n, bits, wanted):
 
 
 @inlined
-def still_short(bytes_before, found, n, first, short):
+def still_short(bytes_before: np.ndarray, found: int, n: int, first: int, short: np.uint64) -> np.uint64:
     """Those of the bits whose n-gram has fewer bytes than a window."""
     left, mask = short, NONE
     while left:

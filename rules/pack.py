@@ -18,7 +18,7 @@ from rules.list_counts import LONGEST
 from rules.pack_files import PackFile, read_files
 from rules.pack_yaml import ListYaml, PackYaml
 from rules.patterns import ascii_only
-from rules.places import KEY, Located, Problem, Problems, build, did_you_mean, load
+from rules.places import KEY, KeyPath, Located, Problem, Problems, build, did_you_mean, load
 from rules.reading import Draft, RuleReader, check_languages, codes, read_entries
 from rules.rule import Pack
 from rules.token_signals import TOKEN_SIGNALS
@@ -137,7 +137,7 @@ def _shape(located: Located, problems: list[Problem]) -> Any:
         return None
 
 
-def _check_head(data: dict, located: Located, problems: list[Problem]) -> None:
+def _check_head(data: dict[str, Any], located: Located, problems: list[Problem]) -> None:
     if isinstance(data.get("pack"), str) and not _PACK_NAME.fullmatch(data["pack"]):
         problems.append(located.problem(("pack",), "R101", "a pack name is lower-case words joined by _ or -, below one folder at most"))
     if isinstance(data.get("rules"), list) and not data["rules"] and not data.get("extends"):
@@ -145,7 +145,7 @@ def _check_head(data: dict, located: Located, problems: list[Problem]) -> None:
     check_languages(data.get("languages"), located, ("languages",), problems)
 
 
-def _parents(data: dict, located: Located, path: Path, above: tuple[Path, ...], problems: list[Problem]) -> list[_PackDraft]:
+def _parents(data: dict[str, Any], located: Located, path: Path, above: tuple[Path, ...], problems: list[Problem]) -> list[_PackDraft]:
     parents = []
     names = data.get("extends")
     for index, name in enumerate(names if isinstance(names, list) else []):
@@ -177,7 +177,7 @@ def _read_shipped(path: Path) -> _PackDraft | None:
     return draft
 
 
-def _inherited(data: dict, parents: list[_PackDraft], located: Located, problems: list[Problem]) -> dict[str, Any]:
+def _inherited(data: dict[str, Any], parents: list[_PackDraft], located: Located, problems: list[Problem]) -> dict[str, Any]:
     """Settings that this pack does not give and that the packs it extends agree on."""
     found = {}
     for key in ("languages", "words", "line_breaks", "tokenizer") if parents else ():
@@ -202,7 +202,7 @@ def _lists(data: Any, reader: RuleReader) -> dict[str, WordList]:
     return found
 
 
-def _word_list(value: Any, at: tuple, reader: RuleReader) -> WordList | None:
+def _word_list(value: Any, at: KeyPath, reader: RuleReader) -> WordList | None:
     settings = ListYaml()
     entries: Any = value
     if isinstance(value, dict):
@@ -226,7 +226,7 @@ def _word_list(value: Any, at: tuple, reader: RuleReader) -> WordList | None:
     return WordList(tuple(map(str, entries)), settings.case, settings.anywhere)
 
 
-def _rules(data: dict, parents: list[_PackDraft], reader: RuleReader) -> dict[str, Draft]:
+def _rules(data: dict[str, Any], parents: list[_PackDraft], reader: RuleReader) -> dict[str, Draft]:
     """The rules of the parents, changed by those of this file, then the new ones."""
     rules: dict[str, Draft] = {}
     for parent in parents:
@@ -235,12 +235,12 @@ def _rules(data: dict, parents: list[_PackDraft], reader: RuleReader) -> dict[st
                 reader.fail(("extends",), "R105", f"two extended packs have a rule {name!r}")
             full = f"{parent.settings['name']}/{name}"
             rules[name] = Draft(rule.fields, rule.by_language, rule.raw, rule.place, rule.examples_place, rule.names | {full})
-    inherited, seen = dict(rules), set()
+    inherited, seen = dict(rules), set[str]()
     for index, raw in enumerate(data["rules"] if isinstance(data.get("rules"), list) else []):
-        name = raw.get("id") if isinstance(raw, dict) else None
-        own = _own_name(name, inherited, index, reader) if isinstance(name, str) else None
+        given = raw.get("id") if isinstance(raw, dict) else None
+        own = _own_name(given, inherited, index, reader) if isinstance(given, str) else None
         if own in seen:
-            reader.fail(("rules", index, "id"), "R105", f"duplicate id {name!r}")
+            reader.fail(("rules", index, "id"), "R105", f"duplicate id {given!r}")
         draft = reader.read(index, raw, inherited.get(own) if own else None)
         if own and draft:
             rules[own] = inherited[own].changed_by(draft) if own in inherited else draft
@@ -255,8 +255,8 @@ def _own_name(name: str, inherited: dict[str, Draft], index: int, reader: RuleRe
         return name
     pack, _, short = name.rpartition("/")
     for own, rule in inherited.items():
-        known = {*rule.names, *(n.rpartition("/")[0] + "/" + former for n in rule.names for former in rule.fields["formerly"])}
-        if name in known or (not pack and short in rule.fields["formerly"]):
+        named = {*rule.names, *(n.rpartition("/")[0] + "/" + former for n in rule.names for former in rule.fields["formerly"])}
+        if name in named or (not pack and short in rule.fields["formerly"]):
             return own
     if "/" in name and inherited:
         known = sorted(n for rule in inherited.values() for n in rule.names)

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from rules.problems import KEY
+from rules.problems import KEY, KeyPath
 from rules.profiles import PROFILE_SIGNALS
 
 if TYPE_CHECKING:
@@ -115,13 +115,13 @@ def _sha256(path: str, size: int, modified: int) -> str:
 # ---- reading a pack
 
 
-def read_files(data: dict, reader: RuleReader) -> dict[str, PackFile]:
+def read_files(data: dict[str, Any], reader: RuleReader) -> dict[str, PackFile]:
     """The files that a pack names, by section.name; every mistake is a problem at its place."""
     found = {}
     for section in SECTIONS:
         entries = data.get(section)
         for name, value in entries.items() if isinstance(entries, dict) else ():
-            at = (section, name)
+            at: KeyPath = (section, name)
             if not str(name).replace("_", "").isalnum() or str(name).lower() != str(name):
                 reader.fail((*at, KEY), "R101", "the name of a file is lower-case words joined by _")
             settings = value if isinstance(value, dict) else {"file": value}

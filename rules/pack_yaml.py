@@ -140,7 +140,7 @@ class PackYaml:
             raise SettingError("words", message)
 
 
-def _optional(fields: tuple[dataclasses.Field, ...]) -> list[tuple]:
+def _optional(fields: tuple[dataclasses.Field[Any], ...]) -> list[tuple[str, Any] | tuple[str, Any, Any]]:
     types = get_type_hints(RuleYaml)
     return [(f.name, types[f.name]) if f.name == "id" else (f.name, types[f.name], field(default=None, metadata=f.metadata)) for f in fields]
 

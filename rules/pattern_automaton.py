@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rules.kernels import inlined, kernel, unowned
+from rules.kernels import inlined, int64, kernel, unowned
 from rules.line_conditions import alternatives
 from rules.pattern_classes import Ranges, size
 from rules.pattern_syntax import Chars, Edge, Either, Node, Repeat, Sequence
@@ -191,7 +191,10 @@ def _utf8(code: int) -> bytes:
 
 
 @kernel
-def may_match(data, starts, ends, numbers, first, follow, readers, accepting):
+def may_match(
+    data: np.ndarray, starts: np.ndarray, ends: np.ndarray, numbers: np.ndarray, first: np.ndarray, follow: np.ndarray,
+    readers: np.ndarray, accepting: np.ndarray,
+) -> np.ndarray:
     """Which of the lines `numbers`, data[starts[i]:ends[i]], may match (bool [numbers])."""
     found = np.empty(numbers.size, np.bool_)
     now, following = np.empty_like(first), np.empty_like(first)
@@ -202,13 +205,16 @@ def may_match(data, starts, ends, numbers, first, follow, readers, accepting):
 
 
 @kernel
-def accepts(data, begin, end, first, follow, readers, accepting, now, following):
+def accepts(
+    data: np.ndarray, begin: int, end: int, first: np.ndarray, follow: np.ndarray, readers: np.ndarray,
+    accepting: np.ndarray, now: np.ndarray, following: np.ndarray,
+) -> bool:
     """Does data[begin:end] reach an accepting state, or live longer than it is looked at?"""
     data, first, follow, readers = unowned(data), unowned(first), unowned(follow), unowned(readers)
     accepting, now, following = unowned(accepting), unowned(now), unowned(following)
     following[:] = first
     for i in range(begin, min(end, begin + FARTHEST)):
-        alive, accepted = read_one(np.int64(data[np.uint64(i)]), readers, accepting, now, following)
+        alive, accepted = read_one(int64(data[np.uint64(i)]), readers, accepting, now, following)
         if accepted or not alive:
             return accepted
         step(follow, now, following)
@@ -223,7 +229,7 @@ def accepts(data, begin, end, first, follow, readers, accepting, now, following)
 
 
 @inlined
-def read_one(byte, readers, accepting, now, following):
+def read_one(byte: int, readers: np.ndarray, accepting: np.ndarray, now: np.ndarray, following: np.ndarray) -> tuple[bool, bool]:
     """The states `now` of those that may follow, after reading a byte; are there any, and accepting ones?"""
     alive, accepted = np.uint64(0), np.uint64(0)
     for w in range(now.size):
@@ -234,7 +240,7 @@ def read_one(byte, readers, accepting, now, following):
 
 
 @inlined
-def step(follow, now, following):
+def step(follow: np.ndarray, now: np.ndarray, following: np.ndarray) -> None:
     """All states that may follow those of `now`."""
     following[:] = np.uint64(0)
     for w in range(now.size):

@@ -7,9 +7,8 @@ from collections.abc import Iterable
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from rules.buffers import strings_from
+from rules.buffers import match_rows, strings_from
 
 Ranges = tuple[tuple[int, int], ...]  # first and last code point, ascending, apart from each other
 
@@ -65,8 +64,8 @@ def named_class(name: str) -> Ranges:
     if name == "Co":
         return PRIVATE
     codes, texts = _characters()
-    beyond = ((ASKED, LAST),) if _matching(_beyond(), f"\\p{{{name}}}")[0] else ()
-    return union(_ranges(codes[_matching(texts, f"\\p{{{name}}}")]), beyond)
+    beyond = ((ASKED, LAST),) if match_rows(_beyond(), f"\\p{{{name}}}")[0] else ()
+    return union(_ranges(codes[match_rows(texts, f"\\p{{{name}}}")]), beyond)
 
 
 @functools.cache
@@ -78,17 +77,17 @@ def folded(ranges: Ranges) -> Ranges:
     if all(np.searchsorted(codes, low) == np.searchsorted(codes, high, "right") for low, high in ranges):
         return ranges
     inside = "".join(f"\\x{{{low:x}}}-\\x{{{high:x}}}" for low, high in ranges)
-    return union(ranges, _ranges(codes[_matching(texts, f"(?i)[{inside}]")]))
+    return union(ranges, _ranges(codes[match_rows(texts, f"(?i)[{inside}]")]))
 
 
 def exactly(name: str) -> np.ndarray | None:
     """Which code points (bool [0x110000]) RE2 takes for one of a class, written as in a pattern; None if it knows some
     beyond ASKED, where not each is asked for."""
     codes, texts = _characters()
-    if _matching(_beyond(), name)[0]:
+    if match_rows(_beyond(), name)[0]:
         return None
     known = np.zeros(LAST + 1, bool)
-    known[codes[_matching(texts, f"^{name}$")]] = True
+    known[codes[match_rows(texts, f"^{name}$")]] = True
     return known
 
 
@@ -115,12 +114,8 @@ def _utf8(codes: np.ndarray) -> bytes:
 def _cased() -> tuple[np.ndarray, pa.Array]:
     """The characters that may have another case: letters, Roman numerals, iota below, and letters in circles."""
     codes, texts = _characters()
-    cased = _matching(texts, r"[\p{Lu}\p{Ll}\p{Lt}\p{Nl}\x{345}\x{24b6}-\x{24e9}]")
+    cased = match_rows(texts, r"[\p{Lu}\p{Ll}\p{Lt}\p{Nl}\x{345}\x{24b6}-\x{24e9}]")
     return codes[cased], texts.filter(pa.array(cased))
-
-
-def _matching(texts: pa.Array, pattern: str) -> np.ndarray:
-    return pc.match_substring_regex(texts, pattern).to_numpy(zero_copy_only=False)
 
 
 def _ranges(codes: np.ndarray) -> Ranges:

@@ -165,7 +165,7 @@ def _of_sequence(parts: tuple[Node, ...]) -> Found:
         return forward
     backward = NOTHING
     for part in reversed(parts):
-        if _may_be_missing(part):
+        if isinstance(part, Repeat) and _may_be_missing(part):
             there = _followed(_of_repeat(Repeat(part.part, 1, part.most)), backward)
             backward = _of_options([backward, there])
         else:

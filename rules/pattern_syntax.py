@@ -89,7 +89,7 @@ class _Reader:
     def sees(self, text: str) -> bool:
         return self.pattern.startswith(text, self.at)
 
-    def take(self, expression: re.Pattern) -> re.Match | None:
+    def take(self, expression: re.Pattern[str]) -> re.Match[str] | None:
         found = expression.match(self.pattern, self.at)
         if found:
             self.at = found.end()
@@ -105,7 +105,9 @@ class _Reader:
         """Everything up to the bracket that closes this group; flags set within it end with it."""
         if depth > DEEPEST:
             raise NotUnderstood("groups too deep")
-        before, options, parts = self.ignore_case, [], []
+        before = self.ignore_case
+        options: list[Node] = []
+        parts: list[Node] = []
         while self.at < len(self.pattern) and not self.sees(")"):
             if self.sees("|"):
                 self.at += 1
@@ -201,14 +203,14 @@ class _Reader:
                 return EVERYTHING, False
             ranges = named_class(found[3] or found[4])
             return folded(ranges) if self.ignore_case else ranges, False
-        ranges = perl_class(self.pattern[self.at + 1 : self.at + 2])
-        if ranges is None:
+        letters = perl_class(self.pattern[self.at + 1 : self.at + 2])
+        if letters is None:
             return None
         negated = self.pattern[self.at + 1].isupper()
         self.at += 2
         if negated:
-            return complement(ranges), not self.ignore_case
-        return folded(ranges) if self.ignore_case else ranges, not self.ignore_case
+            return complement(letters), not self.ignore_case
+        return folded(letters) if self.ignore_case else letters, not self.ignore_case
 
     def escaped_code(self) -> int:
         if found := self.take(_CODE):
@@ -243,9 +245,9 @@ class _Reader:
                 raise NotUnderstood("an unknown class")
             return (complement(ranges) if found[1] else ranges), True
         if self.sees("\\"):
-            found = self.escaped_class(negated)
-            if found is not None:
-                return found
+            escaped = self.escaped_class(negated)
+            if escaped is not None:
+                return escaped
         low = self.class_code()
         if self.sees("-") and not self.pattern.startswith("-]", self.at):
             self.at += 1

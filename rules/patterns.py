@@ -26,7 +26,7 @@ def pattern_error(pattern: str) -> str | None:
     return None
 
 
-def check_pattern(whole: dict, data: dict, located: Located, at: KeyPath, problems: list[Problem]) -> None:
+def check_pattern(whole: dict[str, Any], data: dict[str, Any], located: Located, at: KeyPath, problems: list[Problem]) -> None:
     """Problems of a rule's `match`, and of its `with`; `data` is what is written at `at`, `whole` what it adds up to."""
     pattern = whole.get("match")
     if not isinstance(pattern, str):

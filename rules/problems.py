@@ -36,7 +36,7 @@ class Problems(Exception):
         self.problems = sorted(set(problems))
         super().__init__("\n".join(map(str, self.problems)))
 
-    def __reduce__(self) -> tuple:
+    def __reduce__(self) -> tuple[type[Problems], tuple[list[Problem]]]:
         return Problems, (self.problems,)  # so that it comes back whole from a worker process
 
 

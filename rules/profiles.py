@@ -124,7 +124,8 @@ def read_parquet(path: Path) -> Profile:
 
 def profile_about(path: Path) -> dict[str, Any]:
     """The totals of a profile in Parquet, and what it was made of."""
-    return json.loads((pq.read_schema(path).metadata or {}).get(METADATA, b"{}"))
+    about: dict[str, Any] = json.loads((pq.read_schema(path).metadata or {}).get(METADATA, b"{}"))
+    return about
 
 
 def write_profile(profile: Profile, path: Path, notes: Iterable[str] = ()) -> None:
@@ -187,7 +188,7 @@ def measure_profile(texts: pa.Array | pa.ChunkedArray, table: WordTable) -> dict
 
 def nats(micronats: np.ndarray, words: np.ndarray) -> np.ndarray:
     """Divergence a word, from the counts."""
-    return np.divide(micronats, words * 1e6, out=np.full(len(words), np.nan), where=words != 0)
+    return ratio(micronats, words * 1e6)
 
 
 @functools.cache

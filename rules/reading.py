@@ -109,11 +109,11 @@ class RuleReader:
             self.problems.extend(found.problems)
             return None
 
-    def _checked_fields(self, data: dict, whole: dict, at: KeyPath) -> dict[str, Any]:
+    def _checked_fields(self, data: dict[str, Any], whole: dict[str, Any], at: KeyPath) -> dict[str, Any]:
         """drop_when, when and within, checked; and the pattern is."""
         if "match" in data or "with" in data:
             check_pattern({key: whole[key] for key in ("match", "with", "lines") if key in whole}, data, self.located, at, self.problems)
-        known = {"drop_when": {**SIGNALS, **TOKEN_SIGNALS, **ENGINE_SIGNALS}, "when": LINE_SIGNALS}
+        known: dict[str, Mapping[str, Any]] = {"drop_when": {**SIGNALS, **TOKEN_SIGNALS, **ENGINE_SIGNALS}, "when": LINE_SIGNALS}
         fields: dict[str, Any] = {key: self._conditions(data, key, signals, at) for key, signals in known.items()}
         return fields | {"within": self._within(data.get("within"), (*at, "within"))}
 
@@ -128,7 +128,7 @@ class RuleReader:
             self.fail((*at, given[0][0]), "R103", "a number of lines, from 1")
         return given[0]
 
-    def _by_language(self, data: dict, whole: dict, at: KeyPath) -> dict[str, dict[str, Any]]:
+    def _by_language(self, data: dict[str, Any], whole: dict[str, Any], at: KeyPath) -> dict[str, dict[str, Any]]:
         """Language code -> the fields that replace the rule's own; empty: the rule is off for that language."""
         wanted = data.get("by_language")
         found: dict[str, dict[str, Any]] = {}
@@ -142,7 +142,7 @@ class RuleReader:
                 continue
         return found
 
-    def _override(self, override: dict, whole: dict, at: KeyPath) -> dict[str, Any]:
+    def _override(self, override: dict[str, Any], whole: dict[str, Any], at: KeyPath) -> dict[str, Any]:
         checked = self._checked_fields(override, {**whole, **override}, at)
         fields = {key: value for key, value in checked.items() if key in override}
         fields |= {"with_" if key == "with" else key: override[key] for key in ("action", "match", "with") if key in override}
@@ -151,7 +151,7 @@ class RuleReader:
                 self.fail((*at, key, KEY), "R101", f"{key} replaces nothing: the rule has no {key}")
         return {} if fields.get("action") == "off" else fields
 
-    def _conditions(self, data: dict, key: str, known: Mapping[str, Any], at: KeyPath) -> tuple[Condition, ...]:
+    def _conditions(self, data: dict[str, Any], key: str, known: Mapping[str, Any], at: KeyPath) -> tuple[Condition, ...]:
         wanted = data.get(key)
         found = []
         for signal, texts in wanted.items() if isinstance(wanted, dict) else ():
@@ -219,7 +219,7 @@ class RuleReader:
             entries = ["/" + e.strip("/") for e in entries]
         return WordList(tuple(dict.fromkeys(e for e in entries if e)), case="exact")
 
-    def _check_body(self, whole: dict, data: dict, at: KeyPath) -> None:
+    def _check_body(self, whole: dict[str, Any], data: dict[str, Any], at: KeyPath) -> None:
         """A rule has exactly one body, and only the fields that belong to it."""
 
         def fail(key: str | None, message: str) -> None:

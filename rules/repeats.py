@@ -14,21 +14,21 @@ LEAST_BITS = 2  # there are 2**LEAST_BITS bytes in `seen` for each slot of a has
 
 
 @inlined
-def note_slot(slot, j, seen, slots):
+def note_slot(slot: np.uint64, j: int, seen: np.ndarray, slots: np.ndarray) -> None:
     """Thing number j has this slot. `seen` (uint8) is zero before the first."""
     slots[np.uint64(j)] = slot
     seen[slot] = seen[slot] << 1 | 1
 
 
 @inlined
-def look_up(slots, count, seen, marks):
+def look_up(slots: np.ndarray, count: int, seen: np.ndarray, marks: np.ndarray) -> None:
     """marks[j] (uint8 [at least 64]): what `seen` says of thing j; it occurs as often as bits are set, or more, of all eight."""
     for j in range(count):
         marks[np.uint64(j)] = seen[np.uint64(slots[np.uint64(j)])]
 
 
 @inlined
-def often_bits(marks, count, times, bits):
+def often_bits(marks: np.ndarray, count: int, times: int, bits: np.ndarray) -> None:
     """bits (uint64 [blocks]): the bits of those things that may occur `times` (2 to 8) times, and a block of none after them."""
     for block in range(count // BLOCK + 1):
         bits[np.uint64(block)] = at_least_mask(block_at(marks, BLOCK * block, count), (1 << times) - 1)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -43,7 +43,9 @@ OWN_COUNTS = {"spacy_sentences": OwnCount("sentences of the lines, as spaCy's se
 def missing_package(words: str) -> str | None:
     """What to install before `words` can split, or None."""
     needed = REWRITING.get(words)
-    missing = [package for package in needed.packages if importlib.util.find_spec(package) is None] if needed else []
+    if needed is None:
+        return None
+    missing = [package for package in needed.packages if importlib.util.find_spec(package) is None]
     if not missing:
         return None
     return f"words: {words} needs {' and '.join(missing)}, which is not installed: pip install 'gristmill[{needed.extra}]'"
@@ -62,7 +64,8 @@ def rewritten(texts: pa.Array | pa.ChunkedArray, words: str) -> pa.Array | pa.Ch
 def own_count(texts: pa.Array | pa.ChunkedArray, name: str) -> np.ndarray:
     """Count `name` (a key of OWN_COUNTS) of each text, int64 [texts]. Raises ValueError if a package is missing."""
     _check_installed(name.split("_")[0])
-    return _load(OWN_COUNTS[name].function)(texts)
+    counted: np.ndarray = _load(OWN_COUNTS[name].function)(texts)
+    return counted
 
 
 def _check_installed(words: str) -> None:
@@ -71,6 +74,7 @@ def _check_installed(words: str) -> None:
         raise ValueError(message)
 
 
-def _load(function: str) -> Callable:
+def _load(function: str) -> Callable[[pa.Array | pa.ChunkedArray], Any]:
     module, name = function.split(":")
-    return getattr(importlib.import_module(module), name)
+    found: Callable[[pa.Array | pa.ChunkedArray], Any] = getattr(importlib.import_module(module), name)
+    return found

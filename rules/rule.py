@@ -173,7 +173,7 @@ class Pack:
         return next((r for r in own if r.id == name), None) or next((r for r in own if name in r.formerly), None)
 
 
-def conditions_text(conditions: tuple[Condition, ...]) -> list:
+def conditions_text(conditions: tuple[Condition, ...]) -> list[list[Any]]:
     return [[c.signal, [str(x) for x in c.any_of]] for c in conditions]
 
 

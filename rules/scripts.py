@@ -17,6 +17,7 @@ from rules.characters import CODE_POINTS
 from rules.decode import character_at
 from rules.kernels import kernel, kernel_texts, unowned
 from rules.languages import language_names, normalise
+from rules.signal import ratio
 
 NO_SCRIPTS = ("Zyyy", "Zinh", "Zzzz")  # common, inherited, unknown
 MADE_OF = {  # scripts that languages are said to have, and what Unicode calls their letters
@@ -66,7 +67,7 @@ def script_counts(texts: pa.Array | pa.ChunkedArray) -> np.ndarray:
 
 
 @kernel
-def count_scripts(offsets, data, table, counts):
+def count_scripts(offsets: np.ndarray, data: np.ndarray, table: np.ndarray, counts: np.ndarray) -> None:
     """Add the characters of each text to `counts`."""
     bytes_, scripts = unowned(data), unowned(table)
     for d in range(offsets.size - 1):
@@ -81,14 +82,14 @@ def count_scripts(offsets, data, table, counts):
 def main_scripts(counts: np.ndarray) -> pa.StringArray:
     """The script that most characters of each text are of; null where none is of any."""
     codes = pa.array(script_codes(), pa.string()).take(pa.array(counts.argmax(1) if len(counts) else np.zeros(0, np.int64)))
-    return pa.array([code if some else None for code, some in zip(codes.to_pylist(), counts.any(1))], pa.string())
+    return pa.array([code if some else None for code, some in zip(codes.to_pylist(), counts.max(axis=1, initial=0) > 0)], pa.string())
 
 
 def fraction_in(counts: np.ndarray, scripts: tuple[str, ...]) -> np.ndarray:
     """The share of each text's characters that are of one of `scripts`, float64; NaN where it has none of any script."""
     places = [place for place, code in enumerate(script_codes()) if code in scripts]
     totals = counts.sum(1)
-    return np.divide(counts[:, places].sum(1), totals, out=np.full(len(counts), np.nan), where=totals > 0)
+    return ratio(counts[:, places].sum(1), totals)
 
 
 @functools.cache
@@ -112,7 +113,7 @@ def script_name(script: str) -> str:
     """The English name of a script: `Cyrl` is Cyrillic; the code itself if it has none."""
     from babel import Locale
 
-    return Locale("en").scripts.get(script, script)
+    return str(Locale("en").scripts.get(script, script))
 
 
 @functools.cache

@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from rules.signals import measure
+from rules.words import Splitter
 
 MOST_CHANGED = 0.5  # share of the texts up to which those that changed are measured by themselves
 
@@ -34,7 +35,7 @@ class SharedSignals:
         changed[rows] = True
         self.changed = {name: self.changed[name] | changed if name in self.changed else changed for name in self.values}
 
-    def measure(self, texts: pa.LargeStringArray, names: Iterable[str], words: str) -> None:
+    def measure(self, texts: pa.LargeStringArray, names: Iterable[str], words: Splitter) -> None:
         """Bring `names` up to date with `texts`, of which `forget` was told all changes."""
         missing = [name for name in dict.fromkeys(names) if not self.has(name)]
         old = [name for name in missing if name in self.values]

@@ -52,7 +52,9 @@ def number(found: np.ndarray) -> np.ndarray:
 
 def ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
     """part / whole; NaN where there is no whole."""
-    return np.divide(part, whole, out=np.full(len(part), np.nan), where=whole != 0)
+    found = np.full(len(part), np.nan)
+    np.divide(part, whole, out=found, where=whole != 0)
+    return found
 
 
 def ratio_of_difference(part: np.ndarray, whole: np.ndarray, less: np.ndarray) -> np.ndarray:

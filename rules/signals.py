@@ -18,8 +18,9 @@ from rules.datamap_signals import DATAMAP_SIGNALS
 from rules.dolma_signals import DOLMA_SIGNALS
 from rules.llama3_signals import LLAMA3_SIGNALS
 from rules.nemo_signals import NEMO_SIGNALS
-from rules.ngrams import DUPLICATE_SIZES, TOP_SIZES
+from rules.ngrams import DUPLICATE_SIZES
 from rules.signal import Signal, number, ratio, ratio_of_difference, total
+from rules.top_ngrams import TOP_SIZES
 from rules.words import Splitter
 
 GOPHER = "Gopher, arXiv:2112.11446, table A1"

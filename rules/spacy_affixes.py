@@ -7,6 +7,7 @@ of one. Which marks those are is tried out on spaCy's rules themselves.
 
 from __future__ import annotations
 
+import re
 import string
 from collections.abc import Callable
 
@@ -15,7 +16,7 @@ import numpy as np
 from rules.characters import ALPHA, character_classes
 from rules.chunk_memo import Entries, Memo, find_entry
 from rules.decode import character_at
-from rules.kernels import inlined, kernel
+from rules.kernels import inlined, int64, kernel
 from rules.spacy_facts import AFTER_END, AFTER_OPEN, END, FACTS, FLAGS, HEAD, TAIL
 
 # What is known of a mark before or after letters, in one number: its flags as a chunk of its own (HEAD or TAIL), its
@@ -24,10 +25,12 @@ SPLITS = 64  # the rules take it off letters
 SPLITS_LOWER = 128  # if they end in one of a to z
 KIND_BITS = 4
 
+Search = Callable[[str], re.Match[str] | None]
+
 LETTERS = ("ab", "AB", "aB", "éé", "жж", "ЖЖ", "漢字", "한국", "ךן", "नम")  # to try the rules on
 
 
-def affix_table(prefix_search: Callable, suffix_search: Callable, facts: Callable[[str], int]) -> np.ndarray:
+def affix_table(prefix_search: Search, suffix_search: Search, facts: Callable[[str], int]) -> np.ndarray:
     """What is known of each ASCII character before letters, and after them: uint8 [2, 128]. `facts` adds to it."""
     table = np.zeros((2, 128), np.uint8)
     for mark in string.punctuation:
@@ -39,14 +42,17 @@ def affix_table(prefix_search: Callable, suffix_search: Callable, facts: Callabl
     return table
 
 
-def _takes(search: Callable, text: str, begin: int, end: int) -> bool:
+def _takes(search: Search, text: str, begin: int, end: int) -> bool:
     """Does a rule find text[begin:end]?"""
     match = search(text)
     return match is not None and match.span() == (begin, end)
 
 
 @kernel
-def find_cores(data, begins, ends, classes, table, memo, cores):
+def find_cores(
+    data: np.ndarray, begins: np.ndarray, ends: np.ndarray, classes: np.ndarray, table: np.ndarray,
+    memo: tuple[np.ndarray, int, np.ndarray, np.ndarray, int], cores: np.ndarray,
+) -> None:
     """cores[k] = where the letters of chunk k, unknown to the memo, begin and end; the same where it needs spaCy.
 
     `memo` is slots, log2 of their number, rows and keys of a memo, and how many of its first entries are special cases
@@ -63,7 +69,7 @@ def find_cores(data, begins, ends, classes, table, memo, cores):
 
 
 @inlined
-def splits_after(data, stop, end, table):
+def splits_after(data: np.ndarray, stop: int, end: int, table: np.ndarray) -> bool:
     """Do the rules take data[stop:end], nothing or a mark, off the letter before it?"""
     if stop == end or table[1, data[stop]] & SPLITS:
         return True
@@ -71,20 +77,20 @@ def splits_after(data, stop, end, table):
 
 
 @inlined
-def are_letters(data, i, end, classes):
+def are_letters(data: np.ndarray, i: int, end: int, classes: np.ndarray) -> bool:
     """Is data[i:end] letters alone (str.isalpha)?"""
     flags = ALPHA
     while i < end and flags & ALPHA:
         code, size = character_at(data, i, end)
-        flags = np.int64(classes[np.uint64(code)])
+        flags = int64(classes[np.uint64(code)])
         i += size
     return flags & ALPHA != 0
 
 
 @inlined
-def is_case(data, i, end, memo):
+def is_case(data: np.ndarray, i: int, end: int, memo: tuple[np.ndarray, int, np.ndarray, np.ndarray, int]) -> bool:
     """Is data[i:end] a special case, or a token that one is made of?"""
-    entry = np.int64(find_entry(data, i, end, memo[0], memo[1], memo[2], memo[3]))
+    entry = int64(find_entry(data, i, end, memo[0], memo[1], memo[2], memo[3]))
     return 0 < entry < memo[4]
 
 
@@ -103,16 +109,18 @@ def split_plain(data: np.ndarray, begins: np.ndarray, ends: np.ndarray, cores: n
 
 
 @kernel
-def write_plain(data, begins, ends, cores, table):
+def write_plain(
+    data: np.ndarray, begins: np.ndarray, ends: np.ndarray, cores: np.ndarray, table: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The arrays of Entries."""
     out, offsets = np.empty((ends - begins).sum() + 2 * begins.size, np.uint8), np.zeros(begins.size + 1, np.int64)
     facts, position = np.zeros((begins.size, FACTS), np.uint32), 0
     for k in range(begins.size):
         before = after = 0
         if begins[k] < cores[k, 0]:
-            before = np.int64(table[0, data[begins[k]]])
+            before = int64(table[0, data[begins[k]]])
         if cores[k, 1] < ends[k]:
-            after = np.int64(table[1, data[cores[k, 1]]])
+            after = int64(table[1, data[cores[k, 1]]])
         for i in range(begins[k], ends[k]):
             if (before and i == cores[k, 0]) or (after and i == cores[k, 1]):
                 out[position] = 32
@@ -125,9 +133,9 @@ def write_plain(data, begins, ends, cores, table):
 
 
 @inlined
-def fill_facts(facts, k, before, after):
+def fill_facts(facts: np.ndarray, k: int, before: int, after: int) -> None:
     """The flags of a chunk and its steps of sentences, from what is known of the marks around its letters."""
     facts[k, FLAGS] = (before & HEAD) | (after & TAIL)
-    ends = np.int64(after >> KIND_BITS & 3 == END)
-    facts[k, AFTER_OPEN] = np.int64(before >> KIND_BITS & 3 == END) << 1 | ends
+    ends = int64(after >> KIND_BITS & 3 == END)
+    facts[k, AFTER_OPEN] = int64(before >> KIND_BITS & 3 == END) << 1 | ends
     facts[k, AFTER_END] = 1 << 1 | ends

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from rules.kernels import kernel
 
 FLAGS, AFTER_OPEN, AFTER_END = range(3)  # facts: flags, and `sentence_step` for each state before the chunk
@@ -11,7 +13,7 @@ OTHER, PUNCTUATION, END = range(3)  # what a token is to sentences
 
 
 @kernel
-def sentence_step(kinds, ended):
+def sentence_step(kinds: np.ndarray, ended: int) -> int:
     """Sentences that begin at tokens of these kinds << 1 | whether one has ended after them, if one had before them.
 
     A sentence begins at the first token after a sentence mark that is neither such a mark nor punctuation."""

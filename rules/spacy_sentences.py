@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from rules.chunks import NEW_LINE, WIDER_SPACE
-from rules.kernels import kernel, kernel_texts
+from rules.kernels import int64, kernel, kernel_texts
 from rules.spacy_facts import AFTER_OPEN
 from rules.spacy_words import blocks, read_chunks
 
@@ -27,7 +27,7 @@ def spacy_sentences(texts: pa.Array | pa.ChunkedArray) -> np.ndarray:
 
 
 @kernel
-def count_sentences(counts, gaps, found, facts):
+def count_sentences(counts: np.ndarray, gaps: np.ndarray, found: np.ndarray, facts: np.ndarray) -> np.ndarray:
     """Sentences of each text, of whose chunks the entries are `found`, 0 for one that an earlier entry covers."""
     out, k = np.zeros(counts.size, np.int64), 0
     for d in range(counts.size):
@@ -37,11 +37,11 @@ def count_sentences(counts, gaps, found, facts):
                 out[d] += 1
                 ended = np.uint32(0)
             elif gaps[k] == WIDER_SPACE:
-                out[d] += np.int64(ended)
+                out[d] += int64(ended)
                 ended = np.uint32(0)
             if found[k]:
                 step = facts[found[k], AFTER_OPEN + ended]
-                out[d] += np.int64(step >> 1)
+                out[d] += int64(step >> 1)
                 ended = step & np.uint32(1)
             k += 1
     return out

@@ -12,7 +12,7 @@ from __future__ import annotations
 import contextlib
 import functools
 from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -27,9 +27,9 @@ LONGEST_SUFFIX = 64  # characters; those of spaCy 3.8 have five at most
 class Tokenizers(NamedTuple):
     """spaCy's English tokenizer, and what its special cases are made of (as numbers of spaCy's string store)."""
 
-    memory_zone: Callable[[], contextlib.AbstractContextManager]
-    whole: Callable  # as datatrove calls it
-    unmatched: Callable  # the same without the last step
+    memory_zone: Callable[[], contextlib.AbstractContextManager[Any]]
+    whole: Callable[[str], Any]  # as datatrove calls it
+    unmatched: Callable[[str], Any]  # the same without the last step
     changing: np.ndarray  # tokens that the last step may have made
     affixes: np.ndarray  # of chunks that need no spaCy: `affix_table`
     cases: tuple[str, ...]  # special cases, and tokens that one is made of
@@ -56,7 +56,7 @@ def tokenizers() -> Tokenizers:
     from spacy.attrs import IS_PUNCT, IS_SPACE, ORTH
     from spacy.vocab import Vocab
 
-    pipeline = spacy.blank("en")
+    pipeline: Any = spacy.blank("en")
     original, getters = pipeline.tokenizer, pipeline.vocab.lex_attr_getters
     vocab = Vocab(lex_attr_getters={name: getters[name] for name in (IS_PUNCT, IS_SPACE)})  # all else takes half the time
     whole, strings = type(original)(vocab, rules=original.rules, **_parts(original)), vocab.strings
@@ -86,7 +86,7 @@ def tokenizers() -> Tokenizers:
     )
 
 
-def near_end(search: Callable) -> Callable:
+def near_end(search: Callable[..., object]) -> Callable[[str], object]:
     """`search` for a suffix that looks no further back than it must, so that a long chunk does not take time squared.
 
     Suffixes are a few characters long, but for dots; what stands before them may be anything."""
@@ -102,33 +102,33 @@ def _numbers(add: Callable[[str], int], tokens: Iterable[str]) -> np.ndarray:
     return np.array(sorted({add(token) for token in tokens}), np.uint64)
 
 
-def _parts(tokenizer) -> dict:
+def _parts(tokenizer: Any) -> dict[str, Any]:
     """What a tokenizer is made of but for its special cases."""
     names = ("prefix_search", "suffix_search", "infix_finditer", "token_match", "url_match")
     return {name: getattr(tokenizer, name) for name in names}
 
 
-def _matched_cases(tokenizer) -> dict[str, list[str]]:
+def _matched_cases(tokenizer: Any) -> dict[str, list[str]]:
     """The special cases that are several tokens to the affix rules alone."""
     plain = type(tokenizer)(tokenizer.vocab, rules={}, **_parts(tokenizer))
     found = {case: [token.text for token in plain(case)] for case in tokenizer.rules}
     return {case: tokens for case, tokens in found.items() if len(tokens) > 1}
 
 
-def _without_matcher(tokenizer):
+def _without_matcher(tokenizer: Any) -> Callable[[str], Any]:
     """A copy of `tokenizer` that leaves its last step out.
 
     A special case is left to that step only if an affix rule finds something in it while the tokenizer is made, so
     until then no affix rule finds anything."""
     ready: list[bool] = []
 
-    def later(search: Callable, nothing: object) -> Callable:
+    def later(search: Callable[[str], object], nothing: object) -> Callable[[str], object]:
         return lambda text: search(text) if ready else nothing
 
     parts = _parts(tokenizer)
     for name in ("prefix_search", "suffix_search", "infix_finditer"):
         parts[name] = later(parts[name], () if name == "infix_finditer" else None)
-    copy = type(tokenizer)(tokenizer.vocab, rules=tokenizer.rules, **parts)
+    copy: Callable[[str], Any] = type(tokenizer)(tokenizer.vocab, rules=tokenizer.rules, **parts)
     ready.append(True)
     return copy
 
@@ -139,7 +139,7 @@ def split_chunks(chunks: bytes) -> Entries:
     text = readable(chunks)
     with made.memory_zone():
         tokens = _tokens(made.whole, text)
-        firsts, lasts, flags = tokens.orths[tokens.first[:-1]], tokens.orths[tokens.first[1:] - 1], None
+        firsts, lasts = tokens.orths[tokens.first[:-1]], tokens.orths[tokens.first[1:] - 1]
         flags = np.zeros(len(firsts), np.uint32)
         candidates = np.unique(np.searchsorted(tokens.first, np.flatnonzero(np.isin(tokens.orths, made.changing)), "right") - 1)
         if len(candidates):
@@ -155,7 +155,7 @@ def split_chunks(chunks: bytes) -> Entries:
 
 
 @kernel
-def gathered(data, begins, ends):
+def gathered(data: np.ndarray, begins: np.ndarray, ends: np.ndarray) -> np.ndarray:
     """The chunks data[begins[k]:ends[k]] with a line feed between each two."""
     out, position = np.empty((ends - begins).sum() + begins.size - 1, np.uint8), 0
     for k in range(begins.size):
@@ -177,7 +177,7 @@ def readable(raw: bytes) -> str:
         return text.translate(dict.fromkeys(range(0xDC80, 0xDD00), "\ufffd"))
 
 
-def _tokens(tokenizer: Callable, text: str) -> _Tokens:
+def _tokens(tokenizer: Callable[[str], Any], text: str) -> _Tokens:
     """The tokens of the chunks of `text`, which line feeds divide."""
     from spacy.attrs import IS_PUNCT, IS_SPACE, LENGTH, ORTH, SPACY
 
@@ -197,7 +197,9 @@ def _differ(tokens: _Tokens, raw: _Tokens, chunks: np.ndarray) -> np.ndarray:
 
 
 @kernel
-def join_tokens(text, begins, ends, kinds, first):
+def join_tokens(
+    text: np.ndarray, begins: np.ndarray, ends: np.ndarray, kinds: np.ndarray, first: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The tokens of each chunk with single spaces between them: bytes, offsets, and its two sentence steps."""
     chunks = first.size - 1
     out, offsets, steps = np.empty(text.size + begins.size, np.uint8), np.zeros(chunks + 1, np.int64), np.empty((chunks, 2), np.uint32)

@@ -29,7 +29,7 @@ from rules.chunk_memo import (
     write_words,
 )
 from rules.chunks import ONE_SPACE, Chunks, chunks_of
-from rules.kernels import inlined, kernel, kernel_texts
+from rules.kernels import inlined, int64, kernel, kernel_texts
 from rules.spacy_affixes import plain_chunks, split_plain
 from rules.spacy_facts import CHANGED, FACTS, FLAGS, HEAD, TAIL
 from rules.spacy_tokenizers import gathered, split_chunks, tokenizers
@@ -152,7 +152,7 @@ def _portions(sizes: np.ndarray) -> list[tuple[int, int]]:
 
 
 @kernel
-def linked_chunks(changed, marks, gaps):
+def linked_chunks(changed: np.ndarray, marks: np.ndarray, gaps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The first and last chunk of each run of chunks that spaCy may split otherwise together than one by one.
 
     `changed` are the chunks marked CHANGED."""
@@ -166,18 +166,18 @@ def linked_chunks(changed, marks, gaps):
                 last += 1
             free = last + 1
             firsts[runs], lasts[runs] = first, last
-            runs += np.int64(first < last)
+            runs += int64(first < last)
     return firsts[:runs], lasts[:runs]
 
 
 @inlined
-def are_linked(marks, gaps, k):
+def are_linked(marks: np.ndarray, gaps: np.ndarray, k: int) -> bool:
     """May a special case go on from chunk k - 1 to chunk k?"""
     return 0 < k < marks.size and gaps[k] == ONE_SPACE and marks[k - 1] & TAIL != 0 and marks[k] & HEAD != 0
 
 
 @kernel
-def cover(found, firsts, lasts, entries):
+def cover(found: np.ndarray, firsts: np.ndarray, lasts: np.ndarray, entries: np.ndarray) -> None:
     """Put entry entries[r] in the place of the chunks from firsts[r] to lasts[r]."""
     for r in range(firsts.size):
         found[firsts[r] : lasts[r] + 1] = 0

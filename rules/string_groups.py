@@ -9,13 +9,16 @@ class of strings (two letters and two digits, say) is one at first; those that c
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from llvmlite import binding, ir
 from numba import types
-from numba.extending import intrinsic
+from numba.core.base import BaseContext
+from numba.core.typing.context import Context
+from numba.core.typing.templates import Signature
 
+from rules.kernels import Build, Value, intrinsic
 from rules.pattern_literals import byte_chance, is_blurred
 
 GROUPS, REACH = 8, 4  # groups, and bytes of a string that are looked at
@@ -73,7 +76,8 @@ def _bytes_at(text: bytes, place: int) -> Iterable[int]:
 def _rates(groups: np.ndarray) -> np.ndarray:
     """About what share of places each group meets (float64 [groups])."""
     lower, upper = groups[:, :, 0].astype(float), groups[:, :, 1].astype(float)
-    return ((upper @ _CHANCES) * lower).sum(axis=2).prod(axis=1)
+    found: np.ndarray = ((upper @ _CHANCES) * lower).sum(axis=2).prod(axis=1)
+    return found
 
 
 def _joined(groups: np.ndarray) -> np.ndarray:
@@ -91,7 +95,7 @@ def _joined(groups: np.ndarray) -> np.ndarray:
 
 def _costs(groups: np.ndarray, rates: np.ndarray, i: int) -> np.ndarray:
     """What it costs to join each group with group i (float64 [groups])."""
-    costs = _rates(groups | groups[i]) - rates - rates[i]
+    costs: np.ndarray = _rates(groups | groups[i]) - rates - rates[i]
     costs[i] = np.inf
     return costs
 
@@ -100,10 +104,10 @@ def _costs(groups: np.ndarray, rates: np.ndarray, i: int) -> np.ndarray:
 
 
 @intrinsic
-def places_of_groups(typing_context, data, position, tables):
+def places_of_groups(typing_context: Context, data: Value, position: Value, tables: Value) -> tuple[Signature, Build]:
     """Bit k (of 64): a string of some group may begin at data[position + k]; data[position:position + 67] must be there."""
 
-    def build(context, builder, signature, arguments):
+    def build(context: BaseContext, builder: ir.IRBuilder, signature: Signature, arguments: Sequence[ir.Value]) -> ir.Value:
         text, halves = (context.make_array(kind)(context, builder, value=value).data for kind, value in zip(signature.args[::2], arguments[::2]))
         tables = [[_load(builder, halves, 2 * LANES * place + LANES * half) for half in range(2)] for place in range(REACH)]
         text, found = builder.gep(builder.bitcast(text, _BYTE.as_pointer()), [arguments[1]]), ir.Constant(ir.IntType(64), 0)

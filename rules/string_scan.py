@@ -22,6 +22,7 @@ from rules.string_tables import (
     STRIDE,
     WORD_BITS,
     WORDS_BITS,
+    Strings,
     Table,
 )
 
@@ -31,7 +32,10 @@ PAST_BLOCK = BLOCK + 8  # bytes after the start of a block that are looked at wi
 
 
 @kernel
-def find_strings(data, begin, end, starts, ends, strings, seen, pairs):
+def find_strings(
+    data: np.ndarray, begin: int, end: int, starts: np.ndarray, ends: np.ndarray, strings: Strings, seen: np.ndarray,
+    pairs: np.ndarray,
+) -> tuple[int, int]:
     """Fill `pairs` (pattern, line) with the strings in data[begin:end], from block to block until there is no more room.
 
     Lines data[starts[i]:ends[i]] ascend. Returns where to go on and how many pairs there are; a pair is there once for
@@ -54,7 +58,7 @@ def find_strings(data, begin, end, starts, ends, strings, seen, pairs):
 
 
 @inlined
-def unowned_table(table):
+def unowned_table(table: Table) -> Table:
     """All arrays of a table without an owner."""
     return Table(
         unowned(table.gram_bits), unowned(table.pair_bits), unowned(table.gram_from), unowned(table.pair_from), unowned(table.values),
@@ -63,7 +67,10 @@ def unowned_table(table):
 
 
 @inlined
-def check_places(data, begin, end, places, table, starts, ends, line, seen, pairs, filled):
+def check_places(
+    data: np.ndarray, begin: int, end: int, places: np.uint64, table: Table, starts: np.ndarray, ends: np.ndarray,
+    line: int, seen: np.ndarray, pairs: np.ndarray, filled: int,
+) -> tuple[int, int]:
     """Note the strings that begin at the places of a block; `line` is that of the last one found."""
     while places:
         i = begin + lowest_one(places)
@@ -79,7 +86,10 @@ def check_places(data, begin, end, places, table, starts, ends, line, seen, pair
 
 
 @inlined
-def check_strides(data, begin, end, table, starts, ends, line, seen, pairs, filled):
+def check_strides(
+    data: np.ndarray, begin: int, end: int, table: Table, starts: np.ndarray, ends: np.ndarray, line: int,
+    seen: np.ndarray, pairs: np.ndarray, filled: int,
+) -> tuple[int, int]:
     """Note the strings that have four of their bytes at every fourth place of a block."""
     if begin + PAST_BLOCK <= min(end, data.size):
         for i in range(begin, begin + BLOCK, STRIDE):
@@ -95,24 +105,27 @@ def check_strides(data, begin, end, table, starts, ends, line, seen, pairs, fill
 
 
 @inlined
-def hash_of(soft):
+def hash_of(soft: np.uint64) -> np.uint64:
     return ((soft & LOW_32) * HASH_FACTOR & LOW_32) >> HASH_SHIFT
 
 
 @inlined
-def has_bits(bits, h):
+def has_bits(bits: np.ndarray, h: np.uint64) -> bool:
     """Are both bits of a hash set? A word holds those of all hashes with the same upper bits."""
     word = bits[h >> HASH_TO_WORD]
     return word >> (h & IN_WORD) & word >> (h >> WORD_BITS & IN_WORD) & ONE != 0
 
 
 @inlined
-def is_set(bits, place):
+def is_set(bits: np.ndarray, place: np.uint64) -> bool:
     return bits[place >> WORD_BITS] >> (place & IN_WORD) & ONE != 0
 
 
 @inlined
-def compare(data, i, end, table, from_bucket, bucket, starts, ends, line, seen, pairs, filled):
+def compare(
+    data: np.ndarray, i: int, end: int, table: Table, from_bucket: np.ndarray, bucket: np.uint64, starts: np.ndarray,
+    ends: np.ndarray, line: int, seen: np.ndarray, pairs: np.ndarray, filled: int,
+) -> tuple[int, int]:
     """Note the patterns of the strings of a bucket that stand at data[i], each less its place, within a line."""
     for k in range(from_bucket[bucket], from_bucket[bucket + ONE]):
         first = i - table.places[k]
@@ -124,7 +137,7 @@ def compare(data, i, end, table, from_bucket, bucket, starts, ends, line, seen, 
 
 
 @inlined
-def note(pattern, line, seen, pairs, filled):
+def note(pattern: int, line: int, seen: np.ndarray, pairs: np.ndarray, filled: int) -> int:
     """Add a pair unless the last one of the pattern was the same; count it even if there is no room."""
     if seen[pattern] != line:
         seen[pattern] = line
@@ -135,7 +148,7 @@ def note(pattern, line, seen, pairs, filled):
 
 
 @inlined
-def line_at(ends, place, line):
+def line_at(ends: np.ndarray, place: int, line: int) -> int:
     """The first line that ends after a place, not far from `line`."""
     while line > 0 and ends[line - 1] > place:
         line -= 1

@@ -28,7 +28,10 @@ def tail_table(pattern: str) -> np.ndarray:
 
 
 @kernel
-def look_up_tails(table, data, new_data, begins, versions, offsets):
+def look_up_tails(
+    table: np.ndarray, data: np.ndarray, new_data: np.ndarray, begins: np.ndarray, versions: np.ndarray,
+    offsets: np.ndarray,
+) -> np.ndarray:
     """NO, YES or UNKNOWN (uint8 [lines]) of endings of at most MOST_BYTES, each offsets[k + 1] - offsets[k] bytes from
     begins[k] on, in the original texts or, where versions[k] is not negative, in the rewritten."""
     found = np.empty(begins.size, np.uint8)
@@ -42,7 +45,10 @@ def look_up_tails(table, data, new_data, begins, versions, offsets):
 
 
 @kernel
-def note_tails(table, data, new_data, begins, versions, offsets, hit):
+def note_tails(
+    table: np.ndarray, data: np.ndarray, new_data: np.ndarray, begins: np.ndarray, versions: np.ndarray,
+    offsets: np.ndarray, hit: np.ndarray,
+) -> None:
     """Note verdicts (bool [lines]) of endings; those that stood in their places are forgotten."""
     for k in range(begins.size):
         key = key_of(data, new_data, begins, versions, offsets, k)
@@ -50,7 +56,7 @@ def note_tails(table, data, new_data, begins, versions, offsets, hit):
 
 
 @inlined
-def key_of(data, new_data, begins, versions, offsets, k):
+def key_of(data: np.ndarray, new_data: np.ndarray, begins: np.ndarray, versions: np.ndarray, offsets: np.ndarray, k: int) -> np.uint64:
     """An ending and its size as one number that is not zero."""
     size = offsets[k + 1] - offsets[k]
     key = np.uint64(size + 1) << SIZE_SHIFT
@@ -60,5 +66,5 @@ def key_of(data, new_data, begins, versions, offsets, k):
 
 
 @inlined
-def slot_of(key):
+def slot_of(key: np.uint64) -> np.uint64:
     return key * SLOT_FACTOR >> SLOT_SHIFT

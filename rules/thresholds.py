@@ -26,15 +26,17 @@ _OPERATORS = {
 
 def meets(values: np.ndarray, comparison: Comparison) -> np.ndarray:
     """bool [n]: which of `values` (float64 [n]) meet the comparison; NaN never does."""
-    hit = _OPERATORS[comparison.operator](values, comparison.threshold)
+    hit: np.ndarray = _OPERATORS[comparison.operator](values, comparison.threshold)
     return hit & ~np.isnan(values) if comparison.operator == "!=" else hit
 
 
 def condition_holds(condition: Condition, values: np.ndarray) -> np.ndarray:
     """bool [n]: one of the condition's comparisons is met."""
-    return np.logical_or.reduce([meets(values, comparison) for comparison in condition.any_of])
+    met: np.ndarray = np.logical_or.reduce([meets(values, comparison) for comparison in condition.any_of])
+    return met
 
 
 def conditions_hold(conditions: tuple[Condition, ...], signals: dict[str, np.ndarray]) -> np.ndarray:
     """bool [n]: every condition holds."""
-    return np.logical_and.reduce([condition_holds(c, signals[c.signal]) for c in conditions])
+    hold: np.ndarray = np.logical_and.reduce([condition_holds(c, signals[c.signal]) for c in conditions])
+    return hold

@@ -13,7 +13,7 @@ from __future__ import annotations
 import numpy as np
 
 from rules.hash_sets import SIZE_STEP, first_slot, slot_bits
-from rules.kernels import inlined
+from rules.kernels import inlined, int64
 from rules.masks import BLOCK, ONE, push_ones
 from rules.repeats import LEAST_BITS, look_up, note_slot, often_bits
 
@@ -24,7 +24,7 @@ LAST_WORD = np.uint64((1 << 32) - 1)
 
 
 @inlined
-def ngram_hash(hashes, j, n):
+def ngram_hash(hashes: np.ndarray, j: int | np.uint64, n: int) -> np.uint64:
     """The hash of the n words from word j."""
     state = hashes[np.uint64(j)]
     for k in range(1, n):
@@ -33,7 +33,7 @@ def ngram_hash(hashes, j, n):
 
 
 @inlined
-def look_up_pairs(hashes, found, seen, slots, marks):
+def look_up_pairs(hashes: np.ndarray, found: int, seen: np.ndarray, slots: np.ndarray, marks: np.ndarray) -> None:
     """marks (uint8): how often the 2-gram from each word but the last may occur (repeats.py)."""
     bits = slot_bits(found) + LEAST_BITS
     seen[: 1 << bits] = 0
@@ -43,7 +43,10 @@ def look_up_pairs(hashes, found, seen, slots, marks):
 
 
 @inlined
-def possible_places(hashes, found, seen, slots, marks, bits, places):
+def possible_places(
+    hashes: np.ndarray, found: int, seen: np.ndarray, slots: np.ndarray, marks: np.ndarray, bits: np.ndarray,
+    places: np.ndarray,
+) -> int:
     """Fill `places` with the first words of 2-grams that may occur twice: how many. All others are unique."""
     look_up_pairs(hashes, found, seen, slots, marks)
     often_bits(marks, found - 1, 2, bits)
@@ -51,7 +54,7 @@ def possible_places(hashes, found, seen, slots, marks, bits, places):
 
 
 @inlined
-def places_of(bits, found, n, places):
+def places_of(bits: np.ndarray, found: int, n: int, places: np.ndarray) -> int:
     """Fill `places` with the first words of n-grams all of whose 2-grams have their bits set: how many."""
     possible = 0
     for k in range((found - 1) // BLOCK + 1):
@@ -64,7 +67,9 @@ def places_of(bits, found, n, places):
 
 
 @inlined
-def top_ngram(hashes, n, found, bits, places, table, slots):
+def top_ngram(
+    hashes: np.ndarray, n: int, found: int, bits: np.ndarray, places: np.ndarray, table: np.ndarray, slots: np.ndarray,
+) -> tuple[int, int]:
     """Occurrences of the top n-gram and the first word of its first occurrence: 1 and 0 if none occurs twice.
 
     `bits` (uint64 [TIMES, blocks]) are those of 2-grams that may occur as often as TIMES says."""
@@ -78,7 +83,10 @@ def top_ngram(hashes, n, found, bits, places, table, slots):
 
 
 @inlined
-def count_top_ngrams(hashes, n, places, possible, table, slots, marks, words):
+def count_top_ngrams(
+    hashes: np.ndarray, n: int, places: np.ndarray, possible: int, table: np.ndarray, slots: np.ndarray,
+    marks: np.ndarray, words: int,
+) -> tuple[int, int]:
     """As `count_ngrams_at`, and `marks` (uint8) tells which words begin an n-gram that occurs twice."""
     count, first = count_ngrams_at(hashes, n, places, possible, table, slots)
     marks[: words + 1] = 0
@@ -89,7 +97,7 @@ def count_top_ngrams(hashes, n, places, possible, table, slots, marks, words):
 
 
 @inlined
-def count_ngrams_at(hashes, n, places, possible, table, slots):
+def count_ngrams_at(hashes: np.ndarray, n: int, places: np.ndarray, possible: int, table: np.ndarray, slots: np.ndarray) -> tuple[int, int]:
     """Occurrences of the top n-gram of those at the first `possible` of `places`, and the first word of its first occurrence.
 
     No n-gram at another place occurs twice, so 1 and 0 if none does here. `table` holds hashes, each with
@@ -109,22 +117,22 @@ def count_ngrams_at(hashes, n, places, possible, table, slots):
         table[slot << ONE], table[slot << ONE | ONE] = key, held
         slots[np.uint64(k)] = slot
         best = max(best, held)
-    return np.int64(best >> np.uint64(32)), np.int64(LAST_WORD - (best & LAST_WORD))
+    return int64(best >> np.uint64(32)), int64(LAST_WORD - (best & LAST_WORD))
 
 
 @inlined
-def occurrences(j, slot, table):
+def occurrences(j: int, slot: int, table: np.ndarray) -> int:
     """How often the n-gram of `slot` occurs if word j begins the first of them, else 0."""
     held = table[np.uint64(slot) << ONE | ONE]
-    return np.int64(held >> np.uint64(32)) if LAST_WORD - (held & LAST_WORD) == np.uint64(j) else 0
+    return int64(held >> np.uint64(32)) if LAST_WORD - (held & LAST_WORD) == np.uint64(j) else 0
 
 
 @inlined
-def next_places(places, possible, marks, following):
+def next_places(places: np.ndarray, possible: int, marks: np.ndarray, following: int) -> int:
     """Keep of `places` those whose n-gram and the next one are marked, among the `following` first: how many."""
     kept = 0
     for k in range(possible):
         j = np.uint64(places[np.uint64(k)])
         places[np.uint64(kept)] = j
-        kept += np.int64(marks[j] & marks[j + ONE]) & np.int64(np.int64(j) < following)
+        kept += int64(marks[j] & marks[j + ONE]) & int64(int64(j) < following)
     return kept

@@ -32,7 +32,7 @@ def trimmed_class(pattern: str) -> np.ndarray | None:
 
 
 @kernel
-def trimmed_spans(data, begins, ends, cut):
+def trimmed_spans(data: np.ndarray, begins: np.ndarray, ends: np.ndarray, cut: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Where the texts data[begins[k]:ends[k]] begin and end without the characters `cut` at their ends."""
     firsts, lasts = np.empty(begins.size, np.int64), np.empty(begins.size, np.int64)
     data, begins, ends, cut, to, until = unowned(data), unowned(begins), unowned(ends), unowned(cut), unowned(firsts), unowned(lasts)
@@ -42,7 +42,7 @@ def trimmed_spans(data, begins, ends, cut):
 
 
 @inlined
-def trimmed_span(data, begin, end, cut):
+def trimmed_span(data: np.ndarray, begin: int, end: int, cut: np.ndarray) -> tuple[int, int]:
     size = 1
     while begin < end and size > 0:
         code, size = character_at(data, begin, end)

@@ -14,13 +14,14 @@ import numpy as np
 from rules.byte_counts import character_starts, is_well_formed
 from rules.characters import STOP_WORDS
 from rules.decode import text_at
-from rules.kernels import inlined, kernel, unowned
+from rules.kernels import Scratch, inlined, int64, kernel, unowned
 from rules.masks import (
     BLOCK,
     LAST,
     NONE,
     ONE,
     TWO,
+    Block,
     bits_below,
     block_at,
     equal_mask,
@@ -63,7 +64,7 @@ STOP_WORD_TABLE = _stop_word_table()
 
 
 @kernel
-def count_words(offsets, data, classes, unicode_words, ngrams, out):
+def count_words(offsets: np.ndarray, data: np.ndarray, classes: np.ndarray, unicode_words: bool, ngrams: bool, out: np.ndarray) -> None:
     """Fill `out` (int64 [docs, word counts + n-gram counts]); the n-gram counts are zero unless `ngrams`."""
     room, ngram_room = LEAST_ROOM, LEAST_ROOM // 4
     places, keys, scratch = place_scratch(room), key_scratch(room), ngram_scratch(ngram_room)
@@ -82,7 +83,7 @@ def count_words(offsets, data, classes, unicode_words, ngrams, out):
 
 
 @kernel
-def read_words(data, begin, end, classes, unicode_words, places, out):
+def read_words(data: np.ndarray, begin: int, end: int, classes: np.ndarray, unicode_words: bool, places: Scratch, out: np.ndarray) -> int:
     """Fill `out` (int64 [WORD_COUNTS]) and `places` for the text data[begin:end]: how many words there are."""
     data, classes, out = unowned(data), unowned(classes), unowned(out)
     begins, ends, visible_chars, chars_before = unowned(places[0]), unowned(places[1]), unowned(places[2]), unowned(places[3])
@@ -114,7 +115,7 @@ def read_words(data, begin, end, classes, unicode_words, places, out):
 
 
 @inlined
-def words_with(kind, starting, visible, carried):
+def words_with(kind: np.uint64, starting: np.uint64, visible: np.uint64, carried: np.uint64) -> tuple[np.uint64, np.uint64]:
     """At which ends of words (their other bits mean nothing) a word ends that has a byte of `kind`; what the next block
     must know: does the open word have one?
 
@@ -129,7 +130,10 @@ def words_with(kind, starting, visible, carried):
 
 
 @inlined
-def chars_of_words(wanted, ending, found, begins, ends, visible_chars, chars_before):
+def chars_of_words(
+    wanted: np.uint64, ending: np.uint64, found: int, begins: np.ndarray, ends: np.ndarray, visible_chars: np.ndarray,
+    chars_before: np.ndarray,
+) -> int:
     """Characters of the words that end at the bits `wanted` of `ending`; the first of `ending` is word `found`."""
     chars = 0
     while wanted:
@@ -143,11 +147,11 @@ def chars_of_words(wanted, ending, found, begins, ends, visible_chars, chars_bef
 
 
 @inlined
-def longest_word(begins, ends, found, visible_chars, chars_before):
+def longest_word(begins: np.ndarray, ends: np.ndarray, found: int, visible_chars: np.ndarray, chars_before: np.ndarray) -> int:
     """Characters of the longest word."""
     longest = 0
     for k in range(found):
-        if np.int64(ends[k]) - np.int64(begins[k]) > longest:  # in bytes, so perhaps in characters
+        if int64(ends[k]) - int64(begins[k]) > longest:  # in bytes, so perhaps in characters
             longest = max(longest, chars_between(begins[k], ends[k], visible_chars, chars_before))
     return longest
 
@@ -158,7 +162,7 @@ ALL_STOP_WORDS = (1 << len(STOP_WORDS)) - 1
 
 
 @inlined
-def stop_word_ends(block, starting, ending):
+def stop_word_ends(block: Block, starting: np.uint64, ending: np.uint64) -> np.uint64:
     """Those ends of words where a stop word may end: of two to four bytes, with a first letter that one has; and all so
     close to the start of the block that the word may have begun before it."""
     first = equal_mask(block, 97) | equal_mask(block, 98) | equal_mask(block, 104)  # a, b, h
@@ -168,20 +172,23 @@ def stop_word_ends(block, starting, ending):
 
 
 @inlined
-def stop_words_in(data, begin, wanted, ending, found, begins, ends):
+def stop_words_in(
+    data: np.ndarray, begin: int, wanted: np.uint64, ending: np.uint64, found: int, begins: np.ndarray,
+    ends: np.ndarray,
+) -> int:
     """As bits, the stop words among the words that end at the bits `wanted` of `ending`; the first of `ending` is word `found`."""
     stops = 0
     while wanted:
         word = np.uint64(found + ones_in(ending & bits_below(lowest_one(wanted))))
-        i, end = begin + np.int64(begins[word]), begin + np.int64(ends[word])
+        i, end = begin + int64(begins[word]), begin + int64(ends[word])
         stops |= stop_word_bit(text_at(data, i, end), end - i)
         wanted = without_lowest(wanted)
     return stops
 
 
 @inlined
-def stop_word_bit(eight, size):
+def stop_word_bit(eight: np.uint64, size: int) -> int:
     """Bit k is set if the ASCII word `eight` is STOP_WORD_TABLE[k], else none."""
     packed = eight | np.uint64(size) << np.uint64(56)
     place = (packed * STOP_WORD_FACTOR) >> np.uint64(61)
-    return (np.int64(size <= 4) & np.int64(packed == STOP_WORD_TABLE[place])) << np.int64(place)
+    return (int64(size <= 4) & int64(packed == STOP_WORD_TABLE[place])) << int64(place)

@@ -11,7 +11,7 @@ import numpy as np
 
 from rules.decode import load_eight, store_eight, text_at
 from rules.hash_sets import absorb, start_hash
-from rules.kernels import inlined, kernel, unowned
+from rules.kernels import Scratch, inlined, int64, kernel, unowned
 from rules.masks import BLOCK, ONE, lowest_one, without_lowest
 
 PADDING = 16  # bytes before and after the words in `joined`, so that a window may reach over either end
@@ -22,7 +22,7 @@ EVEN_BYTES, EVEN_PAIRS, LOW_HALF = (np.uint64(n) for n in (0x00FF00FF00FF00FF, 0
 
 
 @kernel
-def key_scratch(size):
+def key_scratch(size: int) -> Scratch:
     """Room for the words of a text of `size` bytes: hashes; sums of, and number of, all bytes before each; the bytes."""
     joined = np.empty(size + 2 * PADDING + SHORT_BYTES, np.uint8)
     joined[:PADDING] = 0
@@ -30,13 +30,13 @@ def key_scratch(size):
 
 
 @kernel
-def keep_words(data, begin, places, found, keys):
+def keep_words(data: np.ndarray, begin: int, places: Scratch, found: int, keys: Scratch) -> None:
     """Fill `keys`, but for the sums, for the `found` words of the text at `begin`, which are at `places`."""
     data, begins, ends = unowned(data), unowned(places[0]), unowned(places[1])
     hashes, bytes_before, joined, before = unowned(keys[0]), unowned(keys[2]), unowned(keys[3]), 0
     for k in range(found):
-        word, i = np.uint64(k), begin + np.int64(begins[k])
-        size = begin + np.int64(ends[word]) - i
+        word, i = np.uint64(k), begin + int64(begins[k])
+        size = begin + int64(ends[word]) - i
         bytes_before[word] = before
         if size <= SHORT_BYTES and i + SHORT_BYTES <= data.size:
             hashes[word] = keep_short(data, i, size, joined, PADDING + before)
@@ -47,7 +47,7 @@ def keep_words(data, begin, places, found, keys):
 
 
 @inlined
-def keep_short(data, i, size, joined, position):
+def keep_short(data: np.ndarray, i: int, size: int, joined: np.ndarray, position: int) -> np.uint64:
     """`keep_long` of a word of at most SHORT_BYTES, without a branch for its size; spoils up to 15 bytes after it."""
     low, high = load_eight(data, i), load_eight(data, i + 8)
     store_eight(joined, position, low)
@@ -57,7 +57,7 @@ def keep_short(data, i, size, joined, position):
 
 
 @inlined
-def keep_long(data, i, end, joined, position):
+def keep_long(data: np.ndarray, i: int, end: int, joined: np.ndarray, position: int) -> np.uint64:
     """Copy data[i:end] to joined[position:], where up to seven bytes after it are spoilt: its hash."""
     state, is_short = start_hash(end - i), end - i <= 8
     while i < end:
@@ -70,14 +70,14 @@ def keep_long(data, i, end, joined, position):
 
 
 @inlined
-def last_bytes(eight, size):
+def last_bytes(eight: np.uint64, size: int) -> np.uint64:
     """The first `size` (0 to 8) bytes of `eight` as the last ones, after zeros."""
     half = np.uint64(32 - 4 * size)
     return eight << half << half  # in two steps: one by 64 bits is undefined
 
 
 @inlined
-def fill_sums(bytes_before, joined, found, wanted, sums):
+def fill_sums(bytes_before: np.ndarray, joined: np.ndarray, found: int, wanted: np.ndarray, sums: np.ndarray) -> None:
     """The sums of all bytes before each word and after it, for the words whose bits are set in `wanted`; a sum leaves out
     what comes before the last word that is not wanted."""
     total = np.uint64(0)
@@ -87,7 +87,7 @@ def fill_sums(bytes_before, joined, found, wanted, sums):
             word = np.uint64(BLOCK * block + lowest_one(left))
             left = without_lowest(left)
             sums[word] = total
-            i, end = np.int64(bytes_before[word]), np.int64(bytes_before[word + ONE])
+            i, end = int64(bytes_before[word]), int64(bytes_before[word + ONE])
             total = sum_through(joined, PADDING + i, min(end - i, SHORT_BYTES), total)
             while end - i > SHORT_BYTES:
                 i += SHORT_BYTES
@@ -96,7 +96,7 @@ def fill_sums(bytes_before, joined, found, wanted, sums):
 
 
 @inlined
-def sum_through(joined, position, size, total):
+def sum_through(joined: np.ndarray, position: int, size: int, total: np.uint64) -> np.uint64:
     """The sum of the `size` bytes (at most SHORT_BYTES) at `position` after bytes whose sum is `total`, without a branch."""
     low_size, high_size = min(size, 8), max(size - 8, 0)
     total = total * POWERS[np.uint64(low_size)] + bytes_sum(last_bytes(load_eight(joined, position), low_size))
@@ -104,13 +104,13 @@ def sum_through(joined, position, size, total):
 
 
 @inlined
-def slice_hash(sums, j, after, size):
+def slice_hash(sums: np.ndarray, j: np.uint64, after: np.uint64, size: int) -> np.uint64:
     """The hash of the `size` bytes of words j to after - 1, from the sums of all bytes before each word."""
     return (sums[after] - sums[j] * power_of_base(size)) ^ start_hash(size)
 
 
 @inlined
-def power_of_base(exponent):
+def power_of_base(exponent: int) -> np.uint64:
     """BASE ** exponent, modulo 2**64."""
     if exponent < POWERS.size:
         return POWERS[np.uint64(exponent)]
@@ -118,7 +118,7 @@ def power_of_base(exponent):
 
 
 @kernel
-def large_power(exponent):
+def large_power(exponent: int) -> np.uint64:
     """`power_of_base`, by squaring."""
     power, square = np.uint64(1), BASE
     while exponent:
@@ -130,7 +130,7 @@ def large_power(exponent):
 
 
 @inlined
-def bytes_sum(eight):
+def bytes_sum(eight: np.uint64) -> np.uint64:
     """The sum of the eight bytes; zeros before the first one change nothing.
 
     Neighbours are added in pairs, pairs of pairs and so on: BASE < 2**8, SQUARE < 2**16 and FOURTH < 2**32 leave each

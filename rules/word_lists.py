@@ -18,11 +18,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from rules.buffers import match_rows
 from rules.characters import character_classes
 from rules.kernels import kernel_texts
-from rules.list_counts import COVERED, DISTINCT, FOUND, WORDS, build_table, count_listed
+from rules.list_counts import COVERED, DISTINCT, FOUND, WORDS, ListTable, build_table, count_listed
 from rules.listed_characters import listed_char_frac
 from rules.rewriting import rewritten
+from rules.signal import ratio
 from rules.words import Splitter, split_words, splits_unicode
 
 LIST_SIGNALS = {
@@ -55,13 +57,13 @@ class WordList:
         folded = entries if self.case == "exact" else pc.utf8_lower(entries)
         return tuple(dict.fromkeys(e for e in folded.to_pylist() if e.strip()))
 
-    def table(self, words: Splitter) -> tuple[np.ndarray, ...]:
+    def table(self, words: Splitter) -> ListTable:
         """The entries as the kernel looks them up, for one splitter."""
         return _table(self, words)
 
 
 @functools.lru_cache(maxsize=64)
-def _table(words: WordList, splitter: Splitter) -> tuple[np.ndarray, ...]:
+def _table(words: WordList, splitter: Splitter) -> ListTable:
     return build_table([split_words(entry, splitter) for entry in words.folded])
 
 
@@ -86,7 +88,7 @@ def measure_list(texts: pa.LargeStringArray, words: WordList, splitter: Splitter
     texts = texts if words.case == "exact" else pc.utf8_lower(texts)
     counts = _counts_anywhere(texts, words, splitter) if words.anywhere else _counts(texts, words, splitter)
     found, covered, distinct, total = (column.astype(np.float64) for column in counts)
-    frac = np.divide(covered, total, out=np.full(len(total), np.nan), where=total > 0)
+    frac = ratio(covered, total)
     return {"listed_words": found, "listed_word_frac": frac, "listed_distinct_words": distinct}
 
 
@@ -117,6 +119,6 @@ def _have_any(texts: pa.LargeStringArray, entries: tuple[str, ...]) -> np.ndarra
         return np.zeros(len(texts), bool)
     try:
         pattern = "|".join(re.sub(r"[^\w\s]", lambda mark: f"\\x{{{ord(mark[0]):x}}}", entry) for entry in entries)
-        return pc.match_substring_regex(texts, pattern).to_numpy(zero_copy_only=False)
+        return match_rows(texts, pattern)
     except pa.ArrowInvalid:  # too many
         return np.ones(len(texts), bool)

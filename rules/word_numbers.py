@@ -5,13 +5,15 @@ On texts in 29 languages 0.3 ns a byte, and 0.6 for `unicode`.
 
 from __future__ import annotations
 
+import numpy as np
+
 from rules.kernels import kernel, unowned
 from rules.masks import BLOCK, NONE, block_at, ones_in
 from rules.word_edges import no_word, space_edges, unicode_masks
 
 
 @kernel
-def count_word_numbers(offsets, data, classes, unicode_words, out):
+def count_word_numbers(offsets: np.ndarray, data: np.ndarray, classes: np.ndarray, unicode_words: bool, out: np.ndarray) -> None:
     """Fill `out` (int64 [docs, 1]) with the numbers of words."""
     for d in range(offsets.size - 1):
         if unicode_words:
@@ -21,7 +23,7 @@ def count_word_numbers(offsets, data, classes, unicode_words, out):
 
 
 @kernel
-def space_word_number(data, i, end):
+def space_word_number(data: np.ndarray, i: int, end: int) -> int:
     """How many words between white space data[i:end] holds."""
     data, words, state = unowned(data), 0, (NONE, NONE)
     while i < end:
@@ -32,7 +34,7 @@ def space_word_number(data, i, end):
 
 
 @kernel
-def unicode_word_number(data, i, end, classes):
+def unicode_word_number(data: np.ndarray, i: int, end: int, classes: np.ndarray) -> int:
     """How many `unicode` words data[i:end] holds."""
     data, classes, words, state = unowned(data), unowned(classes), 0, no_word()
     while i < end:

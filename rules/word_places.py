@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from rules.kernels import inlined, kernel
+from rules.kernels import Scratch, inlined, int64, kernel
 from rules.masks import BLOCK, LAST, bits_below, ones_in
 
 
 @kernel
-def place_scratch(size):
+def place_scratch(size: int) -> Scratch:
     """Room for what is noted of a text of `size` bytes: where each word begins and ends, within the text (uint32 each);
     for each block its visible characters, as bits of their first bytes (uint64), and how many came before it (uint32).
 
@@ -23,13 +23,13 @@ def place_scratch(size):
 
 
 @inlined
-def chars_up_to(place, visible_chars, chars_before):
+def chars_up_to(place: int, visible_chars: np.ndarray, chars_before: np.ndarray) -> int:
     """Visible characters of the text that begin before byte `place`."""
     k, bit = np.uint64(place) >> np.uint64(6), np.uint64(place) & LAST
-    return np.int64(chars_before[k]) + ones_in(visible_chars[k] & bits_below(bit))
+    return int64(chars_before[k]) + ones_in(visible_chars[k] & bits_below(bit))
 
 
 @inlined
-def chars_between(begin, end, visible_chars, chars_before):
+def chars_between(begin: int, end: int, visible_chars: np.ndarray, chars_before: np.ndarray) -> int:
     """Visible characters of the text from byte `begin` to byte `end`, both where one begins or white space is."""
     return chars_up_to(end, visible_chars, chars_before) - chars_up_to(begin, visible_chars, chars_before)

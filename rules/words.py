@@ -46,7 +46,7 @@ def split_words(text: str, words: Splitter = "unicode") -> list[str]:
 
 
 @kernel
-def all_spans(data, i, end, classes, unicode_words):
+def all_spans(data: np.ndarray, i: int, end: int, classes: np.ndarray, unicode_words: bool) -> np.ndarray:
     """Where each word of data[i:end] begins and ends, int64 [words, 2]."""
     spans = span_scratch()
     found = np.empty((0, 2), np.int64)
@@ -60,13 +60,13 @@ def all_spans(data, i, end, classes, unicode_words):
 
 
 @kernel
-def span_scratch():
+def span_scratch() -> np.ndarray:
     """Room for `take_spans` (int64), two for a word."""
     return np.empty(2 * SPAN_ROOM, np.int64)
 
 
 @kernel
-def take_spans(data, i, end, classes, unicode_words, spans):
+def take_spans(data: np.ndarray, i: int, end: int, classes: np.ndarray, unicode_words: bool, spans: np.ndarray) -> tuple[int, int]:
     """The words that start in the chunk of data[i:end] at i (i < end): how many, and where the next chunk starts.
 
     Word k is data[spans[2 * k]:spans[2 * k + 1]]. Call again, from where this call stopped, until that is `end`."""
@@ -87,7 +87,7 @@ def take_spans(data, i, end, classes, unicode_words, spans):
 
 
 @inlined
-def span(spans, k):
+def span(spans: np.ndarray, k: int) -> tuple[int, int]:
     """Where word k begins and ends."""
     place = np.uint64(2 * k)
     return spans[place], spans[place + np.uint64(1)]

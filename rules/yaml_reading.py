@@ -17,7 +17,7 @@ from rules.problems import KEY, KeyPath, Located, Problem, Problems
 _BOOL, _FLOAT = "tag:yaml.org,2002:bool", "tag:yaml.org,2002:float"
 
 
-def _with_yaml_1_2(loader: type) -> type:
+def _with_yaml_1_2(loader: Any) -> None:
     """`loader` with the booleans and numbers of YAML 1.2: 1e-3 is one (YAML 1.1 asks for a dot before the exponent)."""
     loader.yaml_implicit_resolvers = {
         first: [(tag, pattern) for tag, pattern in resolvers if tag not in (_BOOL, "tag:yaml.org,2002:timestamp")]
@@ -25,17 +25,14 @@ def _with_yaml_1_2(loader: type) -> type:
     }
     loader.add_implicit_resolver(_BOOL, re.compile(r"^(?:true|false)$"), list("tf"))
     loader.add_implicit_resolver(_FLOAT, re.compile(r"^[-+]?(?:\d+\.?\d*|\.\d+)[eE][-+]?\d+$"), list("-+0123456789."))
-    return loader
 
 
 class _PlainLoader(yaml.SafeLoader):
     """Safe YAML in Python: any nesting ends in an exception."""
 
 
-class _FastLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
-    """Safe YAML through libyaml, ten times faster; its recursion is C's, so only texts without deep nesting get it."""
-
-
+# Safe YAML through libyaml where it is there, ten times faster; its recursion is C's, so only texts without deep nesting get it.
+_FastLoader: Any = type("_FastLoader", (getattr(yaml, "CSafeLoader", yaml.SafeLoader),), {})
 _with_yaml_1_2(_PlainLoader)
 _with_yaml_1_2(_FastLoader)
 _FAST_BRACKETS = 200  # how deep brackets may be nested for the fast loader; block nesting is bounded by its indentation
@@ -58,7 +55,10 @@ def _loader(text: str) -> yaml.SafeLoader:
         depth += 1 if bracket in "[{" else -1
         deepest = max(deepest, depth, -depth)
     indent = max(map(len, re.findall(r"(?m)^[ \-?:]*", text)), default=0)
-    return (_FastLoader if deepest <= _FAST_BRACKETS and indent <= _FAST_INDENT else _PlainLoader)(text)
+    if deepest <= _FAST_BRACKETS and indent <= _FAST_INDENT:
+        fast: yaml.SafeLoader = _FastLoader(text)
+        return fast
+    return _PlainLoader(text)
 
 
 def load(path: str | Path) -> Located:
@@ -149,8 +149,8 @@ class _Walk:
             return [self.build(item, (*at, i), depth + 1) for i, item in enumerate(node.value)]
         return self.scalar(node)
 
-    def mapping(self, node: yaml.MappingNode, at: KeyPath, depth: int) -> dict:
-        out: dict = {}
+    def mapping(self, node: yaml.MappingNode, at: KeyPath, depth: int) -> dict[str, Any]:
+        out: dict[str, Any] = {}
         for key_node, value_node in node.value:
             if not isinstance(key_node, yaml.ScalarNode):
                 self.fail(key_node, "R100", "a key must be plain text")

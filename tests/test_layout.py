@@ -61,3 +61,25 @@ def loaded_by(statement: str) -> set[str]:
 )
 def test_what_an_import_brings_along(statement, forbidden):
     assert not loaded_by(statement) & forbidden
+
+
+def module_imports(path: Path, modules: set[str]) -> set[str]:
+    """The modules of ours that importing a file imports; what functions import, and types alone, comes later."""
+    found, bodies = set(), [ast.parse(path.read_text()).body]
+    while bodies:
+        for node in bodies.pop():
+            if isinstance(node, ast.If) and "TYPE_CHECKING" not in ast.unparse(node.test) or isinstance(node, ast.Try):
+                bodies += [node.body, node.orelse]
+            elif isinstance(node, ast.Import):
+                found |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return found & modules
+
+
+def test_no_module_imports_itself_through_others():
+    names = {".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path for path in SOURCES}
+    left = {name: module_imports(path, set(names)) - {name} for name, path in names.items()}
+    while free := {name for name, needed in left.items() if not needed & left.keys()}:
+        left = {name: needed for name, needed in left.items() if name not in free}
+    assert not left, {name: sorted(needed & left.keys()) for name, needed in left.items()}

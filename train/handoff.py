@@ -148,9 +148,10 @@ def document_columns(folder: str | os.PathLike[str]) -> list[str]:
     """The columns of documents.parquet: those of every packed folder, and those that the job carried along."""
     path = Path(folder) / DOCUMENTS_NAME
     try:
-        return pq.read_schema(path).names
+        names: list[str] = pq.read_schema(path).names
     except (OSError, pa.ArrowException) as error:
         raise HandoffError(f"{path}: cannot be read ({error}). Pack the data again.") from None
+    return names
 
 
 class PackedSplit:

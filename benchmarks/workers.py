@@ -7,7 +7,7 @@ texts of their own (benchmarks/growth.py marks them), or there would be less and
 Ray which is there already; it is started before the clock.
 
 Three times are told. Whole: of the command, with the start of Ray and its workers. Stages: from the first shard handed to a
-worker that is ready to the last one written; inline, and on a Ray that runs, loading kernels is in it. And what the clock would show of the stages if two processors were free for
+worker that is ready to the last one written; inline, loading kernels is in it. And what the clock would show of the stages if two processors were free for
 them: for each stage, the processor seconds of its busiest process, or half of all processes' together where that is more.
 On a busy machine only the last means something. Whatever the size, the start is paid once: what the copies add is told too.
 """

@@ -12,6 +12,7 @@ import functools
 import os
 import pickle
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -21,6 +22,7 @@ from curation.ray_start import RaySettings, WorkerError, started_ray
 from curation.supervision import become_expendable
 
 TICK_SECONDS = 1.0
+PATIENCE_SECONDS = 5.0  # with workers that are not ready when another one is
 TRIES = 3  # of one task, where its worker dies
 
 Workers = Literal["auto", "inline"] | int
@@ -97,7 +99,7 @@ def _map_on_ray(function: Callable[[Any], Any], tasks: Sequence[Any], count: int
     flight = Flight(count, settings.in_flight_mb and settings.in_flight_mb << 20)
     waiting = list(reversed(tasks))
     try:
-        if watch.prepare is not None and settings.cluster() is None:
+        if watch.prepare is not None:
             _prepare(ray, ray.remote(**options)(_prepared), count, watch)
         while flight.sizes or (waiting and not watch.stopping()):
             while waiting and not watch.stopping() and flight.has_room(watch.size(waiting[-1])):
@@ -127,12 +129,14 @@ def _finished(ray: Any, results: list[Any]) -> list[Any]:
 
 
 def _prepare(ray: Any, prepared: Any, count: int, watch: Watch) -> None:
-    """Have every worker load what tasks need. What goes wrong there goes wrong in a task too, and is told then."""
-    calls = [prepared.remote(watch.prepare) for _ in range(count)]
-    while calls and not watch.stopping():
-        _, calls = ray.wait(calls, num_returns=len(calls), timeout=TICK_SECONDS)
+    """Have every worker load what tasks need; on a cluster, where others may be at work, those that come soon after the first.
+    What goes wrong there goes wrong in a task too, and is told then."""
+    calls, first = [prepared.remote(watch.prepare) for _ in range(count)], None
+    while calls and not watch.stopping() and (first is None or time.monotonic() - first < PATIENCE_SECONDS):
+        finished, calls = ray.wait(calls, num_returns=len(calls), timeout=TICK_SECONDS)
+        first = time.monotonic() if finished and first is None else first
         watch.tick()
-    watch.ready(count)
+    watch.ready(count - len(calls))
 
 
 def _prepared(prepare: Callable[[], None]) -> None:

@@ -70,10 +70,15 @@ def test_settings_are_checked(settings, key):
 
 
 ON_THE_CLUSTER = """
-from curation.executor import map_tasks
+import os
+
+from curation.executor import Watch, map_tasks
 from curation.manifest import key_of
 from curation.ray_start import RaySettings, WorkerError
 
+ready = []
+prepared = Watch(prepare=os.getpid, ready=ready.append)
+assert sorted(map_tasks(key_of, range(5), "auto", watch=prepared)) == sorted(map(key_of, range(5))) and 1 <= ready[0] <= 2
 assert sorted(map_tasks(key_of, range(5), "auto", RaySettings(memory_per_task_mb=50))) == sorted(map(key_of, range(5)))
 try:
     list(map_tasks(key_of, range(5), "auto", RaySettings(cpus_per_task=3)))

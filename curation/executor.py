@@ -1,4 +1,4 @@
-"""Map a function over tasks: in this process, or on Ray.
+"""Map a function over tasks: in this process, in processes forked from it, or on Ray.
 
 Tasks are handed out in the order given (the caller puts the largest first), at most two per worker and so many bytes in
 flight, and results come back as they finish. Nothing the tasks write depends on who ran them or when. Ray holds paths and
@@ -18,12 +18,11 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from curation.common_parts import Common, common_of
+from curation.forked import TICK_SECONDS, TRIES, can_fork, map_forked
 from curation.ray_start import RaySettings, WorkerError, started_ray
 from curation.supervision import become_expendable
 
-TICK_SECONDS = 1.0
 PATIENCE_SECONDS = 5.0  # with workers that are not ready when another one is
-TRIES = 3  # of one task, where its worker dies
 
 Workers = Literal["auto", "inline"] | int
 
@@ -35,7 +34,8 @@ def _nothing(*_: Any) -> None:
 @dataclass(frozen=True)
 class Watch:
     """Who is told that a task was handed out, that about a second went by while tasks run, and how many workers are ready; and
-    who is asked how many bytes a task reads, and whether to stop. `prepare` is called in each worker before its first task."""
+    who is asked how many bytes a task reads, and whether to stop. `prepare` is called in each worker of Ray before its first
+    task, `meanwhile` once here when forked workers have theirs."""
 
     begin: Callable[[Any], None] = _nothing
     tick: Callable[[], None] = _nothing
@@ -43,6 +43,7 @@ class Watch:
     stopping: Callable[[], bool] = lambda: False
     prepare: Callable[[], None] | None = None
     ready: Callable[[int], None] = _nothing
+    meanwhile: Callable[[], None] | None = None
 
 
 def worker_count(workers: Workers) -> int:
@@ -58,23 +59,30 @@ def worker_count(workers: Workers) -> int:
 def map_tasks(
     function: Callable[[Any], Any], tasks: Sequence[Any], workers: Workers, ray: RaySettings | None = None, watch: Watch | None = None
 ) -> Iterator[Any]:
-    """Results of function(task), as they finish. Few tasks do not start Ray: one is run here."""
+    """Results of function(task), as they finish. Where there is one task, and nobody said how many workers, it is run here."""
     ray, watch = ray or RaySettings(), watch or Watch()
-    if not on_ray(len(tasks), workers, ray):
+    if not in_workers(len(tasks), workers, ray):
         for task in tasks:
             if watch.stopping():
                 return
             watch.begin(task)
             yield function(task)
-    elif tasks:
+    elif tasks and on_ray(len(tasks), workers, ray):
         yield from _map_on_ray(function, tasks, _asked_of_ray(workers, ray), ray, watch)
+    elif tasks:
+        yield from map_forked(function, tasks, worker_count(workers), ray.in_flight_mb and ray.in_flight_mb << 20, watch)
+
+
+def in_workers(tasks: int, workers: Workers, ray: RaySettings) -> bool:
+    """Would so many tasks be run in other processes?"""
+    if ray.cluster() is not None and workers != "inline":
+        return True
+    return worker_count(workers) > 0 and not (workers == "auto" and tasks < 2)
 
 
 def on_ray(tasks: int, workers: Workers, ray: RaySettings) -> bool:
     """Would so many tasks be run on Ray?"""
-    if ray.cluster() is not None and workers != "inline":
-        return True
-    return worker_count(workers) > 0 and not (workers == "auto" and tasks < 2)
+    return in_workers(tasks, workers, ray) and (ray.wanted() is not None or not can_fork())
 
 
 def _asked_of_ray(workers: Workers, ray: RaySettings) -> int:

@@ -22,6 +22,7 @@ from rules.places import SettingError
 STALL_SECONDS = 25.0  # after which a start-up is said to stall
 OBJECT_STORE_BYTES = 200 << 20  # paths and counts go through it, no documents
 WORKER_IMPORTS = "curation.worker"  # what a worker of our own Ray imports while it waits for its first task
+LOCAL = "local"  # an address: a Ray of our own
 _LEAST_FREE = 1 << 30
 _UNUSED = ("start_monitor", "start_log_monitor", "start_api_server")  # scale clusters, print workers' logs, answer HTTP
 _CLUSTERS = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"  # whatever the system, in spite of its name
@@ -35,7 +36,8 @@ class WorkerError(ValueError):
 class RaySettings:
     """Where the workers are and what each task is given.
 
-    `address`: `auto` or HOST:PORT of a cluster that runs (else RAY_ADDRESS, else a Ray of our own on this machine).
+    `address`: `auto` or HOST:PORT of a cluster that runs, or `local` for a Ray of our own on this machine (else RAY_ADDRESS; else
+    no Ray: workers are processes of this machine).
     `cpus_per_task` and `memory_per_task_mb` are what Ray sets aside for each shard that is worked on. `in_flight_mb`: the most
     megabytes of input in shards that are handed out (none: two shards a worker, whatever their size).
     """
@@ -53,9 +55,13 @@ class RaySettings:
             if value is not None and value < 1:
                 raise SettingError(name, f"{name} must be at least 1, got {value}")
 
+    def wanted(self) -> str | None:
+        """Where Ray is, if workers are to be Ray's."""
+        return self.address or os.environ.get("RAY_ADDRESS") or None
+
     def cluster(self) -> str | None:
         """The address of the cluster to join; None for a Ray of our own."""
-        return self.address or os.environ.get("RAY_ADDRESS") or None
+        return None if self.wanted() == LOCAL else self.wanted()
 
 
 def started_ray(count: int, settings: RaySettings) -> tuple[Any, int]:

@@ -22,6 +22,7 @@ from curation.progress import duration
 from curation.run_directory import RunDirectoryError
 
 LOCK_FILE = ".lock"
+_held: list[TextIO] = []  # by this process
 
 
 @dataclass(frozen=True)
@@ -68,10 +69,18 @@ def locked(output: Path) -> Iterator[Holder | None]:
     with file:
         left = _taken(file, output)
         _write(file, json.dumps(asdict(this_process())))
+        _held.append(file)
         try:
             yield left
         finally:
+            _held.remove(file)
             _write(file, "")
+
+
+def leave_to_parent() -> None:
+    """In a process that was forked from the one that holds a lock: let go of it, so that it goes with that one alone."""
+    while _held:
+        _held.pop().close()
 
 
 def _taken(file: TextIO, output: Path) -> Holder | None:

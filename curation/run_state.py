@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from curation.duplicates import write_keys
-from curation.executor import Watch, Workers, map_tasks, on_ray, start_workers
+from curation.executor import Watch, Workers, in_workers, map_tasks, on_ray, start_workers
 from curation.job import LoadedJob
 from curation.manifest import Entry, Manifest
 from curation.progress import Progress, StageBar, Work
@@ -50,7 +50,7 @@ class RunState:
     def mapped(self, function: Callable[[Any], Entry], tasks: list[Any], bar: StageBar) -> Iterator[Entry]:
         """Entries of the tasks as they are finished, until a stop is asked for. `bar` is told what is handed out."""
         watch = Watch(lambda task: bar.begin(task.unit), bar.tick, lambda task: bar.sizes.get(task.unit, 0), self.should_stop)
-        if not self.prepared and len(tasks) > 1 and on_ray(len(tasks), self.workers, self.job.settings.ray):
+        if not self.prepared and len(tasks) > 1 and in_workers(len(tasks), self.workers, self.job.settings.ray):
             warm_kernels(self.job)
             watch, self.prepared = replace(watch, prepare=functools.partial(warm_up, self.job), ready=bar.ready), True
         yield from map_tasks(function, tasks, self.workers, self.job.settings.ray, watch)

@@ -1,4 +1,4 @@
-"""Tasks give the same results inline and on Ray, and an error in a task arrives as itself."""
+"""Tasks give the same results inline, in forked workers and on Ray, and an error in a task arrives as itself."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ from curation.executor import Flight, Watch, map_tasks, stop_workers, worker_cou
 from curation.manifest import key_of
 from curation.ray_start import RaySettings, WorkerError
 from rules.places import Problems, load
+
+RAY = RaySettings(address="local")
+EVERYWHERE = pytest.mark.parametrize(("workers", "ray"), [("inline", None), (2, None), (2, RAY)], ids=["inline", "forked", "ray"])
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -29,14 +32,22 @@ def test_inline_keeps_order():
     assert list(map_tasks(key_of, [1, 2, 3], "inline")) == [key_of(i) for i in (1, 2, 3)]
 
 
-def test_ray_gives_the_same_results():
-    assert sorted(map_tasks(key_of, list(range(10)), 2)) == sorted(key_of(i) for i in range(10))
+@EVERYWHERE
+def test_workers_give_the_same_results(workers, ray):
+    assert sorted(map_tasks(key_of, list(range(10)), workers, ray)) == sorted(key_of(i) for i in range(10))
 
 
-@pytest.mark.parametrize("workers", ["inline", 2])
-def test_an_error_in_a_task_arrives_as_itself(workers):
+def test_where_ray_is(monkeypatch):
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    assert (RaySettings().wanted(), RAY.wanted(), RAY.cluster(), RaySettings(address="auto").cluster()) == (None, "local", None, "auto")
+    monkeypatch.setenv("RAY_ADDRESS", "10.0.0.1:6379")
+    assert RaySettings().cluster() == "10.0.0.1:6379" and RAY.cluster() is None
+
+
+@EVERYWHERE
+def test_an_error_in_a_task_arrives_as_itself(workers, ray):
     with pytest.raises(Problems, match="absent.yaml:1:1: R100 cannot read this file"):
-        list(map_tasks(load, ["absent.yaml", "absent.yaml"], workers))
+        list(map_tasks(load, ["absent.yaml", "absent.yaml"], workers, ray))
 
 
 def test_what_is_in_flight_is_bounded_by_number_and_bytes():
@@ -55,10 +66,10 @@ def test_what_is_in_flight_is_bounded_by_number_and_bytes():
     assert flight.bytes == 40 and flight.has_room(60) and not flight.has_room(61)
 
 
-@pytest.mark.parametrize("workers", ["inline", 2])
-def test_a_stop_finishes_what_is_in_flight_and_hands_out_nothing_more(workers):
+@EVERYWHERE
+def test_a_stop_finishes_what_is_in_flight_and_hands_out_nothing_more(workers, ray):
     begun: list[int] = []
-    results = list(map_tasks(key_of, list(range(20)), workers, watch=Watch(begin=begun.append, stopping=lambda: len(begun) >= 2)))
+    results = list(map_tasks(key_of, list(range(20)), workers, ray, Watch(begin=begun.append, stopping=lambda: len(begun) >= 2)))
     assert sorted(results) == sorted(key_of(i) for i in begun) and len(begun) == 2
 
 
@@ -98,7 +109,7 @@ def children(process: int) -> set[int]:
 def test_ray_listens_on_this_machine_alone_and_spills_nothing():
     import ray
 
-    list(map_tasks(key_of, [1, 2], 2))
+    list(map_tasks(key_of, [1, 2], 2, RAY))
     assert {node["NodeManagerAddress"] for node in ray.nodes()} == {"127.0.0.1"}
     assert listening(children(os.getpid())) <= {"0100007F", "0000000000000000FFFF00000100007F", "00000000000000000000000001000000"}
     assert not ray._private.worker._global_node._ray_params._system_config["automatic_object_spilling_enabled"]
@@ -106,4 +117,4 @@ def test_ray_listens_on_this_machine_alone_and_spills_nothing():
 
 def test_a_task_that_never_fits_is_refused(monkeypatch):
     with pytest.raises(WorkerError, match="no task fits"):
-        list(map_tasks(key_of, [1, 2], 2, RaySettings(memory_per_task_mb=10**9)))
+        list(map_tasks(key_of, [1, 2], 2, RaySettings(address="local", memory_per_task_mb=10**9)))

@@ -43,6 +43,7 @@ class Run:
     workers: str = "inline"
     faults: dict[str, Any] = field(default_factory=dict)  # for hook/sitecustomize.py
     limits: dict[int, int] = field(default_factory=dict)  # resource -> most, for setrlimit
+    ray: bool = False  # are workers Ray's?
 
     def __post_init__(self) -> None:
         self.temporary = tempfile.mkdtemp(prefix="f", dir="/tmp")  # Ray's sockets want a short path
@@ -52,6 +53,7 @@ class Run:
     def environment(self) -> dict[str, str]:
         path = os.pathsep.join([str(HOOK), str(ROOT)])
         more = {"PYTHONPATH": path, "FAULTS": json.dumps(self.faults), "RAY_TMPDIR": self.temporary, "PYTHONFAULTHANDLER": ""}
+        more |= {"RAY_ADDRESS": "local"} if self.ray else {}
         return {key: value for key, value in os.environ.items() if key != "RAY_ADDRESS"} | more
 
     def start(self, command: list[str]) -> Any:
@@ -99,13 +101,15 @@ class Run:
         return found
 
     def victims(self, kind: str) -> list[int]:
-        """Processes of a kind: driver (the command itself), inner (the process that runs, under the one that watches), worker,
-        raylet, careful (where records are worked on with care)."""
+        """Processes of a kind: driver (the command itself), inner (the process that runs, under the one that watches), worker
+        (of Ray), raylet, forked (a worker of the process that runs), careful (where records are worked on with care)."""
         if kind == "driver":
             return [self.process.pid]
         everybody = self.started()
         if kind == "inner":
             return [process for process in everybody if process != self.process.pid and parent_of(process) == self.process.pid]
+        if kind == "forked":
+            return [process for process in everybody if parent_of(process) in self.victims("inner")]
         mark = {"worker": "ray::_in_worker", "raylet": "/raylet/raylet", "careful": "guarded_child"}[kind]
         return [process for process, command in everybody.items() if mark in command]
 

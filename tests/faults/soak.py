@@ -160,7 +160,7 @@ class Soak:
         if "memory" in kind or "reads" in kind:
             return self._starve(kind, draw)
         on_ray = kind.startswith("Ray: ")
-        run = SoakRun(self.job, "2" if on_ray else "inline", {"clock": True} if "clock" in kind else {})
+        run = SoakRun(self.job, "2" if on_ray else "inline", {"clock": True} if "clock" in kind else {}, ray=on_ray)
         if on_ray:
             run.wait_until(lambda: bool(run.victims("worker" if kind == "Ray: kill worker" else "raylet")), 120)
         if kind != "Ray: kill worker":  # a worker lives no longer than its shard

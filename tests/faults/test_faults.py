@@ -62,12 +62,24 @@ def test_the_process_that_works_is_killed_and_the_run_ends_all_the_same(left_alo
 
 @pytest.mark.parametrize("victim", ["worker", "raylet"])
 def test_a_process_of_ray_is_killed(left_alone, job, victim):
-    run = Run(job, "2")
+    run = Run(job, "2", ray=True)
     assert run.wait_until(lambda: any((run.output / ".work/attempts").glob("*.txt")) and run.kill(victim)), run.said
     code = run.finish()
     assert code == 3 or "what is finished is saved" in run.said, run.said
     if victim == "worker":
         assert code == 3, run.said
+    go_on(job, left_alone)
+
+
+@pytest.mark.parametrize("victim", ["forked", "inner", "driver"])
+def test_a_process_of_forked_workers_is_killed(left_alone, job, victim):
+    run = Run(job, "2")
+    assert run.wait_until(lambda: any((run.output / ".work/attempts").glob("*.txt")) and run.victims("forked") and run.kill(victim)), run.said
+    code = run.process.wait(300)
+    assert code == {"forked": 3, "driver": -signal.SIGKILL}.get(victim, code) and code in (3, 128 + signal.SIGKILL, -signal.SIGKILL), run.said
+    time.sleep(0.2)
+    assert not run.started(), "nobody is left behind"
+    run.end()
     go_on(job, left_alone)
 
 

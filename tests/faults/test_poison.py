@@ -40,12 +40,12 @@ def quarantined(output: Path) -> dict[str, dict]:
     return {row["id"]: row for path in sorted((output / "quarantine").glob("*.parquet")) for row in pq.read_table(path).to_pylist()}
 
 
-@pytest.mark.parametrize("workers", ["inline", "2"])
-def test_poison_is_found_and_the_rest_goes_on(tmp_path, workers):
+@pytest.mark.parametrize(("workers", "ray"), [("inline", False), ("2", False), ("2", True)], ids=["inline", "forked", "ray"])
+def test_poison_is_found_and_the_rest_goes_on(tmp_path, workers, ray):
     """Records that crash, hang, take all memory or raise: each is quarantined with why, and no other record is."""
     corpus, ids = poisoned(tmp_path, list(POISON))
     job = write_job(tmp_path / "job.yaml", corpus, more="limits: {seconds_per_record: 1, memory_mb: 400}")
-    run = Run(job, workers, faults={"poison": POISON})
+    run = Run(job, workers, faults={"poison": POISON}, ray=ray)
     assert run.finish() == 3, run.said
     rows = quarantined(run.output)
     assert len(rows) == 5, "four, and a line that is no JSON"

@@ -1,0 +1,251 @@
+"""Workers of one machine: processes forked from this one, which have at once all that it has imported, compiled and read.
+
+A fork takes some milliseconds where Ray takes seconds, pages that nobody writes to are shared, and tasks need not be
+pickled: a worker has the list, and is told a number. Answers come back as pickles between processes of our own, over pipes
+that nobody else holds. A worker that dies has its tasks tried by another; with this process its workers go.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import os
+import pickle
+import select
+import signal
+import struct
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NoReturn
+
+from curation.ray_start import WorkerError
+from curation.run_lock import leave_to_parent
+from curation.supervision import become_expendable, end_with_parent
+
+TRIES = 3  # of one task, where its worker dies
+TICK_SECONDS = 1.0
+PATIENCE_SECONDS = 2.0  # for a worker that is to leave nothing half done
+LENGTH = struct.Struct("<q")
+_HEEDED = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
+
+
+def can_fork() -> bool:
+    """Linux alone tells a worker that its parent is gone; elsewhere libraries of the system do not survive a fork."""
+    return sys.platform == "linux"
+
+
+@dataclass
+class Worker:
+    """A process, and the numbers of the tasks that it was given and has not answered, in order."""
+
+    process: int
+    tasks: int  # where the numbers of tasks are written
+    answers: int
+    given: list[int] = field(default_factory=list)
+
+    def give(self, number: int) -> None:
+        self.given.append(number)
+        with contextlib.suppress(BrokenPipeError):  # it is gone, which its answers tell
+            os.write(self.tasks, LENGTH.pack(number))
+
+    def ask_to_end(self) -> None:
+        """It ends when it has nothing to do, or now, where it works on something."""
+        os.close(self.tasks)
+        if self.given:
+            os.kill(self.process, signal.SIGTERM)
+
+    def end(self) -> int:
+        """Wait for it, though not for ever; how it ended, as subprocess gives it."""
+        if not select.select([self.answers], [], [], PATIENCE_SECONDS)[0] or _drained(self.answers):
+            os.kill(self.process, signal.SIGKILL)
+        code = os.waitstatus_to_exitcode(os.waitpid(self.process, 0)[1])
+        os.close(self.answers)
+        return code
+
+
+class Forked:
+    """Workers for the tasks of one call: forked when there is something to do, ended by `close`."""
+
+    def __init__(self, function: Callable[[Any], Any], tasks: Sequence[Any], count: int):
+        self.function, self.tasks, self.count = function, tasks, count
+        self.workers: list[Worker] = []
+        self.died: dict[int, int] = {}  # number of a task -> how many workers died on it
+
+    @property
+    def flying(self) -> list[int]:
+        """The numbers of the tasks that workers have."""
+        return [number for worker in self.workers for number in worker.given]
+
+    def give(self, number: int) -> None:
+        """Hand a task to the worker with the least to do, a new one while there are fewer than may be."""
+        free = min(self.workers, key=lambda worker: len(worker.given), default=None)
+        if free is None or (free.given and len(self.workers) < self.count):
+            free = self._fork()
+        free.give(number)
+
+    def answered(self, seconds: float) -> tuple[list[Any], list[int]]:
+        """Results that came within `seconds`, and tasks to be given again, whose workers died. Raises what a task raised, and
+        WorkerError for a task that every worker dies on."""
+        ready, _, _ = select.select([worker.answers for worker in self.workers], [], [], seconds)
+        results, again = [], []
+        for worker in [worker for worker in self.workers if worker.answers in ready]:
+            answer = _read_message(worker.answers)
+            if answer is None:
+                again += self._buried(worker)
+                continue
+            worker.given.pop(0)
+            kind, value = pickle.loads(answer)
+            if kind == "raised":
+                raise value
+            results.append(value)
+        return results, again
+
+    def _buried(self, worker: Worker) -> list[int]:
+        """The tasks of a worker that died."""
+        self.workers.remove(worker)
+        os.close(worker.tasks)
+        code = worker.end()
+        if worker.given:
+            first = worker.given[0]
+            self.died[first] = self.died.get(first, 0) + 1
+            if self.died[first] >= TRIES:
+                how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
+                raise WorkerError(f"a worker died {TRIES} times on the same shard ({how}); what is finished is saved")
+        return worker.given
+
+    def _fork(self) -> Worker:
+        (their_tasks, tasks), (answers, their_answers) = os.pipe(), os.pipe()
+        sys.stdout.flush(), sys.stderr.flush()
+        gc.freeze()  # what is here now is not looked at again by the worker, so that its pages stay shared
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, _HEEDED)
+        parent, process = os.getpid(), os.fork()
+        if not process:
+            others = [tasks, answers, *(pipe for worker in self.workers for pipe in (worker.tasks, worker.answers))]
+            self._work(parent, their_tasks, their_answers, others, before)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        gc.unfreeze()
+        os.close(their_tasks), os.close(their_answers)
+        self.workers.append(Worker(process, tasks, answers))
+        return self.workers[-1]
+
+    def _work(self, parent: int, tasks: int, answers: int, others: list[int], heeded: Any) -> NoReturn:
+        """What a worker does until nobody gives it more. `others`: pipes of others; `heeded`: the mask of signals."""
+        code = 1
+        try:
+            end_with_parent()
+            _own_signals(heeded)
+            for pipe in others:
+                os.close(pipe)
+            if os.getppid() == parent:
+                leave_to_parent()
+                become_expendable()
+                _one_processor()
+                while (number := _read(tasks, LENGTH.size)) is not None:
+                    _write_message(answers, _answer(self.function, self.tasks[LENGTH.unpack(number)[0]]))
+                code = 0
+        except (BrokenPipeError, KeyboardInterrupt):
+            pass  # the parent has gone, or says so
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            sys.stdout.flush(), sys.stderr.flush()
+            os._exit(code)
+
+    def close(self) -> None:
+        """End all workers; those that work on something at once."""
+        for worker in self.workers:
+            worker.ask_to_end()
+        for worker in self.workers:
+            worker.end()
+        self.workers.clear()
+
+
+def _own_signals(mask: Any) -> None:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # which leaves nothing half done
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's goes to all; the parent says what is to be done
+    signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+
+def _one_processor() -> None:
+    """Arrow's own threads would take processors from the other workers."""
+    import pyarrow
+
+    pyarrow.set_cpu_count(1)
+
+
+def _answer(function: Callable[[Any], Any], task: Any) -> bytes:
+    try:
+        return pickle.dumps(("result", function(task)))
+    except Exception as error:
+        with contextlib.suppress(Exception):
+            data = pickle.dumps(("raised", error))
+            pickle.loads(data)  # some errors cannot be made again from their arguments
+            return data
+        return pickle.dumps(("raised", WorkerError("".join(traceback.format_exception(error)))))
+
+
+def _write_message(pipe: int, data: bytes) -> None:
+    view = memoryview(LENGTH.pack(len(data)) + data)
+    while view:
+        view = view[os.write(pipe, view) :]
+
+
+def _drained(pipe: int) -> bool:
+    """Read what still comes, for a moment: does the pipe stay open?"""
+    until = time.monotonic() + PATIENCE_SECONDS
+    while (left := until - time.monotonic()) > 0 and select.select([pipe], [], [], left)[0]:
+        if not os.read(pipe, 1 << 16):
+            return False
+    return True
+
+
+def _read_message(pipe: int) -> bytes | None:
+    length = _read(pipe, LENGTH.size)
+    return None if length is None else _read(pipe, LENGTH.unpack(length)[0])
+
+
+def _read(pipe: int, count: int) -> bytes | None:
+    """So many bytes; None where the pipe ends before."""
+    data = bytearray()
+    while len(data) < count:
+        piece = os.read(pipe, count - len(data))
+        if not piece:
+            return None
+        data += piece
+    return bytes(data)
+
+
+def map_forked(function: Callable[[Any], Any], tasks: Sequence[Any], count: int, most_bytes: int | None, watch: Any) -> Iterator[Any]:
+    """Results of function(task), as they finish; `watch`: an executor.Watch. Tasks are handed out in their order, one more to
+    each worker than it works on while many wait, and not more than `most_bytes` of input together."""
+    forked, waiting = Forked(function, tasks, count), list(range(len(tasks)))[::-1]
+    sizes = [watch.size(task) for task in tasks]
+    told: set[int] = set()
+    meanwhile = watch.meanwhile
+
+    def has_room() -> bool:
+        flying = forked.flying
+        fits = most_bytes is None or sum(sizes[number] for number in flying) + sizes[waiting[-1]] <= most_bytes
+        return not flying or (fits and len(flying) < (2 * count if len(waiting) > count else count))
+
+    try:
+        while forked.flying or (waiting and not watch.stopping()):
+            while waiting and not watch.stopping() and has_room():
+                number = waiting.pop()
+                if number not in told:
+                    told.add(number)
+                    watch.begin(tasks[number])
+                forked.give(number)
+            if meanwhile is not None:
+                meanwhile()
+                meanwhile = None
+            results, again = forked.answered(TICK_SECONDS)
+            waiting += again[::-1]
+            watch.tick()
+            yield from results
+    finally:
+        forked.close()

@@ -1,0 +1,112 @@
+"""Forked workers: they die and are replaced, they end with their parent's wish, and they hold nothing of the parent's."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from curation.executor import Watch, map_tasks
+from curation.forked import can_fork
+from curation.ray_start import WorkerError
+from curation.run_lock import locked
+
+pytestmark = pytest.mark.skipif(not can_fork(), reason="workers are forked on Linux only")
+
+
+@pytest.fixture(autouse=True)
+def no_ray(monkeypatch):
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+
+
+def die_the_first_time(mark: Path) -> str:
+    if not mark.exists():
+        mark.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return mark.name
+
+
+def die(_: int) -> None:
+    os._exit(7)
+
+
+class Awkward(Exception):
+    """An error that pickle cannot make again."""
+
+    def __init__(self, one: str, two: str):
+        super().__init__(one)
+
+
+def fail_awkwardly(_: int) -> None:
+    raise Awkward("what went wrong", "and where")
+
+
+def write_and_wait(mark: Path) -> None:
+    try:
+        mark.write_text(str(os.getpid()))
+        if mark.name != "quick":
+            time.sleep(60)
+    except BaseException:
+        mark.with_suffix(".left").touch()
+        raise
+
+
+def test_a_worker_that_dies_is_replaced_and_its_tasks_are_done(tmp_path):
+    marks = [tmp_path / str(number) for number in range(6)]
+    assert sorted(map_tasks(die_the_first_time, marks, 2)) == sorted(mark.name for mark in marks)
+
+
+def test_a_task_that_every_worker_dies_on_is_told():
+    with pytest.raises(WorkerError, match=r"a worker died 3 times on the same shard \(exit code 7\)"):
+        list(map_tasks(die, [1, 2], 2))
+
+
+def test_an_error_that_cannot_be_sent_arrives_as_its_traceback():
+    with pytest.raises(WorkerError, match="Awkward: what went wrong"):
+        list(map_tasks(fail_awkwardly, [1, 2], 2))
+
+
+def test_who_no_longer_asks_leaves_nobody_behind(tmp_path):
+    """What is under way is broken off, and cleans up after itself."""
+    results = map_tasks(write_and_wait, [tmp_path / name for name in ("quick", "slow")], 2)
+    next(results)
+    for _ in range(3000):
+        if (tmp_path / "slow").exists() and (tmp_path / "slow").read_text():
+            break
+        time.sleep(0.01)
+    results.close()
+    assert (tmp_path / "slow.left").exists()
+    with pytest.raises(ChildProcessError):
+        os.waitpid(int((tmp_path / "slow").read_text()), 0)
+
+
+def test_more_tasks_than_workers_are_in_flight_only_while_many_wait():
+    begun, most = [], []
+    results = map_tasks(abs, list(range(8)), 2, watch=Watch(begin=begun.append))
+    for done, _ in enumerate(results):
+        most.append(len(begun) - done)
+    assert len(most) == 8 and max(most) <= 5
+
+
+def test_bytes_in_flight_are_bounded_and_one_task_is_always_given():
+    begun, most = [], []
+    watch = Watch(begin=begun.append, size=lambda _: 10 << 20)
+    from curation.ray_start import RaySettings
+
+    for done, _ in enumerate(map_tasks(abs, list(range(5)), 2, RaySettings(in_flight_mb=1), watch)):
+        most.append(len(begun) - done)
+    assert most == [1] * 5
+
+
+def seen_lock(path: Path) -> list[str]:
+    return [name for name in map(os.readlink, filter(os.path.islink, Path("/proc/self/fd").iterdir())) if name == str(path)]
+
+
+def test_a_worker_does_not_hold_the_lock_of_the_run(tmp_path):
+    with locked(tmp_path):
+        assert list(map_tasks(seen_lock, [tmp_path / ".lock"] * 2, 2)) == [[], []]
+    with locked(tmp_path):
+        pass

@@ -71,7 +71,7 @@ def measured(command: Sequence[object], environment: dict[str, str] | None = Non
     if also:
         before.observe()
     start, waited, samples = time.perf_counter(), _waited_for(), []
-    process = subprocess.Popen([str(part) for part in command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=os.environ | (environment or {}))
+    process = subprocess.Popen([str(part) for part in command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=_environment() | (environment or {}))
     watched = Watched({process.pid, *also})
     os.set_blocking(process.stdout.fileno(), False)
     said = b""
@@ -87,6 +87,11 @@ def measured(command: Sequence[object], environment: dict[str, str] | None = Non
         raise RuntimeError(f"{' '.join(map(str, command))} ended with {process.returncode}:\n{said.decode(errors='replace')}")
     used = sum(watched.seconds.values()) - sum(before.seconds.values())
     return Usage(wall, max(used, _waited_for() - waited), watched.peak, watched.peak_of_servers, samples)
+
+
+def _environment() -> dict[str, str]:
+    """Ours, but that compiled Python is kept, as it is where nobody forbids it: else each run would compile all of it again."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
 def _waited_for() -> float:

@@ -79,7 +79,7 @@ IMPORTED = "'curation.worker' in __import__('sys').modules"
 def test_workers_import_and_prepare_before_their_first_task(tmp_path):
     told: list[object] = []
     watch = Watch(prepare=(tmp_path / "prepared").touch, ready=told.append, begin=told.append)
-    assert list(map_tasks(eval, [IMPORTED] * 4, 2, watch=watch)) == [True] * 4
+    assert list(map_tasks(eval, [IMPORTED] * 4, 2, RAY, watch)) == [True] * 4
     assert told == [2, *[IMPORTED] * 4] and (tmp_path / "prepared").exists()
     told.clear()
     assert list(map_tasks(eval, ["1"], "inline", watch=watch)) == [1] and told == ["1"], "inline nothing is prepared"

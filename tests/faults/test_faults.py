@@ -77,8 +77,7 @@ def test_a_process_of_forked_workers_is_killed(left_alone, job, victim):
     assert run.wait_until(lambda: any((run.output / ".work/attempts").glob("*.txt")) and run.victims("forked") and run.kill(victim)), run.said
     code = run.process.wait(300)
     assert code == {"forked": 3, "driver": -signal.SIGKILL}.get(victim, code) and code in (3, 128 + signal.SIGKILL, -signal.SIGKILL), run.said
-    time.sleep(0.2)
-    assert not run.started(), "nobody is left behind"
+    assert all(gone(process) for process in run.started()), "nobody is left behind"
     run.end()
     go_on(job, left_alone)
 

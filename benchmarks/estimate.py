@@ -13,6 +13,7 @@ import json
 import pickle
 import sys
 import tempfile
+import time
 import tracemalloc
 from collections import Counter
 from dataclasses import dataclass, replace
@@ -22,16 +23,19 @@ import pyarrow.parquet as parquet
 
 from benchmarks.documents import ROOT, megabytes, options, parquet_files, table_of
 from benchmarks.machine import processor
-from benchmarks.pipeline import job_text, warm_up
+from benchmarks.pipeline import WORKERS, job_text, warm_up
 from benchmarks.process_tree import Usage, measured
+from curation import ray_start
 from curation.common_parts import common_of
+from curation.executor import map_tasks, stop_workers
 from curation.inputs import SHARD_BYTES, list_inputs, plan_shards
 from curation.job import load_job
-from curation.manifest import Manifest
+from curation.manifest import Manifest, key_of
 from curation.memory import needed_bytes
 from curation.pass_plan import ShardTask, plan_passes
+from curation.ray_start import RaySettings
 
-FEW = 200
+FEW, TASKS = 200, 1_000
 
 
 @dataclass
@@ -49,6 +53,7 @@ class Constants:
     manifest_bytes: float  # for a shard, all its units together
     units: float  # for a shard
     live_bytes: float  # of memory, for a shard, in the process that hands out
+    task_seconds: float  # of a processor, to hand out a task and take its result
 
 
 def main() -> None:
@@ -82,6 +87,7 @@ def constants_of(files: list[Path], folder: Path) -> Constants:
     return Constants(
         megabytes(texts) * 1e6, len(texts), sizes, (all_.processor_s - few.processor_s) * share, few.processor_s, all_.peak_bytes,
         task, shared, sum(path.stat().st_size for path in entries) / shards, len(entries) / shards, live_bytes(output) / shards,
+        task_seconds(task),
     )  # fmt: skip
 
 
@@ -128,6 +134,19 @@ def live_bytes(output: Path) -> int:
     return size
 
 
+def task_seconds(size: int) -> float:
+    """Processor seconds of the process that hands out tasks of so many bytes on Ray, for each."""
+    settings = RaySettings(address=getattr(ray_start, "LOCAL", None))
+    tasks = [f"{number:0{size}d}" for number in range(TASKS)]
+    try:
+        list(map_tasks(key_of, tasks[:20], WORKERS, settings))
+        start = time.process_time()
+        list(map_tasks(key_of, tasks, WORKERS, settings))
+        return (time.process_time() - start) / TASKS
+    finally:
+        stop_workers()
+
+
 # ---- the table
 
 
@@ -148,6 +167,7 @@ def measured_rows(found: Constants) -> list[tuple[str, str, str]]:
         ("memory of a process that works", "most seen", shown(found.worker_bytes)),
         ("to decide about a document", "formula of `--dry-run`", f"{needed_bytes(1, ('near',))} B"),
         ("Ray: a task; what all tasks share", "pickled", f"{shown(found.task_bytes)}; {shown(found.shared_bytes)}"),
+        ("to hand out a task on Ray", f"{TASKS:,} tasks that do nothing", f"{1e3 * found.task_seconds:.2f} ms"),
         ("manifest, for a shard", f"{found.units:.1f} files", shown(found.manifest_bytes)),
         ("the same held in memory", "tracemalloc", shown(found.live_bytes)),
     ]
@@ -184,6 +204,7 @@ def estimated_rows(found: Constants, wanted: object) -> list[tuple[str, str, str
         ("Ray: in flight, two a worker", f"2 x {machines * cores:,.0f} x {shown(found.task_bytes)}", shown(flight)),
         ("Ray: object store of a machine", "what all tasks share, of one stage after the other", shown(found.shared_bytes)),
         ("tasks a second that one process hands out", f"2 x {shards:,.0f} / the longest of the times above", f"{2 * shards / max(at_work, moved / network, moved / wanted.storage / 1e9):,.0f}"),
+        ("and could hand out, if it did nothing else", f"1 / {1e3 * found.task_seconds:.2f} ms", f"{1 / found.task_seconds:,.0f}"),
     ]
 
 

@@ -131,6 +131,8 @@ def load_job(path: str | Path) -> LoadedJob:
     """Read a job file and its packs. Raises Problems with every mistake in any of them."""
     path = Path(path)
     located = load(path)
+    if isinstance(located.data, dict) and "rules" in located.data:
+        raise Problems([located.problem(("rules", KEY), "R101", f"this is a rule pack, not a job; a job names it: `packs: [{path.name}]`")])
     problems: list[Problem] = []
     job: Job | None = None
     try:

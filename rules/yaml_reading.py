@@ -14,6 +14,7 @@ import yaml
 
 from rules.problems import KEY, KeyPath, Located, Problem, Problems
 
+_DATA = (".jsonl", ".ndjson", ".parquet", ".arrow", ".warc", ".wet", ".arc", ".gz", ".zst", ".bz2")
 _BOOL, _FLOAT = "tag:yaml.org,2002:bool", "tag:yaml.org,2002:float"
 
 
@@ -63,6 +64,8 @@ def _loader(text: str) -> yaml.SafeLoader:
 
 def load(path: str | Path) -> Located:
     """Read one YAML file. Raises Problems for bad syntax, duplicate keys or a file that cannot be read."""
+    if Path(path).suffix in _DATA:
+        raise Problems([Problem(str(path), 1, 1, "R100", "this is data, not YAML; a job reads documents (`input:`), and `gristmill check PACK --sample FILES` tries a pack on them")])
     try:
         text = Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

@@ -71,7 +71,8 @@ def test_the_options_are_these_and_no_others():
 
 
 def test_unknown_command_and_version():
-    assert gristmill("rnu").returncode == 2
+    result = gristmill("rnu")
+    assert result.returncode == 2 and "Did you mean 'run'?" in result.stderr
     assert gristmill("--version").stdout.startswith("gristmill ")
 
 
@@ -155,6 +156,7 @@ def test_report_of_an_unfinished_run_says_so(project, tmp_path):
         ("input: job.yaml\noutput: out\n", "job.yaml"),
         ("input: documents.jsonl\noutput: out\nread: {text_column: body}\n", "body"),
         ("input: documents.jsonl\noutput: [out]\n", "job.yaml:2:9: R103"),
+        ("pack: mine\nabout: x\nrules: []\n", "job.yaml:3:1: R101 this is a rule pack, not a job"),
         ("input: documents.jsonl\noutput: job.yaml/out\n", "cannot write"),
         ("input: documents.jsonl\noutput: out\nlanguage: {keep: [englsh]}\n", "job.yaml:3"),
         ("input: documents.jsonl\noutput: out\npack: {tokenizer: absent.json}\n", "absent.json"),

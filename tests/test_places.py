@@ -150,3 +150,9 @@ def test_any_text_is_read_or_refused_never_a_crash(text):
         loads(text)
     except Problems as found:
         assert all(p.line >= 1 and p.col >= 1 for p in found.problems)
+
+
+def test_data_where_yaml_is_meant_is_told(tmp_path):
+    (tmp_path / "a.jsonl").write_text('{"text": "a"}\n{"text": "b"}\n')
+    with pytest.raises(Problems, match="R100 this is data, not YAML; .*--sample"):
+        load(tmp_path / "a.jsonl")

@@ -165,7 +165,7 @@ class _Measuring:
     def count_words(self) -> None:
         if not self.packs:
             return
-        began = time.perf_counter()
+        began = time.thread_time()
         if WORDS not in self.known and not any(rule.acts_on_lines and rule.lines for rule in self.packs[0].rules):
             self.columns[WORDS] = self.signal(0, WORDS)  # with all that the first pack needs of the same texts
         elif WORDS not in self.known:
@@ -182,7 +182,7 @@ class _Measuring:
         for rule in pack.rules:
             if rule.action != "off" and rule.url is not None:
                 self.match_urls(pack, rule)
-        began = time.perf_counter()
+        began = time.thread_time()
         for name in signals_of(pack):
             column = f"{pack.name}.{name}"
             if name in engine_signals:
@@ -192,7 +192,7 @@ class _Measuring:
         self.spend(f"{pack.name} (signals)", began)
 
     def spend(self, name: str, began: float) -> None:
-        self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - began
+        self.seconds[name] = self.seconds.get(name, 0.0) + time.thread_time() - began
 
     def edit_lines(self, pack: Pack) -> Columns:
         """Let the pack's line rules act; what they did as signals."""
@@ -202,7 +202,7 @@ class _Measuring:
         if not acting or (len(patterns) == len(acting) and all(column in self.known for column in patterns.values())):
             self.columns |= {column: self.known[column] for column in patterns.values()}
             return nothing
-        began = time.perf_counter()
+        began = time.thread_time()
         scopes = {number: scope_of(pack, rule, self.langs, len(self.texts)) for number, rule in acting.items()}
         result = apply_line_rules(pack, self.texts, scopes)
         self.columns |= {column: result.matches[number].astype(np.float64) for number, column in patterns.items()}
@@ -221,7 +221,7 @@ class _Measuring:
         return result.signals
 
     def match_urls(self, pack: Pack, rule: Rule) -> None:
-        column, began = column_of(pack, rule), time.perf_counter()
+        column, began = column_of(pack, rule), time.thread_time()
         if column in self.known:
             self.columns[column] = self.known[column]
         elif self.urls is None or rule.url is None:

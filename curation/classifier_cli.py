@@ -27,6 +27,7 @@ def classifier() -> None:
 @click.option("--language", metavar="LANG", help="Only documents in this language.")
 @click.option("--megabytes", default=200.0, show_default=True, type=click.FloatRange(0, min_open=True), help="Text of each kind, chosen by document id.")
 @click.option("--held-out", default=0.2, show_default=True, type=click.FloatRange(0, 0.9, min_open=True), help="Share of the texts to measure on.")
+@click.option("--held-out-texts", type=click.Path(path_type=Path, file_okay=False), help="Write the texts that were measured on to this folder, positive.parquet and negative.parquet, to preview rules on.")
 @click.option("--all", "everything", is_flag=True, help="Train on all documents, even if there are more of one kind.")
 @click.option("--epochs", default=10, show_default=True, type=click.IntRange(1), help="Passes over the texts.")
 @click.option("--lr", default=0.5, show_default=True, type=click.FloatRange(0, min_open=True), help="Learning rate.")
@@ -40,7 +41,7 @@ def classifier() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print the manifest.")
 @user_errors
 def train(
-    positive: tuple[str, ...], negative: tuple[str, ...], out: Path, language: str | None, megabytes: float, held_out: float,
+    positive: tuple[str, ...], negative: tuple[str, ...], out: Path, language: str | None, megabytes: float, held_out: float, held_out_texts: Path | None,
     everything: bool, epochs: int, lr: float, dim: int, word_ngrams: int, min_count: int, buckets: int, features: int,
     threads: int, seed: int, as_json: bool,
 ) -> None:  # fmt: skip
@@ -55,7 +56,7 @@ def train(
 
     plan = TrainingPlan(positive, negative, language, int(megabytes * MEGABYTE), held_out, not everything)
     settings = FastTextSettings(dim, epochs, lr, word_ngrams, min_count, buckets, features, seed, threads)
-    manifest = train_classifier(plan, settings, out)
+    manifest = train_classifier(plan, settings, out, held_out_texts)
     if as_json:
         click.echo(json.dumps(manifest, indent=1))
         return

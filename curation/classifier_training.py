@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from curation.classifier_measures import auc, measures, plot
 from curation.fasttext_training import FastTextSettings, TrainingError, train_model
@@ -28,6 +29,7 @@ from curation.sampling import HELD_OUT_SALT, SAMPLE_SALT, id_hashes
 from curation.shards import file_sha256, whole_file, write_json
 from rules.classifier_scores import classifier_scores, score_table
 from rules.fasttext_file import read_model
+from rules.languages import normalise
 from rules.lower_words import spaced_words
 from rules.pack_files import CLASSIFIER_MANIFEST
 
@@ -57,8 +59,10 @@ class _Side:
     about: dict[str, Any]
 
 
-def train_classifier(plan: TrainingPlan, settings: FastTextSettings, folder: Path) -> dict[str, Any]:
-    """Train, measure, and write `folder`; returns the manifest. Raises InputError and TrainingError."""
+def train_classifier(plan: TrainingPlan, settings: FastTextSettings, folder: Path, held_out_texts: Path | None = None) -> dict[str, Any]:
+    """Train, measure, and write `folder`; returns the manifest. Raises InputError and TrainingError.
+
+    `held_out_texts`: a folder for the texts that were held out, to look at what rules about the score do to them."""
     positive, negative = _sides(plan)
     with tempfile.TemporaryDirectory() as work:
         lines, model, whole = (Path(work) / name for name in ("lines.txt", "model.ftz", "whole.bin"))
@@ -69,6 +73,9 @@ def train_classifier(plan: TrainingPlan, settings: FastTextSettings, folder: Pat
         folder.mkdir(parents=True, exist_ok=True)
         with whole_file(folder / MODEL) as temporary:
             temporary.write_bytes(model.read_bytes())
+    if held_out_texts is not None:
+        for name, side in (("positive", positive), ("negative", negative)):
+            write_held_out(held_out_texts / f"{name}.parquet", name, side.held_out, plan.language)
     plot(*scores, folder / PLOT)
     manifest = {
         "schema_version": 1, "model": MODEL, "model_sha256": file_sha256(folder / MODEL), "label": POSITIVE, "words": "unicode",
@@ -131,6 +138,16 @@ def write_lines(path: Path, positive: pa.LargeStringArray, negative: pa.LargeStr
         for line in column:
             file.write(line.as_buffer())
             file.write(b"\n")
+
+
+def write_held_out(path: Path, name: str, texts: pa.LargeStringArray, language: str | None) -> None:
+    """Texts as a file of documents; they are in `language`, if one was asked for."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    code = pa.scalar(normalise(language) if language else None, pa.string())
+    ids = [f"{name}-{number:06d}" for number in range(len(texts))]
+    table = pa.table({"id": ids, "text": texts, "source": pa.repeat(name, len(texts)), "lang": pa.repeat(code, len(texts))})
+    with whole_file(path) as temporary:
+        pq.write_table(table, temporary)
 
 
 def _scores(model: Path, *sides: pa.LargeStringArray) -> Sequence[np.ndarray]:

@@ -65,6 +65,9 @@ def interruptible(command: Callable[..., None]) -> Callable[..., None]:
 @user_errors
 def run(job_file: Path, workers: str | None, dry_run: bool, fresh: bool, yes: bool, as_json: bool) -> None:
     """Run JOB, or go on where it stopped. What is done already is not done again."""
+    from curation.lean_start import leave_out_unused
+
+    leave_out_unused()
     from curation.interrupts import stop_requests
     from curation.job import load_job
     from curation.progress import default_progress

@@ -1,0 +1,37 @@
+"""What a run leaves out is not imported, and can be imported afterwards all the same."""
+
+from __future__ import annotations
+
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from curation.lean_start import absent
+
+WITHOUT = """
+import sys
+from curation.lean_start import leave_out_unused
+leave_out_unused()
+import pyarrow
+pyarrow.table({"a": [1.0]})["a"].to_numpy()
+print(sorted({"pandas", "scipy.linalg"} & set(sys.modules)))
+import scipy.linalg
+print(scipy.linalg.det([[2.0]]))
+"""
+
+
+def test_neither_is_imported_until_somebody_wants_it():
+    said = subprocess.run([sys.executable, "-c", WITHOUT], check=True, capture_output=True, text=True, cwd=Path(__file__).parents[1]).stdout
+    assert said.split() == ["[]", "2.0"]
+
+
+def test_only_what_is_not_imported_yet_is_hidden():
+    with absent("json", "symtable"):
+        import json  # noqa: F401
+
+        with pytest.raises(ImportError):
+            import symtable  # noqa: F401
+    assert importlib.util.find_spec("symtable") is not None and "json" in sys.modules

@@ -20,7 +20,6 @@ from hypothesis import strategies as st
 from curation.archive_headers import WARC
 from curation.formats import file_codec
 from curation.frames import RESYNC_BYTES, FrameReader
-from curation.http_message import HttpResponse, dechunk, decoded_body
 from curation.inputs import list_inputs, plan_shards
 from curation.readers import ReadSettings, read_shard
 from curation.streams import DecodedStream
@@ -73,6 +72,14 @@ def read_bytes(folder: Path, data: bytes, name: str = "x.warc", **choices):
     path = folder / name
     path.write_bytes(data)
     return read(path, **choices)
+
+
+def compressed(coding: str, body: bytes) -> bytes:
+    if coding == "raw":
+        squeeze = zlib.compressobj(wbits=-15)
+        return squeeze.compress(body) + squeeze.flush()
+    known = {"gzip": gzip.compress, "deflate": zlib.compress, "br": lambda data: brotli.compress(data, quality=5)}
+    return known.get(coding, zstandard.ZstdCompressor().compress)(body)
 
 
 def causes(quarantined: pa.Table) -> list[str]:
@@ -318,130 +325,6 @@ def test_garbage_longer_than_the_window_is_passed_over(tmp_path):
     documents, quarantined, *_ = read_bytes(tmp_path, page(1) + b"x" * (RESYNC_BYTES + 12345) + b"\r\n\r\n" + page(2))
     assert [text[:7] for text in documents["text"].to_pylist()] == ["Title 1", "Title 2"]
     assert len(quarantined["raw"][0].as_py()) == 1 << 20
-
-
-# --- HTTP -------------------------------------------------------------------------------------------------
-
-
-def compressed(coding: str, body: bytes) -> bytes:
-    if coding == "raw":
-        squeeze = zlib.compressobj(wbits=-15)
-        return squeeze.compress(body) + squeeze.flush()
-    known = {"gzip": gzip.compress, "deflate": zlib.compress, "br": lambda data: brotli.compress(data, quality=5)}
-    return known.get(coding, zstandard.ZstdCompressor().compress)(body)
-
-
-def response(body: bytes, **headers: str) -> HttpResponse:
-    return HttpResponse(200, {name.replace("_", "-"): value for name, value in headers.items()}, body)
-
-
-TEXT = " ".join(f"{random.Random(n).getrandbits(60):x} word" for n in range(20_000)).encode()
-
-
-@pytest.mark.parametrize("coding", ["gzip", "x-gzip", "deflate", "raw", "br", "zstd", "GZIP"])
-def test_content_encodings(coding):
-    body = compressed(coding.lower().removeprefix("x-"), TEXT)
-    said = "deflate" if coding == "raw" else coding
-    assert decoded_body(response(body, content_encoding=said), 1 << 20) == (TEXT, [])
-    cut, repaired = decoded_body(response(body[: len(body) // 2], content_encoding=said), 1 << 20)
-    assert 1000 < len(cut) < len(TEXT) and TEXT.startswith(cut) and repaired == ["content-encoding"]
-    assert decoded_body(response(TEXT, content_encoding=said), 1 << 20) == (TEXT, [])  # undone by the crawler
-
-
-def test_two_encodings_are_undone_in_reverse_order():
-    body = brotli.compress(gzip.compress(TEXT), quality=5)
-    assert decoded_body(response(body, content_encoding="gzip, br"), 1 << 20) == (TEXT, [])
-
-
-def test_an_encoding_that_decodes_to_nothing_is_quarantined(tmp_path):
-    noise = random.Random(3).randbytes(500)
-    for coding in ("br", "deflate"):
-        broken = record("response", http(noise, Content_Encoding=coding))
-        _, quarantined, _, repaired = read_bytes(tmp_path, broken)
-        assert causes(quarantined) == ["content-encoding"] or repaired["content-encoding"] == 1
-
-
-@given(st.lists(st.binary(min_size=1, max_size=300), max_size=8), st.sampled_from([b"\r\n", b"\n"]), st.booleans())
-def test_dechunk_undoes_chunks(chunks, end, extension):
-    sizes = [b"%x" % len(chunk) + (b"; name=value" if extension else b"") + end for chunk in chunks]
-    body = b"".join(size + chunk + end for size, chunk in zip(sizes, chunks)) + b"0" + end + end
-    assert dechunk(body) == (b"".join(chunks), False)
-
-
-@given(st.binary(max_size=400), st.binary(max_size=400))
-def test_broken_chunks_keep_what_is_there(good, rest):
-    body = b"%x\r\n%s\r\n" % (len(good), good) + b"!" + rest if good else b"!" + rest
-    assert dechunk(body) == (good + b"!" + rest, bool(good))
-
-
-@given(st.binary(max_size=500))
-def test_dechunk_takes_any_bytes(body):
-    output, _ = dechunk(body)
-    assert len(output) <= len(body)
-
-
-def test_chunked_and_compressed_pages_are_read(tmp_path):
-    body = gzip.compress(PAGE.format(1, "chunked").encode())
-    chunks = b"".join(b"%x\r\n%s\r\n" % (len(body[i : i + 50]), body[i : i + 50]) for i in range(0, len(body), 50))
-    coded = record("response", http(chunks + b"0\r\n\r\n", Content_Encoding="gzip", Transfer_Encoding="chunked"))
-    cut_short = record("response", http(chunks, Content_Encoding="gzip", Transfer_Encoding="chunked"))
-    documents, _, _, repaired = read_bytes(tmp_path, coded + cut_short)
-    assert documents["text"].to_pylist() == ["Title 1\n\nchunked"] * 2
-    assert repaired == {"chunked": 1}
-
-
-@pytest.mark.parametrize("status", [b"HTTP/1.1 200", b"HTTP/1.1 200 ", b"HTTP/2 200 OK", b"HTTP/1.0  200 Fine"])
-def test_a_status_line_needs_no_reason(tmp_path, status):
-    block = status + b"\r\nContent-Type: text/plain\r\n\r\nhello"
-    assert read_bytes(tmp_path, record("response", block))[0]["text"].to_pylist() == ["hello"]
-
-
-# --- ARC --------------------------------------------------------------------------------------------------
-
-
-def arc_record(url: str, block: bytes, length: int | str | None = None, version: int = 1) -> bytes:
-    length = len(block) if length is None else length
-    more = f"200 checksum - 0 x.arc {length}" if version == 2 else str(length)
-    return f"{url} 10.0.0.1 20140216050221 text/html {more}\n".encode() + block + b"\n"
-
-
-FILEDESC = arc_record("filedesc://x.arc", b"1 0 Test\nURL IP-address Archive-date Content-type Archive-length\n")
-
-
-@pytest.mark.parametrize("version", [1, 2])
-@pytest.mark.parametrize("compress", [bytes, gzip.compress])
-def test_arc_records_are_read(tmp_path, version, compress):
-    block = http(PAGE.format("arc", "text").encode())
-    records = [
-        FILEDESC,
-        arc_record("http://example.org/a b", block, version=version),
-        arc_record("http://example.org/short", block, len(block) - 7, version),
-        arc_record("http://example.org/bad", block, "abc", version),
-        arc_record("dns:example.org", http(b"x", content_type="text/dns"), version=version),
-        arc_record("http://example.org/last", block, version=version),
-    ]
-    documents, quarantined, skipped, repaired = read_bytes(tmp_path, b"".join(map(compress, records)), "x.arc")
-    assert documents["text"].to_pylist() == ["Title arc\n\ntext"] * 4
-    assert documents["url"].to_pylist() == [f"http://example.org/{name}" for name in ("a%20b", "short", "bad", "last")]
-    assert documents["warc_date"][0].as_py() == "2014-02-16T05:02:21Z"
-    assert (len(quarantined), repaired) == (0, {"content-length": 2})
-    assert skipped == {"filedesc": 1, "content-type text/dns": 1}
-
-
-def test_headers_and_prose_are_no_arc_records(tmp_path):
-    prose = "Date: Sun, 16 Feb 2014 05:02:20 GMT\nExpires: Sun, 23 Feb 2014 05:02:20 GMT\nnote: see 1.2.3 20140101 for more 7\n"
-    short = arc_record("http://example.org/1", http(prose.encode(), content_type="text/plain"), 20)
-    documents, *_ = read_bytes(tmp_path, FILEDESC + short + arc_record("http://example.org/2", http(b"")), "x.arc")
-    assert documents["text"].to_pylist() == [prose.rstrip(), ""]
-
-
-def test_an_arc_that_ends_inside_a_record_keeps_a_whole_response(tmp_path):
-    body = PAGE.format("whole", "text").encode()
-    whole = arc_record("http://example.org/1", http(body, Content_Length=str(len(body))), 99_999)
-    documents, quarantined, _, repaired = read_bytes(tmp_path, FILEDESC + whole, "x.arc")
-    assert (len(documents), len(quarantined), repaired) == (1, 0, {"content-length": 1})
-    documents, quarantined, *_ = read_bytes(tmp_path, FILEDESC + whole[:-30], "x.arc")
-    assert (len(documents), causes(quarantined)) == (0, ["arc-truncated"])
 
 
 # --- real files -------------------------------------------------------------------------------------------

@@ -35,6 +35,11 @@ def test_every_file_opens_with_what_it_is_for(path):
     assert ast.get_docstring(ast.parse(path.read_text())), "a module needs a docstring"
 
 
+def test_no_file_is_long():
+    files = [*SOURCES, *(p for folder in ("benchmarks", "scripts", "tests") for p in (ROOT / folder).rglob("*.py"))]
+    assert not {p.name: lines for p in files if (lines := len(p.read_text().splitlines())) > 400}
+
+
 @pytest.mark.parametrize("path", [p for p in SOURCES if p.parent != ROOT], ids=lambda p: str(p.relative_to(ROOT)))
 def test_imports_go_one_way(path):
     room = path.relative_to(ROOT).parts[0]

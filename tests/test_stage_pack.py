@@ -24,7 +24,6 @@ from curation.sampling import is_held_out
 from curation.stages.pack import PackSettings, fit_tokenizer, tokenise_shard, write_packed
 from curation.token_files import TokenFileError
 from curation.tokenizer import TokenizerError, load_tokenizer, save_tokenizer
-from rules.places import Problems, SettingError, build, load
 from train import handoff
 from train.verify_packed import verify
 
@@ -396,24 +395,3 @@ def test_concat_refuses_a_tokenizer_it_cannot_cut_for_before_anything_is_encoded
     save_tokenizer(FALLING_BACK, tmp_path / "given.json")
     with pytest.raises(TokenizerError, match="concat needs a byte-level tokenizer"):
         fit_tokenizer([], with_packing("concat", tokenizer=tmp_path / "given.json"), tmp_path / "out.json")
-
-
-@pytest.mark.parametrize(
-    ("key", "value"),
-    [("vocab_size", 258), ("sequence_length", 7), ("window", 0), ("held_out", 1.0), ("held_out", -0.1), ("packing", "first_fit"),
-     ("seed", -1), ("seed", 2**32), ("rows_per_file", 0), ("train_bytes", 0)],
-)  # fmt: skip
-def test_settings_that_make_no_sense_are_refused_by_key(key, value):
-    with pytest.raises(SettingError, match=key) as caught:
-        PackSettings(**{key: value})
-    assert caught.value.key == key
-
-
-def test_settings_read_from_yaml(tmp_path):
-    path = tmp_path / "pack.yaml"
-    path.write_text("tokenizer: mine/tokenizer.json\nsequence_length: 512\npacking: concat\nheld_out: 0.05\n")
-    assert build(PackSettings, load(path)) == PackSettings("mine/tokenizer.json", sequence_length=512, packing="concat", held_out=0.05)
-    path.write_text("sequence_lenght: 512\nheld_out: 2\npacking: first\n")
-    with pytest.raises(Problems) as caught:
-        build(PackSettings, load(path))
-    assert any("pack.yaml:1:1" in str(problem) and "sequence_length" in str(problem) for problem in caught.value.problems)

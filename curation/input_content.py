@@ -51,16 +51,17 @@ def _add(digest: Any, file: BinaryIO, start: int, stop: int | None) -> None:
 
 
 def _ranges(file: BinaryIO, row_groups: Sequence[int]) -> list[tuple[int, int | None]]:
-    """Where the row groups lie in a Parquet file, from the first byte of one to its last; and the footer."""
-    footer = pq.read_metadata(file)
+    """Where the row groups lie in a Parquet file, from the first byte of one to its last; and the footer. A footer may lie."""
+    footer, length = pq.read_metadata(file), file.seek(0, os.SEEK_END)
     ranges: list[tuple[int, int | None]] = []
     for group in (footer.row_group(number) for number in row_groups):
         columns = [group.column(number) for number in range(group.num_columns)]
         starts = [min(filter(None, (column.dictionary_page_offset, column.data_page_offset)), default=0) for column in columns]
-        ranges.append((min(starts), max(start + column.total_compressed_size for start, column in zip(starts, columns))))
-    length = file.seek(0, os.SEEK_END)
+        start = max(0, min(starts, default=0))
+        stops = (start + column.total_compressed_size for start, column in zip(starts, columns))
+        ranges.append((start, max(start, min(length, max(stops, default=0)))))
     file.seek(length - _TAIL)
-    return [*ranges, (length - _TAIL - int.from_bytes(file.read(4), "little"), None)]
+    return [*ranges, (max(0, length - _TAIL - int.from_bytes(file.read(4), "little")), None)]
 
 
 def read_content(shard: Shard, stamp: list[int] | None) -> dict[str, Any]:
@@ -69,10 +70,15 @@ def read_content(shard: Shard, stamp: list[int] | None) -> dict[str, Any]:
     Raises InputError where another file took its place meanwhile."""
     if stamp is None:
         return _stored_content(shard)
+    _check(shard.file.path, stamp)
     content = content_sha256(shard.file.path, shard.row_groups)
-    if stamp_of(shard.file.path) != stamp:
-        raise InputError(f"input {shard.file.path!r} was changed while the run went on; what is finished is saved, and the same command goes on")
+    _check(shard.file.path, stamp)
     return _content(shard, content, stamp)
+
+
+def _check(path: str, stamp: list[int]) -> None:
+    if stamp_of(path) != stamp:
+        raise InputError(f"input {path!r} was changed while the run went on; what is finished is saved, and the same command goes on")
 
 
 def _content(shard: Shard, content: str, stamp: list[int]) -> dict[str, Any]:

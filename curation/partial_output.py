@@ -5,9 +5,9 @@
 
 The journal stands beside the files that are written and is not read unless an attempt ends early. The next one writes what
 was committed once more, table by table, and reads on at the record after it: the same calls in the same order, so the same
-bytes. Records before that are passed over without being parsed or extracted. Formats that are cut into shards, or take no
-time to speak of, have none. Price: compressing (lz4) and
-writing each table once more, and until the file is done about half of its text on disk.
+bytes. Records before that are passed over: lines are only read for the types of their fields, pages not extracted. Formats
+that are cut into shards, or take no time to speak of, have none. Price: compressing (lz4) and writing each table once more;
+until the file is done, the tables of all its documents on disk.
 """
 
 from __future__ import annotations
@@ -119,6 +119,9 @@ def opened_journal(task: ShardTask) -> Journal | None:
     file = task.shard.file
     if task.step.number > 0 or file.format not in FORMATS or 0 <= file.size_bytes < LEAST_BYTES:
         return None
-    stamp = first_stamp(task.shard) or str(file.modified)
+    try:
+        stamp = first_stamp(task.shard) or str(file.modified)
+    except FileNotFoundError:
+        return None  # whoever reads it says so
     key = key_of(task.unread[0] if task.unread else task.key, stamp, repr(task.job.settings.limits))
     return Journal(task.job.output / WORK / "partial" / f"{task.unit.replace('/', '-')}.journal", key)

@@ -22,6 +22,7 @@ import pyarrow.ipc as ipc
 import pyarrow.parquet as pq
 import zstandard
 
+from curation.input_content import content_sha256
 from curation.inputs import InputError, list_inputs, plan_shards
 from curation.job import load_job
 from curation.readers import ReadSettings, read_shard
@@ -119,6 +120,7 @@ def check_reader(name: str, data: bytes, folder: Path) -> None:
     path.write_bytes(data)
     try:
         shards = plan_shards(list_inputs([str(path)], folder))
+        assert all(len(content_sha256(shard.file.path, shard.row_groups)) == 64 for shard in shards)
         batches = [batch for shard in shards for batch in read_shard(shard, SETTINGS, 1000)]
     except InputError:
         return

@@ -6,8 +6,9 @@
 The journal stands beside the files that are written and is not read unless an attempt ends early. The next one writes what
 was committed once more, table by table, and reads on at the record after it: the same calls in the same order, so the same
 bytes. Records before that are passed over: lines are only read for the types of their fields, pages not extracted. Formats
-that are cut into shards, or take no time to speak of, have none. Price: compressing (lz4) and writing each table once more;
-until the file is done, the tables of all its documents on disk.
+that are cut into shards, or take no time to speak of, have none. Price: each table is compressed (lz4) and written
+once more, a seventh of the processor time of a job of rules alone (12.8 s beside 11.2 s for 173 MB of JSON lines), and until
+the file is done takes that much disk (201 MB there).
 """
 
 from __future__ import annotations

@@ -107,9 +107,13 @@ def show_windows(texts: pa.ChunkedArray) -> None:
         some, expected = texts.filter(long), whole.languages.filter(long.combine_chunks())
         found = judge(some, windows=Windows(count, size))
         same = pc.sum(pc.equal(found.languages, expected)).as_py() or 0
-        seconds = median(timed(lambda some=some, count=count, size=size: judge(some, windows=Windows(count, size)), 1, warm=False))
-        full = median(timed(lambda some=some: judge(some), 1, warm=False))
-        print(f"{count} windows of {size:,} bytes: {same:,} of {len(some):,} longer documents have the label of the whole ({same / max(len(some), 1):.2%}); {full / seconds:.1f} times as fast on them")
+        seconds = timed(lambda some=some, count=count, size=size: judge(some, windows=Windows(count, size)), 2, warm=False)
+        full = timed(lambda some=some: judge(some), 2, warm=False)
+        print(f"{count} windows of {size:,} bytes: {same:,} of {len(some):,} longer documents have the label of the whole ({same / max(len(some), 1):.2%}); {median(full) / median(seconds):.1f} times as fast on them")
+        record(
+            f"windows-{count}-{size}", f"languages by {count} windows of {size:,} bytes", rates(megabytes(some), seconds), "MB/s", peer="the whole document",
+            theirs=rates(megabytes(some), full), on=f"{len(some):,} longer documents, {megabytes(some):.1f} MB; {same / max(len(some), 1):.1%} have the label of the whole",
+        )  # fmt: skip
 
 
 # ---- how often right

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -65,6 +66,16 @@ def test_figures_of_the_docs_are_those_of_the_results(path):
 
 def test_the_page_is_that_of_its_data():
     assert results_page.RESULTS.with_suffix(".md").read_text(encoding="utf-8") == results_page.page(results_page.load())
+
+
+PERFORMANCE = ROOT / "docs" / "performance.md"  # besides its tables it reckons with what its own commands told
+
+
+@pytest.mark.parametrize("path", [ROOT / "README.md", *sorted(set((ROOT / "docs").glob("*.md")) - {PERFORMANCE})], ids=lambda path: path.name)
+def test_no_page_states_a_speed_outside_the_tables_of_figures(path):
+    text = results_page.MARKED.sub("", path.read_text(encoding="utf-8"))
+    stated = r"\d[\d,.]* ?(?:[MG]B/s|documents/s|tokens/s|ns a byte)|\d[\d,.]* times (?:as fast|faster|the speed of|datatrove|fasttext|tokenizers|datasketch)"
+    assert not re.findall(stated, text), "a figure comes from benchmarks/RESULTS.json: name it between marks, and run scripts/write_docs.py"
 
 
 # ---- running

@@ -86,7 +86,7 @@ def short_table(figures: dict[str, Figure], keys: Iterable[str]) -> list[str]:
 def filled(text: str, results: dict[str, Any]) -> str:
     """`text` with all its tables of figures written anew."""
     figures = figures_of(results)
-    origin = f"{results['machine']}; each figure the median of {results['runs']} runs" if results["benchmarks"] else "not measured yet"
+    origin = f"{results['machine']}; {runs_told(results['runs'])}" if results["benchmarks"] else "not measured yet"
 
     def block(found: re.Match[str]) -> str:
         return found[1] + "\n" + "\n".join([*short_table(figures, found[2].split()), "", f"{origin}."]) + "\n\n" + found[3]
@@ -106,6 +106,10 @@ def write_tables(results: dict[str, Any]) -> list[Path]:
     return pages()
 
 
+def runs_told(runs: int) -> str:
+    return "one run of each" if runs == 1 else f"each figure the median of {runs} runs"
+
+
 def named_figures(text: str) -> list[str]:
     """The keys that the tables of a page name."""
     return [key for found in MARKED.finditer(text) for key in found[2].split()]
@@ -122,7 +126,7 @@ def page(results: dict[str, Any]) -> str:
     minutes = sum(b["seconds"] for b in benchmarks) / 60
     lines = [
         "# Results", "",
-        f"Made by `make bench` in {minutes:.0f} minutes: each figure is the median of {results['runs']} runs on the same documents, after one that",
+        f"Made by `make bench` in {minutes:.0f} minutes: {runs_told(results['runs'])} on the same documents, after one that",
         "compiles and loads, unless the number of runs beside it is another. Behind a median stand the lowest and the highest run; behind a",
         "ratio our worst run by the peer's best, and our best by its worst. Seconds are of processors, where the clock is not named.", "",
         f"- machine: {results['machine']}",

@@ -93,10 +93,11 @@ def show_steps(name: str, config: ModelConfig, row: Row, rounds: int) -> None:
           f"{torch.get_num_threads()} thread(s)")  # fmt: skip
     for side, taken in seconds.items():
         print(f"  {side:<22}{TOKENS / median(taken):8,.0f} tokens/s   gristmill {median(taken) / ours:.2f} times")
-    for side, library in (("plain torch loop", "torch"), ("transformers, 4D mask", "transformers")):
+    threads = "a thread" if torch.get_num_threads() == 1 else f"{torch.get_num_threads()} threads"
+    for side, library, how in (("plain torch loop", "torch", "a plain loop"), ("transformers, 4D mask", "transformers", "a 4D mask")):
         record(
-            f"step-{library}", f"a training step of {name}, vocabulary {config.vocab_size:,}, {torch.get_num_threads()} thread(s), equal losses",
-            rates(TOKENS, seconds["gristmill"]), "tokens/s", peer=f"{named(library)}: {side}", theirs=rates(TOKENS, seconds[side]), on=f"{TOKENS:,} tokens in {len(batch.lengths)} documents",
+            f"step-{library}", f"a training step of {name}, vocabulary {config.vocab_size:,}, {threads}, equal losses",
+            rates(TOKENS, seconds["gristmill"]), "tokens/s", peer=f"{named(library)}, {how}", theirs=rates(TOKENS, seconds[side]), on=f"{TOKENS:,} tokens in {len(batch.lengths)} documents",
         )  # fmt: skip
 
 

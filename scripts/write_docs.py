@@ -190,6 +190,7 @@ if __name__ == "__main__":
     for path, page in PAGES.items():
         (ROOT / path).write_text(page(), encoding="utf-8")
         print(path)
+    results_page.RESULTS.with_suffix(".md").write_text(results_page.page(results_page.load()), encoding="utf-8")
     for path in results_page.write_tables(results_page.load()):
         print(path.relative_to(ROOT))
     for picture in copy_pictures():

@@ -178,7 +178,7 @@ class Soak:
         fault = {"after": draw.randrange(4 if name == "memory" else 24), "marks": str(marks)}
         if name == "memory":
             fault |= {"place": draw.choice(("rules", "hand on", "tokens")), "end": kind.rpartition(" ")[2]}
-        run = SoakRun(self.job, "2" if kind.startswith("Ray: ") else "inline", {name: fault})
+        run = SoakRun(self.job, "2" if kind.startswith("Ray: ") else "inline", {name: fault}, ray=kind.startswith("Ray: "))
         code = run.finish()
         injected = (marks / ("memory" if name == "memory" else "reads-2")).exists()
         shutil.rmtree(marks)

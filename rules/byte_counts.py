@@ -1,4 +1,4 @@
-"""How many characters, and how many of certain ASCII characters, bytes of UTF-8 hold, counted without decoding.
+"""How many characters bytes of UTF-8 hold, counted without decoding.
 
 Masks of 64 bytes (masks.py): a byte that continues no character begins one, where the bytes are well formed, which other
 masks tell. Where they are not, characters are read one by one. 0.1 ns a byte in any script.
@@ -24,26 +24,6 @@ from rules.masks import (
     high_mask,
     ones_in,
 )
-
-LINE_FEED, NUMBER_SIGN, CURLY_BRACKET = ord("\n"), ord("#"), ord("{")
-
-
-@kernel
-def count_bytes(data: np.ndarray, begin: int, end: int) -> tuple[int, int, int, int]:
-    """Of data[begin:end]: characters (code points), line feeds, number signs, opening curly brackets."""
-    data, continuing, feeds, signs, brackets, i, broken, owed = unowned(data), 0, 0, 0, 0, begin, NONE, NONE
-    while i < end:
-        block = block_at(data, i, end)
-        feeds += ones_in(equal_mask(block, LINE_FEED))
-        signs += ones_in(equal_mask(block, NUMBER_SIGN))
-        brackets += ones_in(equal_mask(block, CURLY_BRACKET))
-        if high_mask(block) | owed:
-            continuing += ones_in(continuation_mask(block))
-            wrong, owed = malformed(data, i, end, block, owed)
-            broken |= wrong
-        i += BLOCK
-    chars = end - begin - continuing
-    return (characters_in(data, begin, end) if broken | owed else chars), feeds, signs, brackets
 
 
 @inlined

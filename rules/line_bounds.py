@@ -6,12 +6,11 @@ import math
 
 import numpy as np
 
-from rules.characters import WHITE
-from rules.decode import character_at
 from rules.kernels import inlined, kernel, unowned
 from rules.line_signals import LINE_SIGNALS
-from rules.masks import BLOCK, NONE, ONE, block_at, first_bits, may_be_wide_white, ones_in, white_mask
+from rules.masks import BLOCK, NONE, block_at, ones_in
 from rules.rule import Condition
+from rules.word_edges import space_edges
 
 
 def least_bytes(conditions: tuple[Condition, ...]) -> int:
@@ -50,44 +49,22 @@ def not_shorter(starts: np.ndarray, ends: np.ndarray, version: np.ndarray, numbe
 
 
 @kernel
-def first_words_in(
-    data: np.ndarray, starts: np.ndarray, ends: np.ndarray, numbers: np.ndarray, classes: np.ndarray, most: int,
-) -> np.ndarray:
+def first_words_in(data: np.ndarray, starts: np.ndarray, ends: np.ndarray, numbers: np.ndarray, most: int) -> np.ndarray:
     """Words between white space of each of the lines `numbers`, at most `most` (int64 [numbers])."""
     words = np.empty(numbers.size, np.int64)
-    data, starts, ends, numbers, classes, out = unowned(data), unowned(starts), unowned(ends), unowned(numbers), unowned(classes), unowned(words)
+    data, starts, ends, numbers, out = unowned(data), unowned(starts), unowned(ends), unowned(numbers), unowned(words)
     for k in range(numbers.size):
-        out[k] = words_up_to(data, starts[numbers[k]], ends[numbers[k]], classes, most)
+        line = np.uint64(numbers[k])
+        out[k] = words_up_to(data, starts[line], ends[line], most)
     return words
 
 
 @inlined
-def words_up_to(data: np.ndarray, i: int, end: int, classes: np.ndarray, most: int) -> int:
+def words_up_to(data: np.ndarray, i: int, end: int, most: int) -> int:
     """Words of data[i:end], at most `most`; what comes after them is not looked at."""
-    words, in_word = 0, False
+    words, state = 0, (NONE, NONE)
     while i < end and words < most:
-        block, stop = block_at(data, i, end), min(i + BLOCK, end)
-        if may_be_wide_white(block):
-            words, in_word, i = words_one_by_one(data, i, stop, end, classes, words, in_word)
-        else:
-            white = white_mask(block)
-            before = white << ONE | (NONE if in_word else ONE)
-            words += ones_in(~white & before & first_bits(stop - i))
-            in_word = white >> np.uint64(stop - i - 1) & ONE == NONE
-            i = stop
+        begins, _, _, state = space_edges(data, i, end, block_at(data, i, end), *state)
+        words += ones_in(begins)
+        i += BLOCK
     return min(words, most)
-
-
-@kernel
-def words_one_by_one(
-    data: np.ndarray, i: int, stop: int, end: int, classes: np.ndarray, words: int, in_word: bool,
-) -> tuple[int, bool, int]:
-    """Words of the characters that start in data[i:stop], added to `words`; is the last one open, and where they end."""
-    while i < stop:
-        code, size = character_at(data, i, end)
-        if classes[code] & WHITE:
-            in_word = False
-        elif not in_word:
-            words, in_word = words + 1, True
-        i += size
-    return words, in_word, i

@@ -67,28 +67,32 @@ def count_lines(offsets: np.ndarray, data: np.ndarray, classes: np.ndarray, out:
     starts, ends, hashes, keys = row_scratch(1024)
     for d in range(offsets.size - 1):
         begin, end = offsets[d], offsets[d + 1]
-        most = breaks_in(data, begin, end)[0] + 1
-        if most > hashes.size:
-            starts, ends, hashes, keys = row_scratch(2 * most)
-        count_document(data, begin, end, classes, starts, ends, hashes, keys, out[d])
+        feeds, others = breaks_in(data, begin, end)
+        if feeds >= hashes.size:
+            starts, ends, hashes, keys = row_scratch(2 * feeds + 2)
+        count_document(data, begin, end, others, classes, starts, ends, hashes, keys, out[d])
 
 
 @kernel
 def count_document(
-    data: np.ndarray, begin: int, end: int, classes: np.ndarray, starts: np.ndarray, ends: np.ndarray,
+    data: np.ndarray, begin: int, end: int, others: bool, classes: np.ndarray, starts: np.ndarray, ends: np.ndarray,
     hashes: np.ndarray, keys: np.ndarray, out: np.ndarray,
 ) -> None:
-    """Fill `out` (int64 [LINE_COUNTS]) for the text data[begin:end]."""
+    """Fill `out` (int64 [LINE_COUNTS]) for the text data[begin:end]; `others`: has it line breaks other than line feeds?"""
     data, classes, out, starts, ends = unowned(data), unowned(classes), unowned(out), unowned(starts), unowned(ends)
     hashes, keys = unowned(hashes), unowned(keys)
     out[:] = 0
     if begin < end:
-        if breaks_in(data, begin, end)[1]:
+        if others:
             rows = measure_lines(data, begin, end, classes, starts, ends, out)
         else:
             rows = measure_rows(data, begin, end, classes, starts, ends, out)
         count_line_runs(data, begin, end, classes, starts, ends, hashes, rows, keys, out)
-        count_paragraphs(data, begin, end, classes, starts, ends, hashes, rows, keys, out)
+        first, last = first_visible(data, begin, end, classes), visible_end(data, begin, end, classes)
+        if are_unique(begin, first, last, starts, ends, rows, out):
+            out[PARAGRAPHS] = max(paragraphs_between(starts, ends, rows), 1)
+        else:
+            count_paragraphs(data, begin, first, last, starts, ends, hashes, rows, keys, out)
 
 
 @kernel
@@ -261,12 +265,30 @@ def count_line_runs(
 
 
 @inlined
+def are_unique(begin: int, first: int, last: int, starts: np.ndarray, ends: np.ndarray, rows: int, out: np.ndarray) -> bool:
+    """Can no paragraph of data[first:last] repeat another, because no row does and none loses white space at the ends of the
+    text?"""
+    if out[DUP_LINE_RUNS] > 0 or rows == 0:
+        return rows == 0
+    return begin + int64(starts[0]) >= first and begin + int64(ends[np.uint64(rows - 1)]) <= last
+
+
+@inlined
+def paragraphs_between(starts: np.ndarray, ends: np.ndarray, rows: int) -> int:
+    """How many paragraphs there are of whole rows, of which those that one line feed divides belong together."""
+    paragraphs = int64(rows > 0)
+    for k in range(1, rows):
+        paragraphs += int64(starts[np.uint64(k)] - ends[np.uint64(k - 1)] > 1)
+    return paragraphs
+
+
+@inlined
 def count_paragraphs(
-    data: np.ndarray, begin: int, end: int, classes: np.ndarray, starts: np.ndarray, ends: np.ndarray,
+    data: np.ndarray, begin: int, first: int, last: int, starts: np.ndarray, ends: np.ndarray,
     hashes: np.ndarray, rows: int, keys: np.ndarray, out: np.ndarray,
 ) -> None:
-    """Count paragraphs and those seen before. Rows that one line feed divides belong to one paragraph."""
-    first, last = first_visible(data, begin, end, classes), visible_end(data, begin, end, classes)
+    """Count paragraphs of the text at `begin`, visible in data[first:last], and those seen before. Rows that one line feed
+    divides belong to one paragraph."""
     bits, paragraphs, duplicates, chars = slot_bits(rows), 0, 0, 0
     keys[: 1 << bits] = 0
     state, start = SEED, first

@@ -19,11 +19,10 @@ def edit_table(lines: Lines) -> pa.Table:
     if not lines.edits:
         return EDIT_ROWS.empty_table()
     numbers, before, after = (np.concatenate([getattr(e, name) for e in lines.edits]) for name in ("lines", "before", "after"))
-    rule = np.repeat([e.rule for e in lines.edits], [len(e.lines) for e in lines.edits])
-    order = np.argsort(numbers, kind="stable")
-    numbers, rule, before, after = numbers[order], rule[order], before[order], after[order]
-    row = lines.document[numbers]
-    columns = [row, rule, numbers - lines.first_line[row] + 1, lines.texts_of(numbers, before), _after(lines, numbers, after)]
+    counts = np.cumsum([len(e.lines) for e in lines.edits])
+    numbers, before, after, which, row, line = edits_by_line(numbers, before, after, counts, lines.document, lines.first_line)
+    rule = np.array([e.rule for e in lines.edits])[which]
+    columns = [row, rule, line, lines.texts_of(numbers, before), _after(lines, numbers, after)]
     return pa.table(columns, schema=EDIT_ROWS)
 
 
@@ -42,11 +41,10 @@ def edited_documents(lines: Lines) -> np.ndarray:
     return edited
 
 
-def joined_texts(lines: Lines, texts: pa.LargeStringArray) -> pa.LargeStringArray:
-    """The texts after the edits; the same array if there were none."""
+def joined_texts(lines: Lines, texts: pa.LargeStringArray, edited: np.ndarray) -> pa.LargeStringArray:
+    """The texts after the edits of documents `edited` (bool [documents]); the same array if there were none."""
     if not lines.edits:
         return texts
-    edited = edited_documents(lines)
     offsets, data = kernel_bytes(*string_buffers(texts))
     new_offsets, new_data = kernel_bytes(*string_buffers(lines.rewritten))
     places = (offsets, edited, lines.first_line, lines.starts, lines.ends, lines.alive, lines.version, new_offsets)
@@ -56,6 +54,42 @@ def joined_texts(lines: Lines, texts: pa.LargeStringArray) -> pa.LargeStringArra
 
 # ---- kernels
 # A line is bytes starts[i]:ends[i]; up to the next start follows its separator, which a kept line brings along.
+
+
+@kernel
+def edits_by_line(
+    numbers: np.ndarray, before: np.ndarray, after: np.ndarray, counts: np.ndarray, document: np.ndarray, first_line: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Edits of lines `numbers`, made in this order, counts[k] by the first k + 1 rules: by line, those of one line as they
+    were made. Lines, versions before and after, which rule, document, and the line's number in it, from 1 (int64 each)."""
+    placed, at = np.empty((6, numbers.size), np.int64), np.zeros(document.size + 1, np.uint32)
+    numbers, before, after, document, first_line = unowned(numbers), unowned(before), unowned(after), unowned(document), unowned(first_line)
+    line_of, before_of, after_of = unowned(placed[0]), unowned(placed[1]), unowned(placed[2])
+    rule_of, document_of, number_of, nexts = unowned(placed[3]), unowned(placed[4]), unowned(placed[5]), unowned(at)
+    for k in range(numbers.size):
+        nexts[np.uint64(numbers[k] + 1)] += np.uint32(1)
+    for k in range(1, nexts.size):
+        nexts[k] += nexts[k - 1]
+    first = 0
+    for which in range(counts.size):
+        for k in range(first, counts[which]):
+            line = np.uint64(numbers[k])
+            place, d = np.uint64(nexts[line]), document[line]
+            nexts[line] = place + np.uint64(1)
+            line_of[place], before_of[place], after_of[place], rule_of[place] = line, before[k], after[k], which
+            document_of[place], number_of[place] = d, numbers[k] - first_line[np.uint64(d)] + 1
+        first = counts[which]
+    return placed[0], placed[1], placed[2], placed[3], placed[4], placed[5]
+
+
+@kernel
+def lines_gone(first_line: np.ndarray, alive: np.ndarray) -> np.ndarray:
+    """How many lines of each document are not alive (int64 [documents])."""
+    gone, alive = np.zeros(first_line.size - 1, np.int64), unowned(alive)
+    for d in range(gone.size):
+        for line in range(first_line[d], first_line[d + 1]):
+            gone[d] += int64(not alive[np.uint64(line)])
+    return gone
 
 
 @kernel

@@ -12,7 +12,6 @@ import numpy as np
 import pyarrow as pa
 
 from rules.buffers import string_buffers, strings_from
-from rules.characters import character_classes
 from rules.kernels import inlined, kernel, kernel_bytes, unowned
 from rules.line_bounds import first_words_in
 from rules.line_signals import measure_spans
@@ -102,10 +101,9 @@ class Lines:
                 values[name][changed] = fresh
         return values
 
-
     def first_words(self, numbers: np.ndarray, most: int) -> np.ndarray:
         """As signal line_words, but no more than `most`: what comes after so many words is not looked at."""
-        words: np.ndarray = first_words_in(self.data, self.starts, self.ends, numbers, character_classes(), most).astype(np.float64)
+        words: np.ndarray = first_words_in(self.data, self.starts, self.ends, numbers, most).astype(np.float64)
         changed = np.flatnonzero(self.version[numbers] != ORIGINAL)
         if len(changed):
             words[changed] = np.minimum(self.signals(["line_words"], numbers[changed])["line_words"], most)

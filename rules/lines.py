@@ -18,7 +18,7 @@ from rules.kernels import kernel_bytes, kernel_texts
 from rules.line_bounds import least_bytes, most_words, not_shorter
 from rules.line_conditions import Plan
 from rules.line_edits import EDIT_ROWS as EDIT_ROWS  # part of this file's interface
-from rules.line_edits import characters_of, edit_table, edited_documents, joined_texts
+from rules.line_edits import characters_of, edit_table, edited_documents, joined_texts, lines_gone
 from rules.line_filter import LineFilter, line_filter
 from rules.line_forms import LINE_FORMS, reformed
 from rules.line_signals import split_lines
@@ -93,8 +93,9 @@ def apply_line_rules(pack: Pack, texts: pa.LargeStringArray, in_scope: dict[int,
         else:
             _rewrite(lines, candidates, number, rule, hit)
         seconds[number] = time.thread_time() - began
-    after = joined_texts(lines, texts)
-    return LineResult(after, _removed(lines, texts, after), matches, edit_table(lines), seconds)
+    edited = edited_documents(lines)
+    after = joined_texts(lines, texts, edited)
+    return LineResult(after, _removed(lines, texts, after, edited), matches, edit_table(lines), seconds)
 
 
 def _open_lines(texts: pa.LargeStringArray, pack: Pack) -> Lines:
@@ -220,10 +221,9 @@ def _trim(lines: Lines, candidates: _Candidates, number: int, hit: np.ndarray, c
         candidates.update(hit, after, cut=True)
 
 
-def _removed(lines: Lines, before: pa.LargeStringArray, after: pa.LargeStringArray) -> dict[str, np.ndarray]:
-    """The engine's own signals (rules/rule.py)."""
-    gone = np.bincount(lines.document[~lines.alive], minlength=len(before))
-    edited = edited_documents(lines)
+def _removed(lines: Lines, before: pa.LargeStringArray, after: pa.LargeStringArray, edited: np.ndarray) -> dict[str, np.ndarray]:
+    """The engine's own signals (rules/rule.py); `edited` (bool [n]): documents with edits."""
+    gone = lines_gone(lines.first_line, lines.alive)
     chars = np.zeros(len(before))
     if edited.any():
         was, now = (_characters(texts, edited) for texts in (before, after))

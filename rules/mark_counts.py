@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from rules.byte_counts import count_bytes
+from rules.byte_counts import malformed
 from rules.characters import CLOSING, TERMINAL, TERMINAL_PUNCTUATION, WHITE, WIDE_TERMINAL
-from rules.decode import character_at
+from rules.decode import character_at, characters_in
 from rules.kernels import inlined, int64, kernel, unowned
 from rules.masks import (
     BLOCK,
@@ -23,6 +23,7 @@ from rules.masks import (
     at_least_mask,
     between_mask,
     block_at,
+    continuation_mask,
     equal_mask,
     high_mask,
     lowest_one,
@@ -42,6 +43,7 @@ MARK_COUNTS = {
 }
 BYTES, CHARS, NEWLINES, HASHES, ELLIPSES, CURLY_BRACKETS, SENTENCE_ENDS = range(len(MARK_COUNTS))
 
+LINE_FEED, NUMBER_SIGN, CURLY_BRACKET = ord("\n"), ord("#"), ord("{")
 FULL_STOP, EXCLAMATION_MARK, QUESTION_MARK, ELLIPSIS = ord("."), ord("!"), ord("?"), ord("…")
 
 
@@ -64,34 +66,57 @@ def count_marks(offsets: np.ndarray, data: np.ndarray, classes: np.ndarray, out:
     for d in range(offsets.size - 1):
         begin, end = offsets[d], offsets[d + 1]
         out[d, BYTES] = end - begin
-        out[d, CHARS], out[d, NEWLINES], out[d, HASHES], out[d, CURLY_BRACKETS] = count_bytes(data, begin, end)
-        out[d, ELLIPSES], out[d, SENTENCE_ENDS] = ellipses_and_ends(data, begin, end, classes)
+        out[d, CHARS], out[d, NEWLINES], out[d, HASHES], out[d, CURLY_BRACKETS], out[d, ELLIPSES], out[d, SENTENCE_ENDS] = read_marks(data, begin, end, classes)
 
 
 @kernel
-def ellipses_and_ends(data: np.ndarray, i: int, end: int, classes: np.ndarray) -> tuple[int, int]:
-    """How many ellipses and how many ends of sentences data[i:end] holds."""
-    data, classes, ellipses, ends, dot_before = unowned(data), unowned(classes), 0, 0, NONE
+def read_marks(data: np.ndarray, begin: int, end: int, classes: np.ndarray) -> tuple[int, int, int, int, int, int]:
+    """Of data[begin:end]: characters (code points), line feeds, number signs, opening curly brackets, ellipses, and ends of
+    sentences."""
+    data, classes, i, continuing, broken, owed, dot_before = unowned(data), unowned(classes), begin, 0, NONE, NONE, NONE
+    feeds = signs = brackets = ellipses = ends = 0
     while i < end:
-        block, following = block_at(data, i, end), block_at(data, i + 1, end)
+        block = block_at(data, i, end)
+        feeds += ones_in(equal_mask(block, LINE_FEED))
+        signs += ones_in(equal_mask(block, NUMBER_SIGN))
+        brackets += ones_in(equal_mask(block, CURLY_BRACKET))
         dots = equal_mask(block, FULL_STOP)
         marks = dots | equal_mask(block, EXCLAMATION_MARK) | equal_mask(block, QUESTION_MARK)
         if marks:
-            before_white = white_mask(following)
-            if end - i <= BLOCK:
-                before_white |= ONE << np.uint64(end - i - 1)  # as good as white space
-            ends += ones_in(marks & before_white)
-            ends += ends_before_others(data, i, end, marks & (closing_mask(following) | high_mask(following)), classes)
+            ends += ends_after(data, i, end, marks, classes)
             if dots & dots >> ONE or dots >> LAST:
                 ellipses += ellipses_from(data, i, end, dots & ~(dots << ONE | dot_before))
         dot_before = dots >> LAST
-        wide = wide_mark_mask(block)
-        while wide:
-            more, ended = read_mark(data, i + lowest_one(wide), end, classes)
-            ellipses += more
-            ends += ended
-            wide = without_lowest(wide)
+        if high_mask(block) | owed:
+            continuing += ones_in(continuation_mask(block))
+            wrong, owed = malformed(data, i, end, block, owed)
+            broken |= wrong
+            more, ended = read_wide_marks(data, i, end, wide_mark_mask(block), classes)
+            ellipses, ends = ellipses + more, ends + ended
         i += BLOCK
+    chars = characters_in(data, begin, end) if broken | owed else end - begin - continuing
+    return chars, feeds, signs, brackets, ellipses, ends
+
+
+@inlined
+def ends_after(data: np.ndarray, i: int, end: int, marks: np.uint64, classes: np.ndarray) -> int:
+    """How many of the ASCII marks in the block at i end a sentence: mostly one look at all bytes after them tells."""
+    following = block_at(data, i + 1, end)
+    before_white = white_mask(following)
+    if end - i <= BLOCK:
+        before_white |= ONE << np.uint64(end - i - 1)  # as good as white space
+    others = marks & (closing_mask(following) | high_mask(following))
+    return ones_in(marks & before_white) + ends_before_others(data, i, end, others, classes)
+
+
+@inlined
+def read_wide_marks(data: np.ndarray, i: int, end: int, wide: np.uint64, classes: np.ndarray) -> tuple[int, int]:
+    """How many ellipses, and how many ends of sentences, the characters are that begin at the bits `wide` of the block at i."""
+    ellipses = ends = 0
+    while wide:
+        more, ended = read_mark(data, i + lowest_one(wide), end, classes)
+        ellipses, ends = ellipses + more, ends + ended
+        wide = without_lowest(wide)
     return ellipses, ends
 
 

@@ -99,8 +99,8 @@ def fill_sums(bytes_before: np.ndarray, joined: np.ndarray, found: int, wanted: 
 def sum_through(joined: np.ndarray, position: int, size: int, total: np.uint64) -> np.uint64:
     """The sum of the `size` bytes (at most SHORT_BYTES) at `position` after bytes whose sum is `total`, without a branch."""
     low_size, high_size = min(size, 8), max(size - 8, 0)
-    total = total * POWERS[np.uint64(low_size)] + bytes_sum(last_bytes(load_eight(joined, position), low_size))
-    return total * POWERS[np.uint64(high_size)] + bytes_sum(last_bytes(load_eight(joined, position + 8), high_size))
+    low = bytes_sum(last_bytes(load_eight(joined, position), low_size)) * POWERS[np.uint64(high_size)]
+    return total * POWERS[np.uint64(size)] + (low + bytes_sum(last_bytes(load_eight(joined, position + 8), high_size)))
 
 
 @inlined

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from test_counts import raw_array
 
 from rules.buffers import string_buffers
-from rules.characters import character_classes
 from rules.kernels import kernel_bytes
 from rules.line_bounds import first_words_in, least_bytes, most_words
 from rules.line_edits import characters_of
@@ -33,7 +32,7 @@ conditions = st.lists(
 def test_first_words(raws, most):
     offsets, data = kernel_bytes(*string_buffers(raw_array(raws)))
     words = measure_lines(offsets, data, ["line_words"])["line_words"]
-    found = first_words_in(data, offsets[:-1], offsets[1:], np.arange(len(raws)), character_classes(), most)
+    found = first_words_in(data, offsets[:-1], offsets[1:], np.arange(len(raws)), most)
     assert found.tolist() == np.minimum(words, most).tolist()
 
 

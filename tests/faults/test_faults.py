@@ -141,6 +141,21 @@ def test_a_signal_while_the_command_is_loaded_ends_it_with_a_word(job, number, m
     assert run.said == f"loading\n{words.format(job=job)}\n"
 
 
+# --- no memory ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("end", ["refused", "killed"])
+@pytest.mark.parametrize("place", ["hand on", "tokens"])
+def test_memory_runs_out_once(left_alone, job, tmp_path, place, end):
+    """In the middle of a shard the run goes on with care; elsewhere it ends with a word on how to go on."""
+    run = Run(job, faults={"memory": {"place": place, "after": 1, "end": end, "marks": str(tmp_path)}})
+    code = run.finish()
+    assert (tmp_path / "memory").exists() and "Traceback" not in run.said
+    assert code == {"hand on": 3, "tokens": 2 if end == "refused" else 137}[place], run.said
+    assert place == "hand on" or "what is finished is saved" in run.said
+    go_on(job, left_alone)
+
+
 # --- no room, failing reads, vanishing files ------------------------------------------------------------------
 
 

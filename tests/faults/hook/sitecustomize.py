@@ -84,9 +84,11 @@ def hungry(function):
 
 
 def take_memory():
+    import numpy
+
     hoard = []
     while len(hoard) < 300:  # of 32 MB each that nobody touches: what a process may have, not what the machine has
-        hoard.append(bytearray(32 << 20))
+        hoard.append(numpy.empty(32 << 20, "u1"))
         if FAULTS["memory"]["end"] == "killed" and len(hoard) > 30:
             os.kill(os.getpid(), signal.SIGKILL)
     raise MemoryError

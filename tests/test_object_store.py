@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 import shutil
 import sys
 import threading
@@ -116,6 +117,23 @@ def test_a_run_to_s3_holds_the_bytes_of_a_local_one_and_resumes_elsewhere(s3, tm
     shutil.rmtree(cache)
     again = run_job(job, "inline")
     assert again.done_before == again.units
+
+
+def test_forked_workers_write_to_s3_what_one_process_writes(s3, tmp_path, cache):
+    """A fork has nothing of the connections that the run has opened: each worker opens its own, to read and to write."""
+    corpus = write_corpus(tmp_path / "corpus")
+    for file in sorted(corpus.iterdir()):
+        s3.put_file(str(file), f"bucket/forked-in/{file.name}")
+    job = remote_job(tmp_path, "s3://bucket/runs/forked")
+    job.write_text(re.sub("input: .*", "input: s3://bucket/forked-in", job.read_text()))
+    result = run_job(load_job(job), "2")
+    assert result.done_before == 0 and verify("s3://bucket/runs/forked").problems == []
+    store = ObjectStore("s3://bucket/runs/forked")
+    forked = data(store)
+    shutil.rmtree(cache)
+    job.write_text(job.read_text().replace("runs/forked", "runs/inline"))
+    run_job(load_job(job), "inline")
+    assert forked == data(ObjectStore("s3://bucket/runs/inline"))
 
 
 def test_a_changed_job_leaves_nothing_of_the_earlier_one(s3, tmp_path, cache):

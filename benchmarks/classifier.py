@@ -24,9 +24,9 @@ from benchmarks.documents import DATA, DOCUMENTS, megabytes, options, table_of
 from benchmarks.figures import in_turns, median, named, rates, record
 from curation.classifier_training import POSITIVE, write_lines
 from curation.fasttext_training import FastTextSettings, train_model
-from rules.classifier_scores import classifier_scores, score_table
-from rules.fasttext_file import read_model
-from rules.lower_words import spaced_words
+from rules.models.classifier_scores import classifier_scores, score_table
+from rules.models.fasttext_file import read_model
+from rules.splitters.lower_words import spaced_words
 
 TRAINED_ON = 1_000  # documents of each kind, at most
 MODELS = {"words": 1, "words and bigrams": 2}  # and the word n-grams of each

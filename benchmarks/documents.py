@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as parquet
 
-from rules.buffers import large_strings
+from rules.text.buffers import large_strings
 
 ROOT = Path(__file__).parents[1]
 DATA = ROOT.parent / "shared" / "data"

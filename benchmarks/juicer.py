@@ -22,7 +22,7 @@ import pyarrow.parquet as parquet
 from benchmarks.documents import ROOT, megabytes, options, slice_of, texts_of
 from benchmarks.figures import RUNS, median, rates, record, timed
 from rules.engine import apply
-from rules.pack import load_pack, shipped_packs
+from rules.format.pack import load_pack, shipped_packs
 
 PACK = "datajuicer_default"
 

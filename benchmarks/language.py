@@ -29,8 +29,8 @@ from benchmarks.figures import in_turns, median, named, rates, record, timed
 from curation.language_id.identifier import Identifier
 from curation.language_id.judging import Windows, judge
 from curation.language_id.models import VENDORED, label_code
-from rules.kernels import kernel_texts
 from rules.languages import language_names, normalise
+from rules.text.kernels import kernel_texts
 
 MODEL = "lid.176"
 PLACES = [DATA / "sample", DATA / "web", DOCUMENTS] if DOCUMENTS.is_relative_to(DATA) else [DOCUMENTS]

@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 from curation.fitted_packs import by_language, fit_packs
 from curation.text_sources import read_documents
 from rules.engine import apply
-from rules.pack import load_pack, shipped_packs
+from rules.format.pack import load_pack, shipped_packs
 from rules.rule import Pack
 from scripts.reference_packs import SETTINGS, reference
 

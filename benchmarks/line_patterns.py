@@ -21,11 +21,11 @@ import pyarrow.compute as pc
 
 from benchmarks.documents import megabytes, options, slice_of, texts_of
 from benchmarks.figures import median, named, rates, record, timed
-from rules.buffers import large_strings
-from rules.line_filter import LineFilter
-from rules.lines import apply_line_rules
-from rules.pack import load_pack, shipped_packs
+from rules.format.pack import load_pack, shipped_packs
+from rules.line_rules.line_filter import LineFilter
+from rules.line_rules.lines import apply_line_rules
 from rules.rule import Pack, Rule
+from rules.text.buffers import large_strings
 
 KINDS = ("cookies", "login", "newsletter", "next", "share", "skip", "comments", "contact", "legal", "search", "home", "related", "rights", "more")
 PHRASES = """

@@ -26,7 +26,7 @@ from curation.pieces import cut_documents, frame, measure
 from curation.prepared_tokenizer import prepared_tokenizer
 from curation.stages.pack import PackSettings, fit_tokenizer, tokenise_shard, write_packed
 from curation.tokenizer import batches_of_bytes
-from rules.buffers import large_strings
+from rules.text.buffers import large_strings
 
 WINDOWS = (1_000, 10_000, 100_000)
 ENCODED_BYTES = 4_000_000

@@ -34,9 +34,9 @@ from benchmarks.figures import median, rates, record, timed
 from benchmarks.machine import processor
 from rules.deciding import decide
 from rules.engine import apply, measure_packs
-from rules.pack import load_pack, shipped_packs
+from rules.format.pack import load_pack, shipped_packs
 from rules.rule import Pack, Rule
-from rules.words import Splitter
+from rules.splitters.words import Splitter
 
 PACKS = ("gopher_quality", "gopher_repetition", "c4", "fineweb")
 PATTERNS = 200

@@ -26,13 +26,13 @@ sys.path[:0] = [str(ROOT / "tests")]
 
 import definitions  # noqa: E402
 
-from rules.buffers import large_strings  # noqa: E402
-from rules.character_counts import CHARACTER_COUNTS  # noqa: E402
-from rules.counts import CORE_MEANINGS, count  # noqa: E402
 from rules.languages import language_names  # noqa: E402
-from rules.line_counts import LINE_COUNTS  # noqa: E402
-from rules.signals import CORE_SIGNALS, measure  # noqa: E402
-from rules.word_counts import WORD_COUNTS  # noqa: E402
+from rules.measures.character_counts import CHARACTER_COUNTS  # noqa: E402
+from rules.measures.counts import CORE_MEANINGS, count  # noqa: E402
+from rules.measures.line_counts import LINE_COUNTS  # noqa: E402
+from rules.measures.signals import CORE_SIGNALS, measure  # noqa: E402
+from rules.measures.word_counts import WORD_COUNTS  # noqa: E402
+from rules.text.buffers import large_strings  # noqa: E402
 
 DICTIONARIES = {"jieba": "zh", "fugashi": "ja", "pythainlp": "th"}  # and what texts they are for
 

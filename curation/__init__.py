@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from rules.tokenizers import count_with
+from rules.measures.tokenizers import count_with
 
 
 def _counter(path: str) -> Any:

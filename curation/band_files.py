@@ -20,7 +20,7 @@ import numpy as np
 from curation.clusters import row_numbers
 from curation.shards import whole_file
 from curation.word_hashes import read_only
-from rules.kernels import kernel
+from rules.text.kernels import kernel
 
 MAGIC = b"gmbands1"
 HEADER_BYTES = 24

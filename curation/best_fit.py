@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from rules.kernels import kernel
+from rules.text.kernels import kernel
 
 WINDOW = 10_000
 NONE = np.int64(-1)

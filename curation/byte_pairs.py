@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from rules.hash_sets import absorb, first_slot
-from rules.kernels import inlined, kernel
+from rules.text.hash_sets import absorb, first_slot
+from rules.text.kernels import inlined, kernel
 
 BYTE_VALUES = 256
 LOW_HALF = np.uint64(0xFFFFFFFF)

@@ -12,8 +12,8 @@ import pyarrow as pa
 
 from curation.normalise import IGNORED, LETTER, LONE, MARK, SEPARATOR, character_table
 from curation.word_hashes import SEED, absorb, chunk_stop, code_point, kernel_texts, text_at
-from rules.buffers import strings_from
-from rules.kernels import kernel
+from rules.text.buffers import strings_from
+from rules.text.kernels import kernel
 
 SPACE_CODE = np.uint64(32)
 GROWTH = 2  # bytes that a byte can become: a letter of two that folds to three, a lone letter of three and two spaces

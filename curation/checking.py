@@ -10,8 +10,8 @@ from typing import Any
 import pyarrow as pa
 
 from curation.preview import Preview, greedy_rules, preview
-from rules.examples import count_examples, example_problems
-from rules.pack import load_pack, pattern_warnings, shipped_packs
+from rules.format.examples import count_examples, example_problems
+from rules.format.pack import load_pack, pattern_warnings, shipped_packs
 from rules.places import Problem, Problems, load
 from rules.rule import Pack
 

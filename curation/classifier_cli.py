@@ -84,7 +84,7 @@ def score(model: Path, texts: tuple[str, ...], label: str | None, paragraphs: bo
     from curation.inputs import InputError
     from curation.sample import draw_sample
     from curation.scored_texts import as_data, score_lines, scored
-    from rules.pack_files import open_file
+    from rules.format.pack_files import open_file
 
     try:
         file = open_file("classifiers", "model", model, {"label": label})

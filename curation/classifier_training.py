@@ -27,11 +27,11 @@ from curation.fasttext_training import FastTextSettings, TrainingError, train_mo
 from curation.reference_texts import reference_sample
 from curation.sampling import HELD_OUT_SALT, SAMPLE_SALT, id_hashes
 from curation.shards import file_sha256, whole_file, write_json
-from rules.classifier_scores import classifier_scores, score_table
-from rules.fasttext_file import read_model
+from rules.format.pack_files import CLASSIFIER_MANIFEST
 from rules.languages import normalise
-from rules.lower_words import spaced_words
-from rules.pack_files import CLASSIFIER_MANIFEST
+from rules.models.classifier_scores import classifier_scores, score_table
+from rules.models.fasttext_file import read_model
+from rules.splitters.lower_words import spaced_words
 
 MODEL, PLOT = "model.ftz", "calibration.png"
 POSITIVE, NEGATIVE = "__label__positive", "__label__negative"

@@ -98,7 +98,7 @@ def check(paths: tuple[Path, ...], samples: tuple[str, ...], documents: int, see
     --sample, the packs are tried on documents: a rule that drops more than 20 % of them is a mistake too, unless it
     says expect_drop."""
     from curation.checking import check_files
-    from rules.codes import explanation
+    from rules.format.codes import explanation
     from rules.visible import visible
 
     if explain is not None:
@@ -165,7 +165,7 @@ def _packs_and_input(path: Path) -> tuple[list[Any], tuple[str, ...], Path]:
     """The packs of a job (or the pack itself), and what the job reads."""
     from curation.checking import is_pack
     from curation.job import load_job
-    from rules.pack import load_pack
+    from rules.format.pack import load_pack
 
     if is_pack(path):
         return [load_pack(path)], (), path.parent
@@ -262,7 +262,7 @@ def schema(what: str) -> None:
 
     A file that begins with `# yaml-language-server: $schema=pack.schema.json` is checked against it while you type."""
     if what == "pack":
-        from rules.schema import pack_schema
+        from rules.format.schema import pack_schema
 
         _print_json(pack_schema())
     else:

@@ -17,7 +17,7 @@ from __future__ import annotations
 import numpy as np
 
 from curation.word_hashes import SEED, absorb, finished, read_only
-from rules.kernels import kernel
+from rules.text.kernels import kernel
 
 BUCKET_BITS = 11  # 2,048 buckets: as many as can be scattered to in one pass without missing the address cache
 NOBODY = -1

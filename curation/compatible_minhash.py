@@ -29,7 +29,7 @@ from curation.minhash import (
 )
 from curation.simplified import simplified_texts
 from curation.word_hashes import ONE, kernel_texts
-from rules.kernels import kernel
+from rules.text.kernels import kernel
 
 BLOCK = 4096  # shingles hashed before the minima are lowered
 LOW_HALF = (1 << 32) - 1
@@ -59,7 +59,7 @@ def shingle_texts(texts: pa.Array | pa.ChunkedArray, settings: MinHashSettings) 
         return normalised_texts(texts, settings.unit == "characters")
     if settings.compatible == "datatrove_space":
         return simplified_texts(texts, one_space=True)
-    from rules.spacy_words import spacy_tokens
+    from rules.splitters.spacy_words import spacy_tokens
 
     return spacy_tokens(simplified_texts(texts, one_space=False))
 

@@ -37,7 +37,7 @@ from curation.token_memo import (
     slot_bits_of,
 )
 from curation.tokenizer import encode
-from rules.kernels import kernel, kernel_bytes, kernel_texts, unowned
+from rules.text.kernels import kernel, kernel_bytes, kernel_texts, unowned
 
 EncoderKind = Literal["fast", "reference"]
 

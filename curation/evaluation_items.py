@@ -25,7 +25,7 @@ from curation.shards import file_sha256
 from curation.shingle_sets import fill_shingles
 from curation.streams import open_binary
 from curation.word_hashes import kernel_texts
-from rules.kernels import kernel
+from rules.text.kernels import kernel
 
 
 class EvaluationError(ValueError):

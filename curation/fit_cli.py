@@ -42,7 +42,7 @@ def fit_thresholds(
     from curation.fitted_packs import FitSettings, fit_packs
     from curation.reference_texts import source_hashes
     from curation.threshold_fitting import FitError
-    from rules.pack import find_pack
+    from rules.format.pack import find_pack
 
     chosen = tuple(name.strip() for name in signals.split(",") if name.strip()) if signals else ()
     if folds == 1:
@@ -68,9 +68,9 @@ def write_packs(fits: Sequence[Any], settings: Any, sources: list[dict[str, Any]
     """Write the packs, each read again and its examples run first."""
     from curation.fitted_packs import pack_text
     from curation.shards import whole_file
-    from rules.examples import example_problems
-    from rules.pack import load_pack
-    from rules.problems import Problems
+    from rules.format.examples import example_problems
+    from rules.format.pack import load_pack
+    from rules.format.problems import Problems
 
     written = []
     for fit in fits:

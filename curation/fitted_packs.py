@@ -32,13 +32,13 @@ from curation.threshold_fitting import (
     relaxed,
 )
 from rules.engine import apply
+from rules.format.pack import load_pack
 from rules.languages import normalise
-from rules.pack import load_pack
-from rules.profiles import WordTally
+from rules.measures.signals import SIGNALS, measure
+from rules.measures.word_lists import WordList, list_signal, parse_call
+from rules.models.profiles import WordTally
 from rules.rule import Pack
-from rules.signals import SIGNALS, measure
 from rules.thresholds import condition_holds
-from rules.word_lists import WordList, list_signal, parse_call
 
 LIKE = "fineweb2/base"
 FITTED_BY_FINEWEB2 = (  # the signals whose thresholds FineWeb-2 has for each language; repeated lines' characters; the least words

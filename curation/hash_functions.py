@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from curation.word_hashes import load_eight
-from rules.kernels import kernel
+from rules.text.kernels import kernel
 
 U32, U64 = np.uint32, np.uint64
 SHA1_START = (0x67452301, 0xEFCDAB89, 0x98BADCFE, 0x10325476, 0xC3D2E1F0)

@@ -26,12 +26,12 @@ from curation.stages.lines import LinesSettings
 from curation.stages.near import NearSettings
 from curation.stages.pack import PackSettings
 from curation.stages.substrings import SubstringsSettings
-from rules.examples import example_problems
+from rules.format.examples import example_problems
+from rules.format.pack import SHIPPED, find_pack, load_pack
+from rules.format.schema import DIALECT, schema_of
 from rules.identity import column_identities, texts_identity
-from rules.pack import SHIPPED, find_pack, load_pack
 from rules.places import KEY, KeyPath, Located, Problem, Problems, SettingError, build, did_you_mean, load
 from rules.rule import Pack
-from rules.schema import DIALECT, schema_of
 
 STAGES = ("language", "decontaminate", "rules", "exact", "near", "substrings", "lines")
 BARRIERS = ("exact", "near", "substrings", "lines")  # stages that must see every document before they can decide about one

@@ -17,7 +17,7 @@ import pyarrow as pa
 from curation.normalise import character_table
 from curation.stages.exact import hash_bytes, hash_word_sequence
 from curation.word_hashes import CHUNK_BYTES, ONE, absorb, kernel_texts, word_scratch
-from rules.kernels import kernel
+from rules.text.kernels import kernel
 
 LINE_FEED, SPACE = np.uint8(10), np.uint8(32)
 BLANK = -1

@@ -31,7 +31,7 @@ from curation.pair_places import (
     made_pairs,
     pair_key,
 )
-from rules.kernels import inlined, kernel
+from rules.text.kernels import inlined, kernel
 
 
 class Heap(NamedTuple):

@@ -24,8 +24,8 @@ import pyarrow as pa
 from curation.character_hashes import take_characters
 from curation.normalise import character_table
 from curation.word_hashes import CHUNK_BYTES, MULTIPLIER, ZERO, kernel_texts, take_words, word_scratch
-from rules.kernels import kernel
 from rules.places import SettingError
+from rules.text.kernels import kernel
 
 PADDING = 32  # shingles of a block come in multiples of this, so that no vector loop has a slow tail
 

@@ -25,7 +25,7 @@ import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
 from curation.shards import whole_file
-from rules.kept_arrays import cache_folder
+from rules.text.kept_arrays import cache_folder
 
 STORE_FILE = ".store"  # in a workspace: the URL it works for
 PART_BYTES = 16 << 20  # of an upload in parts

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from curation.shards import file_sha256, whole_file
-from rules.kernels import kernel
+from rules.text.kernels import kernel
 from train.handoff import DOCUMENTS_SCHEMA, ShardEntry, sequence_schema
 
 DOCUMENTS_ROW_GROUP = 1 << 16

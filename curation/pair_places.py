@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rules.hash_sets import absorb, first_slot
-from rules.kernels import inlined, kernel
+from rules.text.hash_sets import absorb, first_slot
+from rules.text.kernels import inlined, kernel
 
 NONE = -1
 HALF, ONE = np.uint64(32), np.uint64(1)

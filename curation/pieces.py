@@ -20,8 +20,8 @@ from tokenizers import Tokenizer
 
 from curation.byte_pairs import byte_values
 from curation.tokenizer import encode_with_spans
-from rules.buffers import string_buffers
-from rules.kernels import kernel
+from rules.text.buffers import string_buffers
+from rules.text.kernels import kernel
 
 CONTINUATION_MASK, CONTINUATION = 0xC0, 0x80  # 10xxxxxx
 

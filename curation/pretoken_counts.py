@@ -10,11 +10,11 @@ import numpy as np
 import pyarrow as pa
 
 from curation.pretokens import PreTokenPattern, pretoken_classes, pretoken_end
-from rules.buffers import strings_from
-from rules.chunk_memo import bits_of, same_bytes
-from rules.decode import text_at
-from rules.hash_sets import bytes_hash, first_slot
-from rules.kernels import inlined, kernel, kernel_texts, unowned
+from rules.splitters.chunk_memo import bits_of, same_bytes
+from rules.text.buffers import strings_from
+from rules.text.decode import text_at
+from rules.text.hash_sets import bytes_hash, first_slot
+from rules.text.kernels import inlined, kernel, kernel_texts, unowned
 
 ENTRIES, STORED_BYTES, TEXT, PLACE = range(4)  # of `state`: how much is in use, and where in the texts counting stands
 PADDING = 8

@@ -15,9 +15,9 @@ from typing import NamedTuple
 import numpy as np
 from tokenizers import Regex, pre_tokenizers
 
-from rules.characters import CODE_POINTS
-from rules.decode import HIGH_BITS, bytes_before, character_at, eight_at, letter_bytes
-from rules.kernels import inlined, kernel
+from rules.text.characters import CODE_POINTS
+from rules.text.decode import HIGH_BITS, bytes_before, character_at, eight_at, letter_bytes
+from rules.text.kernels import inlined, kernel
 
 # Radford 2019: contractions, words, numbers and signs with a leading space, white space.
 GPT2_PATTERN = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"

@@ -32,7 +32,7 @@ def build(texts: tuple[str, ...], out: Path, words: int, language: str | None, m
     The same texts give the same file, byte for byte."""
     from curation.inputs import InputError
     from curation.reference_texts import reference_sample
-    from rules.profiles import WordTally, write_parquet
+    from rules.models.profiles import WordTally, write_parquet
     from rules.visible import shown_path
 
     if out.suffix != ".parquet":
@@ -56,7 +56,7 @@ def build(texts: tuple[str, ...], out: Path, words: int, language: str | None, m
 @user_errors
 def show(file: Path, top: int, as_json: bool) -> None:
     """Show what PROFILE was made of, and its most frequent words."""
-    from rules.profiles import profile_about, read_profile
+    from rules.models.profiles import profile_about, read_profile
     from rules.visible import visible
 
     found = read_profile(file)

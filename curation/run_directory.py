@@ -17,7 +17,7 @@ from curation.run_changes import told_changes
 from curation.run_log import LOG_FILE
 from curation.shard_numbers import NUMBERS_FILE
 from curation.shards import TEMPORARY, write_json
-from rules.evidence import told
+from rules.format.evidence import told
 
 RUN_FILE = "run.json"
 DATA_FOLDERS = ("clean", "by_language", "by_source", "removed", "edits", "overlaps", "signals", "clusters", "quarantine", "packed", ".work", "manifest")

@@ -14,8 +14,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from rules.buffers import large_strings, string_buffers
-from rules.kernels import kernel
+from rules.text.buffers import large_strings, string_buffers
+from rules.text.kernels import kernel
 
 FNV_BASIS = np.uint64(0xCBF29CE484222325)
 FNV_PRIME = np.uint64(0x100000001B3)

@@ -9,9 +9,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from rules.buffers import large_strings
-from rules.classifiers import classify
-from rules.pack_files import PackFile
+from rules.format.pack_files import PackFile
+from rules.models.classifiers import classify
+from rules.text.buffers import large_strings
 from rules.visible import excerpt
 
 QUANTILES = (0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)

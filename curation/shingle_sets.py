@@ -22,7 +22,7 @@ from curation.normalise import character_table
 from curation.shards import whole_file
 from curation.stages.near import NearSettings
 from curation.word_hashes import CHUNK_BYTES, ZERO, kernel_texts, take_words, word_scratch
-from rules.kernels import kernel
+from rules.text.kernels import kernel
 
 
 class ShingleSets(NamedTuple):

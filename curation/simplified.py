@@ -17,9 +17,9 @@ import numpy as np
 import pyarrow as pa
 
 from curation.word_hashes import code_point, kernel_texts, text_at
-from rules.buffers import strings_from
-from rules.characters import PUNCTUATION
-from rules.kernels import kernel
+from rules.text.buffers import strings_from
+from rules.text.characters import PUNCTUATION
+from rules.text.kernels import kernel
 
 GROUP_MARKS = frozenset(".,،٫⎖⎗⎘")
 COPY, SPACE, DIGIT, REPLACED, IN_CONTEXT = range(5)

@@ -21,8 +21,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation.word_hashes import read_only
-from rules.kernels import kernel
 from rules.places import SettingError
+from rules.text.kernels import kernel
 
 POLICIES = ("first", "last", "longest", "score", "source")
 WORST = -np.inf  # the rank of a document without a score, or of a source that is not listed

@@ -23,8 +23,8 @@ from typing import Literal
 
 import numpy as np
 
+from rules.measures.signals import SIGNALS
 from rules.rule import Comparison, Condition, Pack
-from rules.signals import SIGNALS
 from rules.thresholds import meets
 
 Method = Literal["tail", "quantile", "mean-std", "median-ratio"]

@@ -1,4 +1,4 @@
-"""Counts tokens for signals of packs (rules/tokenizers.py), with the encoder that packs documents."""
+"""Counts tokens for signals of packs (rules/measures/tokenizers.py), with the encoder that packs documents."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from curation.prepared_tokenizer import prepared_tokenizer
-from rules.tokenizers import TokenCounter
+from rules.measures.tokenizers import TokenCounter
 
 
 def token_counter(path: str) -> TokenCounter:

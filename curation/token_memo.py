@@ -18,9 +18,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rules.decode import load_eight, text_at
-from rules.hash_sets import SEED, absorb, bytes_hash, first_slot
-from rules.kernels import inlined, kernel
+from rules.text.decode import load_eight, text_at
+from rules.text.hash_sets import SEED, absorb, bytes_hash, first_slot
+from rules.text.kernels import inlined, kernel
 
 WORDS = np.uint64(4)
 INLINE_BYTES = 15

@@ -30,7 +30,7 @@ from curation.merge_training import learn_merges
 from curation.pretoken_counts import PreTokenCounts
 from curation.pretokens import GPT4_PATTERN, PATTERNS
 from curation.shards import whole_file
-from rules.buffers import large_strings, string_buffers
+from rules.text.buffers import large_strings, string_buffers
 
 BEGIN, END, PAD = "<|begin_of_text|>", "<|end_of_text|>", "<|pad|>"
 SPECIALS = (BEGIN, END, PAD)

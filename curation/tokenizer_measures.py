@@ -1,6 +1,6 @@
 """How well a tokenizer fits texts, language by language: bytes and characters a token, tokens a word.
 
-Words are runs of letters and digits, or single CJK letters (rules/words.py, `unicode`), so that tokens a word
+Words are runs of letters and digits, or single CJK letters (rules/splitters/words.py, `unicode`), so that tokens a word
 ("fertility") means the same in all languages that put spaces between words, and is near 1 where a character is a word.
 """
 
@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 
 from curation.encoder import Encoder
 from curation.shards import whole_file
-from rules.counts import count
+from rules.measures.counts import count
 
 ALL = "all"
 

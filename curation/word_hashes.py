@@ -19,8 +19,8 @@ import numpy as np
 import pyarrow as pa
 
 from curation.normalise import IGNORED, LETTER, LONE, MARK, SEPARATOR
-from rules.buffers import string_buffers
-from rules.kernels import kernel
+from rules.text.buffers import string_buffers
+from rules.text.kernels import kernel
 
 CHUNK_BYTES = 4096
 CARRIED = 5  # state, pending, held, size, lone: what a word that is not finished needs

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from curation.normalise import IGNORED, LETTER, LONE, MARK, SEPARATOR, character_table
 from curation.word_hashes import code_point, kernel_texts, text_at
-from rules.kernels import kernel
+from rules.text.kernels import kernel
 
 
 class WordPlaces(NamedTuple):

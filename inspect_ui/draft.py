@@ -21,11 +21,11 @@ from inspect_ui.effects import Effect, LineAt
 from inspect_ui.generalise import Edge, general_pattern, literal_pattern
 from inspect_ui.line_table import LineTable
 from inspect_ui.sample import InspectError
-from rules.file_text import replace_file
+from rules.format.file_text import replace_file
+from rules.measures.word_lists import WordList
 from rules.places import load
 from rules.rule import Comparison, Condition, Pack, Rule, UrlTest
 from rules.visible import is_hidden
-from rules.word_lists import WordList
 
 KEEP_EXAMPLES, DROP_EXAMPLES = 3, 5
 _EXAMPLE_CHARACTERS = (20, 200)  # of a line that is left alone: long enough to say something, short enough to read

@@ -16,8 +16,8 @@ import pyarrow.compute as pc
 from curation.stages.clean import languages_of
 from inspect_ui.judging import THREADS, Judged, judge
 from rules.engine import WORDS, measure_packs
+from rules.measures.signals import measure
 from rules.rule import Pack
-from rules.signals import measure
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,8 @@ from inspect_ui.scores import Judgements, Score, document_score
 from inspect_ui.tune import Tuning, tunings
 from inspect_ui.wilson import Share
 from inspect_ui.write_back import write_threshold
-from rules.examples import example_problems
-from rules.pack import SHIPPED, load_pack
+from rules.format.examples import example_problems
+from rules.format.pack import SHIPPED, load_pack
 from rules.places import Problem, Problems
 from rules.rule import Comparison, Pack, Rule
 from rules.thresholds import meets

@@ -16,11 +16,11 @@ import pyarrow.compute as pc
 
 from curation.stages.clean import edit_counts, languages_of
 from inspect_ui.line_table import LineTable, line_table
-from rules.buffers import large_strings
 from rules.deciding import Decision, decide
 from rules.engine import WORDS, Measured, measure_packs
 from rules.identity import column_identities, texts_identity
 from rules.rule import Pack
+from rules.text.buffers import large_strings
 
 THREADS = 2
 

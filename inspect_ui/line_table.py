@@ -12,16 +12,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from rules.buffers import string_buffers
-from rules.line_signals import split_lines
+from rules.line_rules.line_signals import split_lines
 from rules.rule import Pack
+from rules.text.buffers import string_buffers
 
 NOBODY = -1
 
 
 @dataclass
 class LineTable:
-    """Lines (l of them) of n texts: line i is bytes starts[i]:ends[i] of rules.buffers.string_buffers(texts)."""
+    """Lines (l of them) of n texts: line i is bytes starts[i]:ends[i] of rules.text.buffers.string_buffers(texts)."""
 
     texts: pa.LargeStringArray  # [n]
     starts: np.ndarray  # int64 [l]

@@ -13,11 +13,11 @@ import pyarrow as pa
 from inspect_ui.effects import lines_found
 from inspect_ui.judging import Judged
 from inspect_ui.tune import Sorted, Tuning, language_numbers, sums_of
-from rules.buffers import string_buffers
 from rules.engine import WORDS
-from rules.line_signals import measure_lines
+from rules.line_rules.line_signals import measure_lines
+from rules.measures.signals import measure
 from rules.rule import Pack, Rule
-from rules.signals import measure
+from rules.text.buffers import string_buffers
 from rules.thresholds import meets
 
 

@@ -14,10 +14,10 @@ import pyarrow as pa
 
 from inspect_ui.judging import Judged
 from inspect_ui.line_table import NOBODY
-from rules.buffers import string_buffers, strings_from
 from rules.deciding import column_of
 from rules.engine import WORDS, measure_packs
 from rules.rule import Pack
+from rules.text.buffers import string_buffers, strings_from
 
 MOST_LINES = 50_000  # looked at, of the rules that remove fewest lines
 

@@ -26,9 +26,9 @@ from inspect_ui import mine_kernels as kernels
 from inspect_ui.calendar_words import spellings
 from inspect_ui.generalise import template_of
 from inspect_ui.line_table import LineTable
-from rules.buffers import string_buffers
-from rules.characters import CJK, LETTER, MARK, VISIBLE, character_classes
-from rules.kernels import kernel_bytes, kernel_texts
+from rules.text.buffers import string_buffers
+from rules.text.characters import CJK, LETTER, MARK, VISIBLE, character_classes
+from rules.text.kernels import kernel_bytes, kernel_texts
 
 Kind = Literal["lines", "prefixes", "suffixes", "ngrams", "words", "templates", "hosts"]
 KINDS: tuple[Kind, ...] = get_args(Kind)

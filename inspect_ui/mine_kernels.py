@@ -1,7 +1,7 @@
 """Kernels that find what repeats: spans of text are hashed, equal hashes are one group, and groups are counted.
 
 A span is data[start:end] of an Arrow string column's bytes; spans come in the order of documents. Hashes are 64 bits
-(rules/hash_sets.py): a million spans share one by chance in 3 of 100 million cases. Hashing takes about 1 ns a byte, grouping
+(rules/text/hash_sets.py): a million spans share one by chance in 3 of 100 million cases. Hashing takes about 1 ns a byte, grouping
 20 to 80 ns a span, the price of a cache miss.
 """
 
@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from rules.characters import CJK, CLOSING, TERMINAL, WHITE
-from rules.decode import character_at, character_before
-from rules.hash_sets import EMPTY, SEED, absorb, bytes_hash, find_slot, first_slot, slot_bits
-from rules.kernels import inlined, kernel, unowned
+from rules.text.characters import CJK, CLOSING, TERMINAL, WHITE
+from rules.text.decode import character_at, character_before
+from rules.text.hash_sets import EMPTY, SEED, absorb, bytes_hash, find_slot, first_slot, slot_bits
+from rules.text.kernels import inlined, kernel, unowned
 
 NO_KEY = np.uint64(0)
 NUMBER, NAME, SPACE = np.uint64(1), np.uint64(2), np.uint64(3)  # what a template has in the place of characters

@@ -27,8 +27,8 @@ from inspect_ui.mine import KINDS, SHOWN, Groups, Kind, MinedRow, Scope, mine_ho
 from inspect_ui.sample import InspectError
 from inspect_ui.suggest import LineSuggestion, SignalSuggestion, suggest_lines, suggest_signals, tried_signals
 from inspect_ui.write_back import write_line_rule
-from rules.buffers import large_strings
 from rules.rule import Pack, Rule
+from rules.text.buffers import large_strings
 
 if TYPE_CHECKING:
     from inspect_ui.session import Reloaded, Session

@@ -13,7 +13,7 @@ from inspect_ui.printed_tables import View
 from inspect_ui.reading import DocumentView, Span
 from inspect_ui.session import ListRow, Session
 from inspect_ui.tables import percent, short, table
-from rules.line_forms import LINE_FORMS
+from rules.line_rules.line_forms import LINE_FORMS
 from rules.visible import visible
 
 

@@ -10,7 +10,7 @@ from inspect_ui.effects import tagged_lines
 from inspect_ui.judging import Judged
 from inspect_ui.line_votes import only_lines
 from inspect_ui.scores import Judgements, Score, document_score, line_score
-from rules.evidence import told
+from rules.format.evidence import told
 from rules.rule import Pack, Rule
 
 

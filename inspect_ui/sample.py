@@ -20,7 +20,7 @@ from curation.job import load_job
 from curation.run_directory import RUN_FILE, read_run
 from curation.sample import SAMPLE_DOCUMENTS, Stratum, draw_sample
 from inspect_ui.run_sample import draw_run
-from rules.pack import find_pack, load_pack
+from rules.format.pack import find_pack, load_pack
 from rules.places import Problems
 from rules.rule import Pack
 

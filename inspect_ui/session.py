@@ -40,11 +40,11 @@ from inspect_ui.replay import told_lines
 from inspect_ui.rule_table import RuleRow, rule_rows
 from inspect_ui.sample import InspectError, Opened, PackFile, open_sample
 from inspect_ui.scores import Judgements
-from rules.buffers import large_strings
-from rules.pack import load_pack
-from rules.patterns import pattern_error
+from rules.format.pack import load_pack
+from rules.matching.patterns import pattern_error
 from rules.places import Problems
 from rules.rule import Pack
+from rules.text.buffers import large_strings
 from rules.urls import hosts
 
 __all__ = ["InspectError", "ListRow", "Reloaded", "Session"]

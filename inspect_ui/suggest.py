@@ -24,11 +24,11 @@ from inspect_ui.mine import Groups, MinedRow, Scope, mine_lines
 from inspect_ui.sample import InspectError
 from inspect_ui.scores import Judgements
 from inspect_ui.wilson import TOO_FEW, Share
-from rules.characters import character_classes
 from rules.engine import signals_of
-from rules.kernels import kernel_texts
+from rules.measures.signals import CORE_SIGNALS, LINE_LENGTH_SIGNALS, SIGNALS, measure
 from rules.rule import Pack
-from rules.signals import CORE_SIGNALS, LINE_LENGTH_SIGNALS, SIGNALS, measure
+from rules.text.characters import character_classes
+from rules.text.kernels import kernel_texts
 
 PROSE_WORDS = 10
 _CANDIDATES = 400  # groups looked at of each kind

@@ -10,8 +10,8 @@ import re
 from pathlib import Path
 
 from inspect_ui.sample import InspectError
-from rules.file_text import replace_file
-from rules.pack import SHIPPED, load_pack
+from rules.format.file_text import replace_file
+from rules.format.pack import SHIPPED, load_pack
 from rules.places import KEY, KeyPath, Problems
 from rules.rule import Pack, Rule
 

@@ -10,7 +10,7 @@ __all__ = ["Result", "apply", "load_pack"]
 def __getattr__(name: str) -> Any:
     """Imported on use: `import rules.places` stays light."""
     if name == "load_pack":
-        from rules.pack import load_pack
+        from rules.format.pack import load_pack
 
         return load_pack
     if name in ("apply", "Result"):

@@ -13,7 +13,7 @@ import click
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def signals(name: str | None, as_json: bool) -> None:
     """List the signals that rules can compare with thresholds, or explain signal NAME with an example."""
-    from rules.catalogue import as_data, explain, explain_lines, list_lines
+    from rules.measures.catalogue import as_data, explain, explain_lines, list_lines
 
     try:
         found = None if name is None else explain(name)

@@ -3,7 +3,7 @@
 In a pack: line rules in file order, then signals once on the result, then document rules. Packs act in the order
 given, each on the text as the one before left it. Every rule is evaluated on every document and every hit is
 recorded; the first `drop` hit in that order is the reason. Packs share signals: only a text that a line rule changed is
-measured again (rules/shared_signals.py).
+measured again (rules/measures/shared_signals.py).
 
 Measuring (`measure_packs`) is all the work; deciding (`rules/deciding.py`) compares columns with thresholds. What was
 measured can be kept and decided again: `known` columns are not measured.
@@ -20,18 +20,18 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from rules.buffers import large_strings, string_buffers
 from rules.deciding import Decision, column_of, decide, language_codes, scope_of
-from rules.kept_memory import keep_freed_memory
-from rules.lines import EDIT_ROWS, apply_line_rules
-from rules.pack_files import FILE_SIGNALS, PackFile, file_key, measure_file
+from rules.format.pack_files import FILE_SIGNALS, PackFile, file_key, measure_file
+from rules.line_rules.lines import EDIT_ROWS, apply_line_rules
+from rules.measures.shared_signals import SharedSignals
+from rules.measures.signals import SIGNALS
+from rules.measures.token_signals import TOKEN_SIGNALS, TOKENS
+from rules.measures.tokenizers import TokenizerFile
+from rules.measures.word_lists import list_signal, parse_call
 from rules.rule import ENGINE_SIGNALS, Pack, Rule
-from rules.shared_signals import SharedSignals
-from rules.signals import SIGNALS
-from rules.token_signals import TOKEN_SIGNALS, TOKENS
-from rules.tokenizers import TokenizerFile
+from rules.text.buffers import large_strings, string_buffers
+from rules.text.kept_memory import keep_freed_memory
 from rules.urls import url_matches
-from rules.word_lists import list_signal, parse_call
 
 Columns = dict[str, np.ndarray]
 WORDS = "words"  # a column that every batch has: words of each text before any edit, as the first pack splits them

@@ -13,10 +13,10 @@ from typing import Any
 
 from rules.deciding import column_of
 from rules.engine import WORDS, rules_with, signals_of
-from rules.pack_files import FILE_SIGNALS, file_key
+from rules.format.pack_files import FILE_SIGNALS, file_key
+from rules.measures.token_signals import TOKEN_SIGNALS
+from rules.measures.word_lists import parse_call
 from rules.rule import ENGINE_SIGNALS, Pack
-from rules.token_signals import TOKEN_SIGNALS
-from rules.word_lists import parse_call
 
 
 def column_identities(packs: Sequence[Pack]) -> dict[str, str]:

@@ -9,7 +9,7 @@ keeps its own code: `yue`, `arz`, `ckb` and `nn` are not Chinese, Arabic, Kurdis
 Codes that ISO replaced are followed (`iw` he); Serbo-Croatian, which ISO split but identifiers still name, is `hbs`.
 
 Codes and names are those of the iso639-lang package, indexed once in 0.1 s; after that a look-up in a dictionary. What a
-language is called in English is CLDR's name of it, from Babel. Its scripts are in rules/scripts.py.
+language is called in English is CLDR's name of it, from Babel. Its scripts are in rules/text/scripts.py.
 """
 
 from __future__ import annotations

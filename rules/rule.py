@@ -1,4 +1,4 @@
-"""What a rule and a pack are, as plain data. Reading them from YAML is in rules/pack.py, deciding in rules/engine.py.
+"""What a rule and a pack are, as plain data. Reading them from YAML is in rules/format/pack.py, deciding in rules/engine.py.
 
 A pack's hash covers everything that can change a verdict or a text, and nothing else (not `why`, not examples, not evidence), so a
 better explanation never makes a corpus stale.
@@ -11,13 +11,13 @@ import json
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from rules.evidence import Evidence
-from rules.line_forms import form_version
-from rules.pack_files import PackFile
+from rules.format.evidence import Evidence
+from rules.format.pack_files import PackFile
+from rules.line_rules.line_forms import form_version
+from rules.measures.tokenizers import TokenizerFile
+from rules.measures.word_lists import WordList
 from rules.places import KeyPath, Located
-from rules.tokenizers import TokenizerFile
-from rules.word_lists import WordList
-from rules.words import Splitter
+from rules.splitters.words import Splitter
 
 # Signals that the engine itself knows because it applied the line rules.
 ENGINE_SIGNALS = {
@@ -136,7 +136,7 @@ class Pack:
     words: Splitter = "unicode"
     line_breaks: Literal["newline", "unicode"] = "newline"
     lists: dict[str, WordList] = field(default_factory=dict)
-    files: dict[str, PackFile] = field(default_factory=dict)  # by section.name (rules/pack_files.py)
+    files: dict[str, PackFile] = field(default_factory=dict)  # by section.name (rules/format/pack_files.py)
     tokenizer: TokenizerFile | None = None  # for signals of tokens
     located: Located | None = field(default=None, compare=False, repr=False)
 

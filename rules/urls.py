@@ -12,9 +12,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from rules.buffers import large_strings
+from rules.measures.word_lists import WordList
 from rules.rule import UrlTest
-from rules.word_lists import WordList
+from rules.text.buffers import large_strings
 
 _HOST = r"^(?:[a-zA-Z][a-zA-Z0-9+.-]*:)?(?://)?(?:[^/?#@]*@)?(?P<host>\[[^\]]*\]|[^/?#:]*)"
 _PATH = r"^(?:[a-zA-Z][a-zA-Z0-9+.-]*:)?(?://)?[^/?#]*(?P<path>/[^?#]*)?"

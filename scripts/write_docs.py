@@ -19,10 +19,10 @@ ROOT = Path(__file__).resolve().parents[1]
 SETTINGS_TITLE = "## Every setting"
 sys.path.insert(0, str(ROOT))
 from benchmarks import results_page  # noqa: E402
-from rules.catalogue import OTHERS  # noqa: E402
-from rules.pack import load_pack, shipped_packs  # noqa: E402
+from rules.format.pack import load_pack, shipped_packs  # noqa: E402
+from rules.measures.catalogue import OTHERS  # noqa: E402
+from rules.measures.signals import SIGNALS  # noqa: E402
 from rules.rule import Rule  # noqa: E402
-from rules.signals import SIGNALS  # noqa: E402
 
 
 def cell(text: str) -> str:

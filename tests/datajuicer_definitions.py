@@ -9,7 +9,7 @@ import math
 import re
 from collections import Counter
 
-from rules.datajuicer_characters import special_characters
+from rules.families.datajuicer_characters import special_characters
 
 
 def fraction(part: float, whole: float) -> float:

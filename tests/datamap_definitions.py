@@ -11,7 +11,7 @@ from collections import Counter
 from definitions import Words, fraction, split_words
 from dolma_definitions import ngrams, repeated
 
-from rules.characters import STOP_WORDS
+from rules.text.characters import STOP_WORDS
 
 BULLETS, ELLIPSES = ("●", "•", "*", "-"), ("...", ". . .", "…")
 

@@ -11,7 +11,7 @@ import re
 import unicodedata
 from collections import Counter
 
-from rules.characters import CJK_BLOCKS, STOP_WORDS, SYMBOLS, TERMINAL_PUNCTUATION
+from rules.text.characters import CJK_BLOCKS, STOP_WORDS, SYMBOLS, TERMINAL_PUNCTUATION
 
 Words = list[str]
 

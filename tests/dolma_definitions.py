@@ -15,7 +15,7 @@ from collections import Counter
 
 from definitions import Words, fraction, split_words
 
-from rules.characters import STOP_WORDS
+from rules.text.characters import STOP_WORDS
 
 
 def signals(text: str, splitter: str) -> dict[str, float]:

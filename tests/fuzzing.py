@@ -26,7 +26,7 @@ from curation.input_content import content_sha256
 from curation.inputs import InputError, list_inputs, plan_shards
 from curation.job import load_job
 from curation.readers import ReadSettings, read_shard
-from rules.pack import find_pack, load_pack
+from rules.format.pack import find_pack, load_pack
 from rules.places import Problems
 from train.handoff import HandoffError, open_split, read_documents, read_manifest
 from train.verify_packed import verify

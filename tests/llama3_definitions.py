@@ -9,8 +9,8 @@ from collections import Counter
 
 from definitions import split_words
 
-from rules.markup_counts import ELEMENTS
-from rules.profiles import Profile
+from rules.measures.markup_counts import ELEMENTS
+from rules.models.profiles import Profile
 
 TAG = re.compile(rf"</?(?:{'|'.join(ELEMENTS)})(?=[ \t\n\r\f\v/>])[^<>]*>", re.IGNORECASE | re.ASCII)
 NAMED = "|".join([*html.entities.name2codepoint, "apos"])

@@ -13,9 +13,9 @@ import nemo_code_definitions
 import regex
 from definitions import split_words
 
-from rules.characters import STOP_WORDS
-from rules.nemo_boilerplate import NOTICES
-from rules.nemo_characters import BRACKETS, BULLETS, ELLIPSIS_MARKS
+from rules.families.nemo_boilerplate import NOTICES
+from rules.families.nemo_characters import BRACKETS, BULLETS, ELLIPSIS_MARKS
+from rules.text.characters import STOP_WORDS
 
 URL = re.compile(r"https?://(?:[A-Za-z0-9$\-_@.&+/:=?#~!*(),]|%[0-9A-Fa-f]{2})+")
 ALPHABETIC = regex.compile(r"\p{Alphabetic}")

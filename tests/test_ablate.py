@@ -28,7 +28,7 @@ from curation.ablate.settings import load_ablation
 from curation.ablate_cli import ablate as command
 from curation.sampling import is_held_out
 from curation.verify import verify as verify_run
-from rules.pack import load_pack
+from rules.format.pack import load_pack
 from train.handoff import HandoffError, open_split, read_documents, read_manifest
 from train.loop import Stopped
 from train.open_model import open_model

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer, models
 
 from curation.byte_pairs import SHORT, Merges, byte_characters, find_pair, merge_long, merge_short, merges_of, pair_bits
-from rules.kernels import kernel, kernel_bytes
+from rules.text.kernels import kernel, kernel_bytes
 
 ALPHABET = b"aab\xc3\x00 "
 

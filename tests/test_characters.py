@@ -8,8 +8,8 @@ import definitions
 import numpy as np
 import pytest
 
-from rules import characters
-from rules.characters import CODE_POINTS, PUNCTUATION, SYMBOLS, TERMINAL_PUNCTUATION, character_classes
+from rules.text import characters
+from rules.text.characters import CODE_POINTS, PUNCTUATION, SYMBOLS, TERMINAL_PUNCTUATION, character_classes
 
 FACTS = {
     "WHITE": str.isspace,

@@ -15,11 +15,11 @@ from hostile_texts import any_texts
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rules.classifier_scores import can_score, classifier_scores, score_table
-from rules.classifiers import classify
-from rules.fasttext_file import ModelFileError, products, read_model
-from rules.lower_words import spaced_words
-from rules.pack_files import PackFile, file_sha256
+from rules.format.pack_files import PackFile, file_sha256
+from rules.models.classifier_scores import can_score, classifier_scores, score_table
+from rules.models.classifiers import classify
+from rules.models.fasttext_file import ModelFileError, products, read_model
+from rules.splitters.lower_words import spaced_words
 
 GOOD = ["the moon orbits the earth once a month", "a glacier is a body of dense ice that moves", "漢字 は 文 字"] * 4
 BAD = ["buy now cheap cheap cheap offer", "click here to win a prize now", "OFFER !! now"] * 4

@@ -8,7 +8,7 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from rules.engine import Applied, apply
-from rules.pack import load_pack, shipped_packs
+from rules.format.pack import load_pack, shipped_packs
 
 ARTICLE = """\
 # Sorting a list

@@ -8,10 +8,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-from rules.compiled import ROOMS, room_of, source_stamp
+from rules.text.compiled import ROOMS, room_of, source_stamp
 
 ROOT = Path(__file__).parents[1]
-OUTER = "from rules.compiled import kernel\nfrom rules.inner import step\n\n\n@kernel\ndef outer(x):\n    return step(x)\n\n\nprint(outer(1), sum(outer.stats.cache_hits.values()))\n"
+OUTER = "from rules.text.compiled import kernel\nfrom rules.inner import step\n\n\n@kernel\ndef outer(x):\n    return step(x)\n\n\nprint(outer(1), sum(outer.stats.cache_hits.values()))\n"
 INNER = "from numba import njit\n\n\n@njit\ndef step(x):\n    return x + {number}\n"
 
 
@@ -22,9 +22,10 @@ def said(folder: Path) -> str:
 
 def test_a_change_in_another_file_is_seen(tmp_path):
     rules = tmp_path / "rules"
-    rules.mkdir()
+    (rules / "text").mkdir(parents=True)
     (rules / "__init__.py").touch()
-    shutil.copy(ROOT / "rules/compiled.py", rules)
+    (rules / "text/__init__.py").touch()
+    shutil.copy(ROOT / "rules/text/compiled.py", rules / "text")
     (rules / "outer.py").write_text(OUTER)
     (rules / "inner.py").write_text(INNER.format(number=1))
     assert said(tmp_path) == "2 0\n"
@@ -35,7 +36,7 @@ def test_a_change_in_another_file_is_seen(tmp_path):
 
 def test_rooms_depend_on_those_before_them():
     from curation.clusters import union_bands
-    from rules.buffers import string_buffers
+    from rules.text.buffers import string_buffers
 
     assert room_of(string_buffers) == "rules" and room_of(union_bands) == "curation"
     assert room_of(said) == ROOMS[-1]

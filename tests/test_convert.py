@@ -26,8 +26,8 @@ from curation.convert.matching import matching_text
 from curation.convert.result import Converted, ConvertError, write
 from curation.job import load_job
 from rules.engine import apply
-from rules.pack import load_pack
-from rules.signals import SIGNALS
+from rules.format.pack import load_pack
+from rules.measures.signals import SIGNALS
 
 ROOT = Path(__file__).parents[1]
 CLASSES = {"gopher_quality": "GopherQualityFilter", "gopher_repetition": "GopherRepetitionFilter", "c4": "C4QualityFilter", "fineweb": "FineWebQualityFilter"}

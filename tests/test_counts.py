@@ -13,10 +13,10 @@ from hostile_texts import any_texts, raw_texts
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from rules.buffers import strings_from
-from rules.counts import CORE_MEANINGS, count
-from rules.mark_counts import MARK_COUNTS
-from rules.words import CHUNK_BYTES
+from rules.measures.counts import CORE_MEANINGS, count
+from rules.measures.mark_counts import MARK_COUNTS
+from rules.splitters.words import CHUNK_BYTES
+from rules.text.buffers import strings_from
 
 SPLITTERS = ("space", "unicode")
 

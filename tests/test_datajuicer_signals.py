@@ -16,12 +16,12 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from test_counts import raw_array
 
-from rules.datajuicer_characters import special_characters
-from rules.datajuicer_signals import DATAJUICER_SIGNALS
-from rules.kernels import kernel
-from rules.lower_case import PAST_CASED, ROOM, lower_cases, lower_word
-from rules.repeated_keys import count_keys, key_scratch, occurrences_of, repeated_keys
-from rules.signals import measure
+from rules.families.datajuicer_characters import special_characters
+from rules.families.datajuicer_signals import DATAJUICER_SIGNALS
+from rules.measures.signals import measure
+from rules.text.kernels import kernel
+from rules.text.lower_case import PAST_CASED, ROOM, lower_cases, lower_word
+from rules.text.repeated_keys import count_keys, key_scratch, occurrences_of, repeated_keys
 
 NAMES = [signal.name for signal in DATAJUICER_SIGNALS]
 PIECES = ["a", "A", "é", "É", "K", "\u212a", "İ", "Σ", "ς", "Г", "г", "ⓜ", "Ⓜ", "ab-", "(ab", "...", "😀", "❤\ufe0f", " ", "\n", "\t", "\r", "\u00a0", "一", "π", "5", "the cat sat on the mat and then it "]  # fmt: skip

@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_counts import raw_array
 
-from rules.datamap_signals import DATAMAP_SIGNALS
-from rules.signals import measure
+from rules.families.datamap_signals import DATAMAP_SIGNALS
+from rules.measures.signals import measure
 
 NAMES = [signal.name for signal in DATAMAP_SIGNALS]
 DATAMAPS_PIECES = [". . .", ". .", " .", "●", "* ", "THE", "wItH", "Of ", "\n\n", "\r\n", "...\r", "…\r\n", "don't"]

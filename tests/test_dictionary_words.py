@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rules import dictionary_words, rewriting
-from rules.pack import load_pack
+from rules.format.pack import load_pack
+from rules.measures.signals import measure
 from rules.places import Problems
-from rules.signals import measure
-from rules.words import split_words
+from rules.splitters import dictionary_words, rewriting
+from rules.splitters.words import split_words
 
 PACKAGES = {words: needed.packages for words, needed in rewriting.REWRITING.items() if words != "spacy"}
 EXAMPLES = {

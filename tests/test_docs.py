@@ -35,8 +35,8 @@ def test_the_python_api_page_runs():
 def test_the_signal_of_the_page_about_signals_is_one():
     import numpy as np
 
-    from rules import signals
-    from rules.signal import Signal, ratio
+    from rules.measures import signals
+    from rules.measures.signal import Signal, ratio
 
     block = re.search(r"```python\n(Signal\(.*?\))\n```", (ROOT / "docs/add-a-signal.md").read_text(), re.DOTALL)[1]
     signal = eval(block, {"Signal": Signal, "ratio": ratio, "OWN": signals.OWN})

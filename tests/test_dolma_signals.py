@@ -14,9 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_counts import raw_array
 
-from rules.dolma_characters import dolma_classes
-from rules.dolma_signals import DOLMA_SIGNALS
-from rules.signals import measure
+from rules.families.dolma_characters import dolma_classes
+from rules.families.dolma_signals import DOLMA_SIGNALS
+from rules.measures.signals import measure
 
 NAMES = [signal.name for signal in DOLMA_SIGNALS]
 DOLMAS_PIECES = ["javascript", "JavaScript", "JAVASCRIPT.", "Lorem Ipsum", "lorem  ipsum", "the ", "…\n", "* ", "Ⓐ", "✂", "\u200c", "w" * 64, "ж" * 100, "w" * 300]

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rules.engine import apply, piece_bounds
+from rules.measures.shared_signals import SharedSignals
+from rules.measures.signals import measure
 from rules.rule import Comparison, Condition, Pack, Rule
-from rules.shared_signals import SharedSignals
-from rules.signals import measure
 
 
 def when(signal: str, *comparisons: tuple[str, float]) -> Condition:

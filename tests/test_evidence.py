@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rules.evidence import Evidence, is_current, told
-from rules.evidence_writing import EvidenceError, write_evidence
-from rules.pack import load_pack
+from rules.format.evidence import Evidence, is_current, told
+from rules.format.evidence_writing import EvidenceError, write_evidence
+from rules.format.pack import load_pack
 from rules.places import Problems
 
 FOUND = Evidence("2026-11-28", "better", -0.0123, (-0.015, -0.0096), "documents that both arms keep", 2_000_000, 3, 5_000_000, 1.2e14, "ab" * 32, "cd" * 32)

@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 from inspect_ui.draft import Draft, double_quoted, free_id, rule_yaml, single_quoted, write_draft
 from inspect_ui.generalise import general_pattern, literal_pattern, template_of
 from inspect_ui.sample import InspectError
-from rules.examples import example_problems
-from rules.pack import load_pack, pattern_warnings
+from rules.format.examples import example_problems
+from rules.format.pack import load_pack, pattern_warnings
 
 TEXT = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\n\x00"), max_size=30).filter(str.strip)
 EDGES = st.sampled_from(["line", "start", "end", "inside"])

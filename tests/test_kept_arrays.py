@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rules import kept_arrays
-from rules.filter_tables import filter_tables, planned, to_arrays
-from rules.kept_arrays import cache_folder, content_key, keep, kept
-from rules.kept_automata import automata
-from rules.kept_automata import from_arrays as automata_from
-from rules.kept_automata import to_arrays as automata_arrays
-from rules.line_filter import LineFilter
+from rules.line_rules.filter_tables import filter_tables, planned, to_arrays
+from rules.line_rules.line_filter import LineFilter
+from rules.matching.kept_automata import automata
+from rules.matching.kept_automata import from_arrays as automata_from
+from rules.matching.kept_automata import to_arrays as automata_arrays
+from rules.text import kept_arrays
+from rules.text.kept_arrays import cache_folder, content_key, keep, kept
 
 PATTERNS = (r"(?i)^[\s•]*(?:home|log in)$", r"lorem ipsum|\d{3}-\d{4}", r"^#|;$", "[!-~]{200}", r"[^.?!]$", "a*")
 
@@ -19,8 +19,8 @@ PATTERNS = (r"(?i)^[\s•]*(?:home|log in)$", r"lorem ipsum|\d{3}-\d{4}", r"^#|;
 @pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch):
     monkeypatch.setenv("GRISTMILL_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr("rules.filter_tables.LONG_SECONDS", -1.0)
-    monkeypatch.setattr("rules.kept_automata.LONG_SECONDS", -1.0)
+    monkeypatch.setattr("rules.line_rules.filter_tables.LONG_SECONDS", -1.0)
+    monkeypatch.setattr("rules.matching.kept_automata.LONG_SECONDS", -1.0)
     return tmp_path / "cache"
 
 
@@ -31,8 +31,8 @@ def same(one: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> bool:
 def test_tables_are_read_as_they_were_made(folder, monkeypatch):
     made, states = to_arrays(filter_tables(PATTERNS)), automata_arrays(automata(PATTERNS))
     assert len(list(folder.glob("*.npz"))) == 2
-    monkeypatch.setattr("rules.filter_tables.planned", lambda patterns: pytest.fail("planned again") if patterns else planned(patterns))
-    monkeypatch.setattr("rules.kept_automata.automaton", lambda pattern: pytest.fail("made again"))
+    monkeypatch.setattr("rules.line_rules.filter_tables.planned", lambda patterns: pytest.fail("planned again") if patterns else planned(patterns))
+    monkeypatch.setattr("rules.matching.kept_automata.automaton", lambda pattern: pytest.fail("made again"))
     assert same(to_arrays(filter_tables(PATTERNS)), made) and same(automata_arrays(automata(PATTERNS)), states)
     assert same(made, to_arrays(planned(PATTERNS)))
     assert [one is None for one in automata(PATTERNS)] == [False, True, True, True, True, True]

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from rules.kept_memory import KEPT_BYTES, VARIABLES
+from rules.text.kept_memory import KEPT_BYTES, VARIABLES
 
 ROOT = Path(__file__).parents[1]
 FAULTS = """
 import resource
 import numpy as np
-from rules.kept_memory import keep_freed_memory
+from rules.text.kept_memory import keep_freed_memory
 
 def take():
     return [np.ones(1 << 17) for _ in range(40)]  # a megabyte each

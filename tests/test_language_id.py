@@ -20,7 +20,7 @@ from curation.language_id.model_file import ModelFileError, read_header, read_mo
 from curation.language_id.models import VENDORED, label_script, load_model
 from curation.language_id.through_fasttext import FastTextIdentifier
 from curation.language_id.windows import windowed
-from rules.kernels import kernel_texts
+from rules.text.kernels import kernel_texts
 
 PIECES = [
     "the", "Der", "und", "комитет", "委员会将在下个月底发表报告", "報告書", "위원회는", "คณะกรรมการ", "रिपोर्ट", "تقريرها", "🎉👩‍👧", "é", "x" * 60,

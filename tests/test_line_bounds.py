@@ -12,12 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_counts import raw_array
 
-from rules.buffers import string_buffers
-from rules.kernels import kernel_bytes
-from rules.line_bounds import first_words_in, least_bytes, most_words
-from rules.line_edits import characters_of
-from rules.line_signals import LINE_SIGNALS, measure_lines
+from rules.line_rules.line_bounds import first_words_in, least_bytes, most_words
+from rules.line_rules.line_edits import characters_of
+from rules.line_rules.line_signals import LINE_SIGNALS, measure_lines
 from rules.rule import Comparison, Condition
+from rules.text.buffers import string_buffers
+from rules.text.kernels import kernel_bytes
 from rules.thresholds import conditions_hold
 
 OPERATORS = ("<", "<=", ">", ">=", "==", "!=")

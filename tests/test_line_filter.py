@@ -13,14 +13,14 @@ from hypothesis import strategies as st
 from random_patterns import patterns_and_lines
 from test_counts import raw_array
 
-from rules.buffers import large_strings, string_buffers
-from rules.first_words import skipped_characters
-from rules.kernels import kernel_bytes, kernel_texts
-from rules.line_conditions import Plan, plan, tail_bytes
-from rules.line_filter import LineFilter
-from rules.line_signals import split_lines
-from rules.pack import load_pack, shipped_packs
-from rules.pattern_literals import blurred
+from rules.format.pack import load_pack, shipped_packs
+from rules.line_rules.line_filter import LineFilter
+from rules.line_rules.line_signals import split_lines
+from rules.matching.first_words import skipped_characters
+from rules.matching.line_conditions import Plan, plan, tail_bytes
+from rules.matching.pattern_literals import blurred
+from rules.text.buffers import large_strings, string_buffers
+from rules.text.kernels import kernel_bytes, kernel_texts
 
 SHIPPED = list(dict.fromkeys(rule.match for path in shipped_packs().values() for rule in load_pack(path).rules if rule.match))
 

@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rules.engine import apply
-from rules.line_forms import LINE_FORMS, form_pattern, reformed, repair
-from rules.pack import load_pack
+from rules.format.pack import load_pack
+from rules.line_rules.line_forms import LINE_FORMS, form_pattern, reformed, repair
 from rules.places import Problems
 from rules.rule import Pack, Rule
 
@@ -91,5 +91,5 @@ def test_a_form_takes_no_replacement(tmp_path):
 def test_another_version_of_ftfy_is_another_rule(monkeypatch):
     rule = Rule("r", "w", lines="ftfy", match="x")
     before = rule.measured()
-    monkeypatch.setattr("rules.line_forms.importlib.metadata.version", lambda name: "99")
+    monkeypatch.setattr("rules.line_rules.line_forms.importlib.metadata.version", lambda name: "99")
     assert rule.measured() != before and Rule("r", "w", lines="nfc").measured() == Rule("r", "w", lines="nfc").measured()

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_counts import raw_array
 
-from rules.buffers import string_buffers
-from rules.line_signals import LINE_SIGNALS, measure_lines, split_lines
+from rules.line_rules.line_signals import LINE_SIGNALS, measure_lines, split_lines
+from rules.text.buffers import string_buffers
 
 SPLIT = {"newline": lambda text: text.split("\n"), "unicode": str.splitlines}
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from line_rules_plain import plain
 from random_patterns import patterns_and_lines
 
-from rules.lines import apply_line_rules
-from rules.patterns import cuts_characters
+from rules.line_rules.lines import apply_line_rules
+from rules.matching.patterns import cuts_characters
 from rules.rule import Comparison, Condition, Pack, Rule
 
 RULES = [

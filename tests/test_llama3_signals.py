@@ -14,9 +14,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from test_counts import raw_array
 
-from rules.llama3_signals import LLAMA3_SIGNALS
-from rules.profiles import SHIPPED, read_profile
-from rules.signals import measure
+from rules.families.llama3_signals import LLAMA3_SIGNALS
+from rules.measures.signals import measure
+from rules.models.profiles import SHIPPED, read_profile
 
 NAMES = [signal.name for signal in LLAMA3_SIGNALS]
 ENGLISH = read_profile(SHIPPED / "en.tsv")

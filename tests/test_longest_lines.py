@@ -9,7 +9,7 @@ from hostile_texts import any_texts
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from rules.signals import measure
+from rules.measures.signals import measure
 
 NAMES = ["longest_line_chars", "third_longest_line_chars"]
 

@@ -10,9 +10,9 @@ from hostile_texts import any_texts, raw_texts
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rules import masks
-from rules.kernels import kernel, kernel_bytes
-from rules.masks import (
+from rules.text import masks
+from rules.text.kernels import kernel, kernel_bytes
+from rules.text.masks import (
     between_mask,
     bits_below,
     bits_up_to,

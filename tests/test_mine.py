@@ -19,7 +19,7 @@ from inspect_ui.mine import EDGE_WORDS, NGRAM_WORDS, mine_lines, scope_of_lines
 from inspect_ui.session import InspectError, Session
 from inspect_ui.suggest import between_prose
 from rules.engine import apply
-from rules.pack import load_pack
+from rules.format.pack import load_pack
 
 WORDS = st.sampled_from(["we", "use", "Cookies", "é", "漢字", "12", "7", "March", "mai", ".", "a1", " ", "\t", "\u3000", "b"])
 LINE = st.lists(WORDS, max_size=9).map(" ".join)

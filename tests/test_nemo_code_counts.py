@@ -13,11 +13,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from rules.kernels import kernel_texts
-from rules.listed_characters import listed_char_frac
-from rules.nemo_code_counts import NEMO_CODE_COUNTS, count_nemo_code
-from rules.signals import measure
-from rules.word_lists import WordList, list_signal
+from rules.families.nemo_code_counts import NEMO_CODE_COUNTS, count_nemo_code
+from rules.measures.listed_characters import listed_char_frac
+from rules.measures.signals import measure
+from rules.measures.word_lists import WordList, list_signal
+from rules.text.kernels import kernel_texts
 
 ROOT = Path(__file__).parents[1]
 PIECES = [

@@ -14,10 +14,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from test_counts import raw_array
 
-from rules.nemo_boilerplate import NOTICES
-from rules.nemo_characters import ALPHABETIC, nemo_classes
-from rules.nemo_signals import NEMO_SIGNALS
-from rules.signals import measure
+from rules.families.nemo_boilerplate import NOTICES
+from rules.families.nemo_characters import ALPHABETIC, nemo_classes
+from rules.families.nemo_signals import NEMO_SIGNALS
+from rules.measures.signals import measure
 
 NAMES = [signal.name for signal in NEMO_SIGNALS]
 PIECES = [

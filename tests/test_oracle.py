@@ -17,7 +17,7 @@ from oracle.checks import CHECKS, DEFAULTS, Configuration
 from oracle.compare import PEER_WORDS, configurations
 from oracle.exceptions import exception_for, same_text
 
-from rules.words import Splitter
+from rules.splitters.words import Splitter
 
 C4_PIECES = ["JavaScript", "lorem ipsum", "Lorem Ipsum", "privacy policy", "uses cookies", "[edit]", "[12]", "[]", "[٣]", "[citation needed]", "{", "A few words more."]
 SENTENCES = [

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from rules.examples import example_problems
-from rules.pack import find_pack, load_pack, shipped_packs
+from rules.format.examples import example_problems
+from rules.format.pack import find_pack, load_pack, shipped_packs
 from rules.places import Problems
 from rules.rule import Comparison, Condition
 

@@ -14,14 +14,14 @@ import pyarrow as pa
 import pytest
 import trained_classifiers
 
-from rules.classifiers import classify
 from rules.engine import apply
+from rules.format.pack import load_pack
+from rules.format.pack_files import PackFile, check_unchanged, file_sha256
+from rules.format.schema import pack_schema
 from rules.identity import column_identities, texts_identity
-from rules.pack import load_pack
-from rules.pack_files import PackFile, check_unchanged, file_sha256
+from rules.models.classifiers import classify
+from rules.models.profiles import make_profile, measure_profile, write_parquet
 from rules.places import Problems
-from rules.profiles import make_profile, measure_profile, write_parquet
-from rules.schema import pack_schema
 
 GOOD = ["the moon orbits the earth once a month", "a glacier is a body of dense ice that moves"] * 4
 BAD = ["buy now cheap cheap cheap offer", "click here to win a prize now"] * 4

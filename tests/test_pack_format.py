@@ -8,8 +8,8 @@ import pyarrow as pa
 import pytest
 
 from rules.engine import apply
-from rules.examples import example_problems
-from rules.pack import load_pack, pattern_warnings
+from rules.format.examples import example_problems
+from rules.format.pack import load_pack, pattern_warnings
 from rules.places import Problems
 
 BASE = """\

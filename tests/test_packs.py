@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from rules.examples import count_examples, example_problems
+from rules.format.examples import count_examples, example_problems
+from rules.format.pack import load_pack, pattern_warnings, shipped_packs
 from rules.languages import normalise
-from rules.pack import load_pack, pattern_warnings, shipped_packs
 
 EXPECTED = {
     "c4", "c4_badwords", "c4_no_punct", "code_in_text", "datajuicer_default", "dolma_gopher", "fineweb", "fineweb_v1", "gopher_quality",

@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 from random_patterns import patterns_and_lines
 from test_counts import raw_array
 
-from rules import lines
-from rules.buffers import string_buffers
-from rules.kernels import kernel_bytes
-from rules.pack import load_pack, shipped_packs
-from rules.pattern_automaton import FARTHEST, automaton, byte_sets, may_match
-from rules.pattern_classes import union
+from rules.format.pack import load_pack, shipped_packs
+from rules.line_rules import lines
+from rules.matching.pattern_automaton import FARTHEST, automaton, byte_sets, may_match
+from rules.matching.pattern_classes import union
 from rules.rule import Pack
+from rules.text.buffers import string_buffers
+from rules.text.kernels import kernel_bytes
 
 
 def allowed(pattern: str, texts: pa.Array) -> list[bool]:

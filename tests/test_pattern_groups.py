@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inspect_ui.pattern_groups import without_captures
-from rules.pack import SHIPPED, load_pack
+from rules.format.pack import SHIPPED, load_pack
 
 
 def spans(pattern: str, texts: list[str]) -> list:

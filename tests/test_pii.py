@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rules.engine import apply
-from rules.pack import load_pack, shipped_packs
+from rules.format.pack import load_pack, shipped_packs
 from rules.rule import Pack
 
 PHONES = {

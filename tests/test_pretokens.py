@@ -20,7 +20,7 @@ from curation.pretokens import (
     pretoken_classes,
     pretoken_ends,
 )
-from rules.kernels import kernel_bytes
+from rules.text.kernels import kernel_bytes
 
 SIGNS = [*"'sStTmMdDrReEvVlLſKaZé汉1２½ \t\n\r,.!\u0085\u00a0\u200b\u3000\u0301’", "'ll", "'RE", "'Ve", "  ", "\r\n", "don't", "👩‍👩‍👧", "\0"]
 sign_texts = st.lists(st.sampled_from(SIGNS), max_size=30).map("".join)

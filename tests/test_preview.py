@@ -19,7 +19,7 @@ from curation.compare import compare, comparison_lines
 from curation.inputs import InputError
 from curation.preview import greedy_rules, preview, preview_lines
 from curation.sample import draw_sample, stratified_rows
-from rules.pack import load_pack
+from rules.format.pack import load_pack
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from hostile_texts import any_texts
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rules.profiles import (
+from rules.models.profiles import (
     PROFILE_SIGNALS,
     SHIPPED,
     Profile,
@@ -130,7 +130,7 @@ def test_the_shipped_profile():
 
 
 def test_it_is_read_only_when_wanted():
-    code = "import rules.signals, rules.profiles as p; assert p.english_table.cache_info().currsize == 0"
+    code = "import rules.measures.signals, rules.models.profiles as p; assert p.english_table.cache_info().currsize == 0"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 

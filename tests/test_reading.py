@@ -12,7 +12,7 @@ from inspect_ui.differences import diff_lines
 from inspect_ui.judging import judge
 from inspect_ui.reading import spans_of, starts_of
 from inspect_ui.session import Session
-from rules.pack import load_pack
+from rules.format.pack import load_pack
 
 LINE = st.lists(st.sampled_from(["cookie", "é", "漢", "\u202e", "  ", "12", "mail@x", "\x1b[1m", "end", "\U0001f36a", "(a)"]), max_size=6).map("".join)
 TEXTS = st.lists(st.lists(LINE, min_size=1, max_size=7).map("\n".join), min_size=1, max_size=5)

@@ -14,7 +14,7 @@ from curation import revise
 from curation.job import load_job
 from curation.manifest import Manifest
 from curation.run import run_job
-from rules import shared_signals
+from rules.measures import shared_signals
 
 PACK = """\
 pack: mine

@@ -10,9 +10,9 @@ import pytest
 import yaml
 
 from curation.job import job_schema
-from rules.pack import shipped_packs
+from rules.format.pack import shipped_packs
+from rules.format.schema import pack_schema
 from rules.places import load
-from rules.schema import pack_schema
 
 ROOT = Path(__file__).parents[1]
 SCHEMAS = {"rules/pack.schema.json": pack_schema, "curation/job.schema.json": job_schema}

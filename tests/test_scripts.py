@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from curation.language_id.models import label_code, load_model
 from rules.languages import language_names
-from rules.scripts import (
+from rules.text.scripts import (
     NO_SCRIPTS,
     fraction_in,
     main_scripts,

@@ -12,7 +12,7 @@ import pytest
 
 from inspect_ui.judging import judge
 from inspect_ui.session import InspectError, Session
-from rules.pack import load_pack
+from rules.format.pack import load_pack
 
 ARTICLE = "The river ran past the old mill and the people of the town walked along it every evening of the year."
 PACK = """\

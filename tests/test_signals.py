@@ -12,8 +12,8 @@ from hostile_texts import any_texts
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rules.counts import CORE_MEANINGS, MEANINGS, count
-from rules.signals import CORE_SIGNALS, SIGNALS, measure
+from rules.measures.counts import CORE_MEANINGS, MEANINGS, count
+from rules.measures.signals import CORE_SIGNALS, SIGNALS, measure
 
 CORE = {signal.name: signal for signal in CORE_SIGNALS}
 

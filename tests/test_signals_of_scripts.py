@@ -15,14 +15,14 @@ from tokenizers import Tokenizer, decoders, pre_tokenizers
 from tokenizers.models import BPE
 
 import curation  # noqa: F401 (it counts tokens)
-import rules.profiles
+import rules.models.profiles
 from gristmill import gristmill
 from rules.engine import apply
-from rules.line_signals import LINE_SIGNALS
-from rules.pack import load_pack
-from rules.profiles import Profile, read_profile, write_parquet
-from rules.signals import CORE_SIGNALS, LINE_LENGTH_SIGNALS, SIGNALS, measure
-from rules.words import split_words
+from rules.format.pack import load_pack
+from rules.line_rules.line_signals import LINE_SIGNALS
+from rules.measures.signals import CORE_SIGNALS, LINE_LENGTH_SIGNALS, SIGNALS, measure
+from rules.models.profiles import Profile, read_profile, write_parquet
+from rules.splitters.words import split_words
 
 TOOLS = script_values.DOLMA | script_values.DATAMAP | script_values.NEMO | script_values.DATAJUICER
 NATS = ("word_divergence_en", "unigram_kl", "unigram_logprob")
@@ -92,7 +92,7 @@ def test_every_signal_of_the_core_is_what_was_counted_by_hand(name):
 
 @pytest.mark.parametrize("name", TEXTS)
 def test_every_signal_of_tools_is_what_was_counted_by_hand(name):
-    profile = read_profile(Path(rules.profiles.__file__).parent / "word_profiles/en.tsv")
+    profile = read_profile(Path(rules.models.profiles.__file__).parent / "word_profiles/en.tsv")
     assert (profile.all_words, profile.different_words) == (script_values.ENGLISH_WORDS, script_values.ENGLISH_DIFFERENT)
     table = TOOLS | script_values.llama3(len(profile.words), sum(profile.counts))
     expected = {signal: row[script_values.COLUMNS.index(name)] for signal, row in table.items()}

@@ -22,23 +22,23 @@ pytest.importorskip("spacy", reason="needs spaCy: pip install 'gristmill[spacy]'
 
 import spacy
 
-from rules import rewriting, spacy_words
-from rules.buffers import strings_from
-from rules.chunk_memo import Entries, empty_memo, extended, find_entries
-from rules.counts import CORE_MEANINGS, count
 from rules.engine import apply
-from rules.kernels import kernel_texts
-from rules.line_counts import LINE_COUNTS
-from rules.ngrams import NGRAM_COUNTS
-from rules.pack import load_pack
+from rules.format.pack import load_pack
+from rules.measures.counts import CORE_MEANINGS, count
+from rules.measures.line_counts import LINE_COUNTS
+from rules.measures.ngrams import NGRAM_COUNTS
+from rules.measures.signals import measure
+from rules.measures.word_counts import WORD_COUNTS
 from rules.places import Problems
-from rules.signals import measure
-from rules.spacy_facts import CHANGED, END, FACTS, FLAGS, OTHER, PUNCTUATION, sentence_step
-from rules.spacy_sentences import spacy_sentences
-from rules.spacy_tokenizers import split_chunks, tokenizers
-from rules.spacy_words import spacy_tokens
-from rules.word_counts import WORD_COUNTS
-from rules.words import split_words
+from rules.splitters import rewriting, spacy_words
+from rules.splitters.chunk_memo import Entries, empty_memo, extended, find_entries
+from rules.splitters.spacy_facts import CHANGED, END, FACTS, FLAGS, OTHER, PUNCTUATION, sentence_step
+from rules.splitters.spacy_sentences import spacy_sentences
+from rules.splitters.spacy_tokenizers import split_chunks, tokenizers
+from rules.splitters.spacy_words import spacy_tokens
+from rules.splitters.words import split_words
+from rules.text.buffers import strings_from
+from rules.text.kernels import kernel_texts
 
 PIPELINE = spacy.blank("en")
 PIPELINE.add_pipe("sentencizer")
@@ -308,6 +308,6 @@ def test_without_spacy_it_says_what_to_install(tmp_path, monkeypatch):
 
 
 def test_rules_do_not_import_spacy_before_they_need_it():
-    code = "import rules.engine, rules.pack, rules.counts, sys; print('spacy' in sys.modules)"
+    code = "import rules.engine, rules.format.pack, rules.measures.counts, sys; print('spacy' in sys.modules)"
     root = Path(__file__).parents[1]
     assert subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True).stdout.strip() == "False"

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numba import njit
 
-from rules.pattern_literals import blurred
-from rules.string_groups import GROUPS, group_tables, places_of_groups
+from rules.matching.pattern_literals import blurred
+from rules.matching.string_groups import GROUPS, group_tables, places_of_groups
 
 strings = st.sets(st.binary(min_size=1, max_size=6).map(blurred), min_size=1, max_size=40)
 

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_counts import raw_array
 
-from rules.lines import apply_line_rules
+from rules.line_rules.lines import apply_line_rules
+from rules.matching.tail_verdicts import MOST_BYTES, UNKNOWN, look_up_tails, note_tails
 from rules.rule import Pack, Rule
-from rules.tail_verdicts import MOST_BYTES, UNKNOWN, look_up_tails, note_tails
 
 PATTERN = r"[^.?!\"']$|\.\.\.$|^$"
 lines = st.lists(st.text("a.?!é漢\x00 …", max_size=9), min_size=1, max_size=30)

@@ -23,8 +23,8 @@ from curation.stages.language import LanguageSettings
 from curation.threshold_fitting import Bound, FitError, aim, bounds_of, drops, fitted, language_score_threshold, relaxed
 from gristmill import gristmill
 from rules.engine import apply
-from rules.examples import example_problems
-from rules.pack import load_pack, shipped_packs
+from rules.format.examples import example_problems
+from rules.format.pack import load_pack, shipped_packs
 from rules.rule import Comparison
 
 ABOVE = Bound("dup-lines", "dup_line_frac", Comparison(">", 0.3))

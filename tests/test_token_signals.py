@@ -17,12 +17,12 @@ from tokenizers import Tokenizer
 
 from curation.job import load_job
 from curation.tokenizer import save_tokenizer, train_tokenizer
-from rules import tokenizers
 from rules.engine import apply
+from rules.format.pack import load_pack
 from rules.identity import column_identities
-from rules.pack import load_pack
+from rules.measures import tokenizers
+from rules.measures.token_signals import TOKEN_SIGNALS
 from rules.places import Problems
-from rules.token_signals import TOKEN_SIGNALS
 
 PACK = """\
 pack: of_tokens

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rules.buffers import string_buffers
-from rules.kernels import kernel_bytes
-from rules.trimming import trimmed_class, trimmed_spans
+from rules.line_rules.trimming import trimmed_class, trimmed_spans
+from rules.text.buffers import string_buffers
+from rules.text.kernels import kernel_bytes
 
 TRIMMING = [r"^[\s\x0b\x1c-\x1f\x{85}\p{Z}]+|[\s\x0b\x1c-\x1f\x{85}\p{Z}]+$", r"^\s+|\s+$", r"^[\s\p{Z}•*-]+|[\s\p{Z}•*-]+$", r"^[é\]a]+|[é\]a]+$"]
 texts = st.lists(st.text(" \t\u00a0\u3000\x85•*-é]ab漢🙂\r", max_size=12), max_size=6)

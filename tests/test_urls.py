@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rules.measures.word_lists import WordList
 from rules.rule import UrlTest
 from rules.urls import hosts, url_matches
-from rules.word_lists import WordList
 
 
 def words(*entries: str) -> WordList:

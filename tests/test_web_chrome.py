@@ -11,7 +11,7 @@ import pytest
 from pyarrow import parquet
 
 from rules.engine import apply
-from rules.pack import load_pack, shipped_packs
+from rules.format.pack import load_pack, shipped_packs
 from rules.rule import Pack, Rule
 
 LANGUAGES = ("en", "de", "fr", "es", "ru", "ja", "zh", "pt", "it", "nl", "pl", "tr", "id")

@@ -7,13 +7,13 @@ import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rules.characters import character_classes
-from rules.hash_sets import SEED, SIZE_STEP
-from rules.kernels import kernel, kernel_texts
-from rules.masks import BLOCK, bits_up_to
-from rules.word_counts import WORD_COUNTS, read_words
-from rules.word_keys import BASE, PADDING, fill_sums, keep_words, key_scratch, slice_hash
-from rules.word_places import chars_between, place_scratch
+from rules.measures.word_counts import WORD_COUNTS, read_words
+from rules.splitters.word_keys import BASE, PADDING, fill_sums, keep_words, key_scratch, slice_hash
+from rules.splitters.word_places import chars_between, place_scratch
+from rules.text.characters import character_classes
+from rules.text.hash_sets import SEED, SIZE_STEP
+from rules.text.kernels import kernel, kernel_texts
+from rules.text.masks import BLOCK, bits_up_to
 
 COUNTS = len(WORD_COUNTS)
 M64 = (1 << 64) - 1

@@ -10,9 +10,9 @@ from hostile_texts import any_texts
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rules.list_counts import build_table
-from rules.word_lists import WordList, measure_list, parse_call
-from rules.words import split_words
+from rules.measures.list_counts import build_table
+from rules.measures.word_lists import WordList, measure_list, parse_call
+from rules.splitters.words import split_words
 
 
 def defined(text: str, entries: tuple[str, ...], words: str) -> dict[str, float]:

@@ -10,11 +10,11 @@ from hostile_texts import PIECES, any_texts, raw_texts
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rules.buffers import strings_from
-from rules.characters import STOP_WORDS
-from rules.counts import count
-from rules.word_counts import STOP_WORD_TABLE
-from rules.words import split_words
+from rules.measures.counts import count
+from rules.measures.word_counts import STOP_WORD_TABLE
+from rules.splitters.words import split_words
+from rules.text.buffers import strings_from
+from rules.text.characters import STOP_WORDS
 
 EXAMPLES = {
     "": [],

@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 
 from curation.sampling import MIXTURE_SALT, id_hashes, is_held_out
 from curation.shards import whole_file
-from rules.buffers import large_strings
+from rules.text.buffers import large_strings
 
 ALL, REFERENCE = "all arms", "reference"
 TEXT_SALT, VERSION_SALT = 7, 8

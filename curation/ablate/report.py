@@ -23,7 +23,7 @@ def write_report(report: dict[str, Any], output: Path) -> None:
 
 
 def evidence_record(report: dict[str, Any], rule_sha256: str) -> dict[str, Any]:
-    """The fields of rules.evidence.Evidence: the largest size, the rule's arm against the one without."""
+    """The fields of rules.format.evidence.Evidence: the largest size, the rule's arm against the one without."""
     size = report["sizes"][-1]
     comparison = size["comparisons"][0]
     return {

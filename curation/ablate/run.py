@@ -22,8 +22,8 @@ from curation.ablate.settings import Ablation
 from curation.job import load_job
 from curation.progress import Progress
 from curation.run_lock import locked
-from rules.evidence import Evidence
-from rules.evidence_writing import EvidenceError, write_evidence
+from rules.format.evidence import Evidence
+from rules.format.evidence_writing import EvidenceError, write_evidence
 from train.handoff import read_manifest
 from train.sizes import parameter_counts, training_flops
 

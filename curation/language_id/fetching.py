@@ -22,7 +22,7 @@ from hashlib import file_digest, sha256
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from rules.kept_arrays import cache_folder
+from rules.text.kept_arrays import cache_folder
 
 TRIES, WAIT = 5, 0.5  # of a connection that breaks; seconds before the second, more before the others
 PIECE = 1 << 20

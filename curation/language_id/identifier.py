@@ -30,8 +30,8 @@ from curation.language_id.word_memo import (
     remember_word,
     word_hash,
 )
-from rules.kernels import inlined, kernel, kernel_bytes, unowned
-from rules.masks import BLOCK, LAST, ONE, between_mask, bits_up_to, block_at, equal_mask, push_ones
+from rules.text.kernels import inlined, kernel, kernel_bytes, unowned
+from rules.text.masks import BLOCK, LAST, ONE, between_mask, bits_up_to, block_at, equal_mask, push_ones
 
 JUDGED_BYTES = 1 << 20
 CHUNK_BYTES = 1024  # whose words are looked up together

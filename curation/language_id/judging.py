@@ -14,10 +14,10 @@ import pyarrow.compute as pc
 
 from curation.language_id.models import label_code, label_script, load_model
 from curation.language_id.windows import windowed
-from rules.characters import WHITE, character_classes
-from rules.decode import character_at
-from rules.kernels import kernel, kernel_bytes, kernel_texts, unowned
-from rules.line_signals import split_lines
+from rules.line_rules.line_signals import split_lines
+from rules.text.characters import WHITE, character_classes
+from rules.text.decode import character_at
+from rules.text.kernels import kernel, kernel_bytes, kernel_texts, unowned
 
 TOP_LABELS = pa.list_(pa.struct([("lang", pa.string()), ("score", pa.float32())]))
 LINE_LANGUAGES = pa.list_(pa.struct([("lang", pa.string()), ("lines", pa.int32()), ("bytes", pa.int64())]))

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from curation.language_id.vectors import NUMBERS, dot_product, load_vector
-from rules.kernels import inlined, kernel
+from rules.text.kernels import inlined, kernel
 
 ADDED = 1e-5
 LEAST_SCORE = np.float32(np.log(ADDED))  # of a label that is told

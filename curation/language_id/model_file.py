@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from rules.fasttext_file import SUPERVISED, ModelFileError, plain, read_settings
-from rules.fasttext_file import read_model as read_whole_model
+from rules.models.fasttext_file import SUPERVISED, ModelFileError, plain, read_settings
+from rules.models.fasttext_file import read_model as read_whole_model
 
 __all__ = ["Header", "ModelFile", "ModelFileError", "read_header", "read_model"]
 

@@ -17,10 +17,10 @@ from numba.extending import intrinsic
 
 from curation.language_id.model_file import ModelFile
 from curation.language_id.vectors import NUMBERS, add_vectors, aligned_zeros, load_vector, no_vector
-from rules.decode import text_at
-from rules.hash_sets import bytes_hash, slot_bits
-from rules.kernels import inlined, kernel
-from rules.masks import bits_below, ones_in
+from rules.text.decode import text_at
+from rules.text.hash_sets import bytes_hash, slot_bits
+from rules.text.kernels import inlined, kernel
+from rules.text.masks import bits_below, ones_in
 
 FNV_START, FNV_PRIME = np.uint32(2166136261), np.uint32(16777619)
 SIGNED = np.uint32(0xFFFFFF00)  # fastText hashes bytes as signed numbers

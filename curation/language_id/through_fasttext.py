@@ -14,8 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation.language_id.identifier import judged_end
-from rules.buffers import strings_from
-from rules.kernels import kernel
+from rules.text.buffers import strings_from
+from rules.text.kernels import kernel
 
 BATCH_TEXTS = 1024
 WHITE = r"[ \t\n\v\f\r\x00]"

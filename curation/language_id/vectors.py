@@ -12,7 +12,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic, models, register_model
 
-from rules.kernels import element_pointer
+from rules.text.kernels import element_pointer
 
 NUMBERS = 16
 LINE_BYTES = 128  # two lines of the processor's cache, which it fetches as a pair

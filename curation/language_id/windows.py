@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from rules.kernels import inlined, kernel
+from rules.text.kernels import inlined, kernel
 
 
 @kernel

@@ -18,9 +18,9 @@ from numba import types
 from numba.extending import intrinsic
 
 from curation.language_id.vectors import aligned_zeros, load_vector, store_vector
-from rules.decode import load_eight, text_at
-from rules.hash_sets import SEED, absorb, bytes_hash, start_hash
-from rules.kernels import element_pointer, inlined
+from rules.text.decode import load_eight, text_at
+from rules.text.hash_sets import SEED, absorb, bytes_hash, start_hash
+from rules.text.kernels import element_pointer, inlined
 
 ENTRY_BITS = 17
 PIECES = 16  # of eight bytes an entry: eight for the sum, one for sizes, seven for the word

@@ -17,8 +17,8 @@ from curation.document import BEFORE, EDIT
 from curation.language_drops import drop_counts
 from curation.outcome import Outcome, counted, edit_sizes, removed_table
 from rules.engine import WORDS, Applied, apply
+from rules.measures.signals import measure
 from rules.rule import Pack
-from rules.signals import measure
 
 
 def clean(documents: pa.Table, packs: Sequence[Pack], known: dict[str, np.ndarray] | None = None) -> Outcome:

@@ -20,8 +20,8 @@ from curation.document import EDIT, OVERLAP
 from curation.evaluation_items import EvaluationItems, evaluation_files, find_grams, load_items, ngram_hashes
 from curation.normalise import word_spans
 from curation.outcome import NOT_EDITED, Outcome, edit_sizes, removed_table, single_hits
-from rules.buffers import large_strings
 from rules.places import SettingError
+from rules.text.buffers import large_strings
 
 REASON = "decontaminate/overlap"
 

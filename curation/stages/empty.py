@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation.outcome import Outcome, removed_table, single_hits
-from rules.buffers import string_buffers
+from rules.text.buffers import string_buffers
 
 DELETE = 0x7F  # above it, bytes of characters that are no ASCII
 

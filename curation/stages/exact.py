@@ -22,8 +22,8 @@ from curation.normalise import character_table
 from curation.survivors import Survivor
 from curation.url_keys import normalised_urls
 from curation.word_hashes import CHUNK_BYTES, EIGHT, SEED, ZERO, absorb, kernel_texts, take_words, text_at, word_scratch
-from rules.kernels import kernel
 from rules.places import SettingError
+from rules.text.kernels import kernel
 
 SECOND_MULTIPLIER = np.uint64(0xC2B2AE3D27D4EB4F)
 SECOND_SEED = np.uint64(0x13198A2E03707344)

@@ -20,7 +20,7 @@ from curation.language_id.models import VENDORED, check_model, is_named, label_c
 from curation.outcome import Outcome, counted, removed_table, single_hits
 from rules.languages import normalise
 from rules.places import SettingError
-from rules.scripts import fraction_in, letters_of, main_scripts, script_counts, scripts_of
+from rules.text.scripts import fraction_in, letters_of, main_scripts, script_counts, scripts_of
 
 __all__ = ["VENDORED", "LanguageSettings", "check_model", "filter_language", "identify", "is_named", "keeps", "label_code", "load_model", "model_identity"]
 

@@ -23,8 +23,8 @@ from curation.outcome import NOT_EDITED, Outcome, edit_sizes, removed_table, sin
 from curation.stages.clean import edit_counts
 from curation.stages.exact import text_hashes
 from curation.word_hashes import kernel_texts
-from rules.buffers import large_strings, strings_from
 from rules.places import SettingError
+from rules.text.buffers import large_strings, strings_from
 from rules.urls import hosts
 
 RULE, EMPTY = "lines/repeated", "lines/empty"

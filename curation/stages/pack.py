@@ -42,7 +42,7 @@ from curation.tokenizer import (
     save_tokenizer,
     train_tokenizer,
 )
-from rules.buffers import large_strings
+from rules.text.buffers import large_strings
 from train.handoff import DOCUMENTS_NAME, MANIFEST_NAME, TOKENIZER_NAME, Manifest, token_type, write_manifest
 
 COLUMNS = ["id", "text", "source", "lang"]

@@ -16,7 +16,7 @@ from inspect_ui.editing import edit
 from inspect_ui.effects import Effect, LineAt
 from inspect_ui.screens.told import InForce, Mistakes, Preview
 from inspect_ui.session import InspectError, Reloaded, Session
-from rules.pack import SHIPPED
+from rules.format.pack import SHIPPED
 from rules.visible import excerpt
 
 if TYPE_CHECKING:

@@ -16,8 +16,8 @@ from functools import lru_cache
 import numpy as np
 from rich._unicode_data import load as load_cell_table
 
-from rules.decode import character_at
-from rules.kernels import kernel, kernel_bytes
+from rules.text.decode import character_at
+from rules.text.kernels import kernel, kernel_bytes
 from rules.visible import visible
 
 TAB_CELLS = 4

@@ -38,10 +38,10 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 from oracle import ours  # noqa: E402
 from oracle.checks import CHECKS, DEFAULTS, Configuration, without  # noqa: E402
 from oracle.exceptions import exception_for, same_text  # noqa: E402
-from rules.buffers import large_strings  # noqa: E402
-from rules.pack import load_pack, shipped_packs  # noqa: E402
-from rules.signals import measure  # noqa: E402
-from rules.words import Splitter  # noqa: E402
+from rules.format.pack import load_pack, shipped_packs  # noqa: E402
+from rules.measures.signals import measure  # noqa: E402
+from rules.splitters.words import Splitter  # noqa: E402
+from rules.text.buffers import large_strings  # noqa: E402
 
 PEER = ROOT / "tests" / "oracle" / "peer.py"
 PEER_CODE = (PEER, PEER.with_name("checks.py"), ROOT / "tests" / "definitions.py")

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from oracle.checks import CHECKS, Configuration, Value
 from rules.engine import Applied, apply
-from rules.pack import load_pack, shipped_packs
+from rules.format.pack import load_pack, shipped_packs
 from rules.rule import Comparison, Condition, Pack, Rule
 
 

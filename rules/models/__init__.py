@@ -1,0 +1,1 @@
+"""Files that signals measure with: profiles of words, classifiers, language models."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import re
-from pathlib import Path
 
 import pyarrow as pa
 import pytest
@@ -15,13 +14,12 @@ from tokenizers import Tokenizer, decoders, pre_tokenizers
 from tokenizers.models import BPE
 
 import curation  # noqa: F401 (it counts tokens)
-import rules.models.profiles
 from gristmill import gristmill
 from rules.engine import apply
 from rules.format.pack import load_pack
 from rules.line_rules.line_signals import LINE_SIGNALS
 from rules.measures.signals import CORE_SIGNALS, LINE_LENGTH_SIGNALS, SIGNALS, measure
-from rules.models.profiles import Profile, read_profile, write_parquet
+from rules.models.profiles import SHIPPED, Profile, read_profile, write_parquet
 from rules.splitters.words import split_words
 
 TOOLS = script_values.DOLMA | script_values.DATAMAP | script_values.NEMO | script_values.DATAJUICER
@@ -92,7 +90,7 @@ def test_every_signal_of_the_core_is_what_was_counted_by_hand(name):
 
 @pytest.mark.parametrize("name", TEXTS)
 def test_every_signal_of_tools_is_what_was_counted_by_hand(name):
-    profile = read_profile(Path(rules.models.profiles.__file__).parent / "word_profiles/en.tsv")
+    profile = read_profile(SHIPPED / "en.tsv")
     assert (profile.all_words, profile.different_words) == (script_values.ENGLISH_WORDS, script_values.ENGLISH_DIFFERENT)
     table = TOOLS | script_values.llama3(len(profile.words), sum(profile.counts))
     expected = {signal: row[script_values.COLUMNS.index(name)] for signal, row in table.items()}

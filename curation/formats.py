@@ -11,8 +11,6 @@ from typing import BinaryIO
 
 from curation.compression import CODECS, Codec, codec_of, first_bytes
 
-FORMATS = ("warc", "arc", "wet", "parquet", "arrow", "jsonl", "text")
-
 _BY_SUFFIX = {
     ".warc": "warc",
     ".wat": "warc",  # metadata only: every record is read and counted as skipped

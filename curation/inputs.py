@@ -50,7 +50,7 @@ class InputFile:
     name: str
     size_bytes: int  # -1 where the file system does not know
     modified: str | float  # whatever the file system knows: an etag, seconds, or a date
-    format: str  # one of formats.FORMATS
+    format: str  # warc, arc, wet, parquet, arrow, jsonl or text
 
 
 @dataclass(frozen=True)

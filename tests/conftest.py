@@ -1,7 +1,8 @@
-"""Shared fixtures: where real data lies, and a small corpus written by hand."""
+"""Shared fixtures: where real data lies. And what needs PyTorch skips where it is not installed (`make test-py312`)."""
 
 from __future__ import annotations
 
+import importlib.util
 import os
 from pathlib import Path
 
@@ -9,11 +10,34 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared"
+WITHOUT_TORCH = importlib.util.find_spec("torch") is None
 
 
 def pytest_configure() -> None:
     """What is kept between processes is kept beside what pytest keeps."""
     os.environ.setdefault("GRISTMILL_CACHE", str(ROOT / ".pytest_cache" / "gristmill"))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(collector):
+    report = yield
+    if WITHOUT_TORCH and report.failed and "No module named 'torch'" in str(report.longrepr):
+        skip(report, collector.path)
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = yield
+    error = call.excinfo and call.excinfo.value
+    if WITHOUT_TORCH and isinstance(error, ModuleNotFoundError) and error.name == "torch":
+        skip(report, item.path)
+    return report
+
+
+def skip(report, path: Path) -> None:
+    """Change a failure to a skip: only a missing PyTorch is told this way, and where it is there, nothing is."""
+    report.outcome, report.longrepr = "skipped", (str(path), 0, "Skipped: PyTorch is not installed")
 
 
 @pytest.fixture

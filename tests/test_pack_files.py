@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import trained_classifiers
+from profiles_of_texts import make_profile
 
 from rules.engine import apply
 from rules.format.pack import load_pack
@@ -20,7 +21,7 @@ from rules.format.pack_files import PackFile, check_unchanged, file_sha256
 from rules.format.schema import pack_schema
 from rules.identity import column_identities, texts_identity
 from rules.models.classifiers import classify
-from rules.models.profiles import make_profile, measure_profile, write_parquet
+from rules.models.profiles import measure_profile, write_parquet
 from rules.places import Problems
 
 GOOD = ["the moon orbits the earth once a month", "a glacier is a body of dense ice that moves"] * 4

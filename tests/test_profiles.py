@@ -13,19 +13,17 @@ import pytest
 from hostile_texts import any_texts
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from profiles_of_texts import divergence_of, make_profile, tsv
 
 from rules.models.profiles import (
     PROFILE_SIGNALS,
     SHIPPED,
     Profile,
     WordTally,
-    make_profile,
-    measure_divergence,
     measure_profile,
     profile_about,
     read_profile,
     write_parquet,
-    write_profile,
 )
 
 TEXTS = ["The cat sat on the mat.", "The dog sat, too.", "ΟΔΟΣ οδος"]
@@ -39,12 +37,12 @@ def test_a_profile_keeps_the_most_frequent_words():
 
 def test_a_profile_of_everything_has_no_divergence_from_its_text():
     text = "a b b c c c c"
-    assert measure_divergence(pa.array([text]), make_profile([text], 10))[0] == pytest.approx(math.log(8 / 7), abs=1e-6)  # one unseen word
+    assert divergence_of(pa.array([text]), make_profile([text], 10))[0] == pytest.approx(math.log(8 / 7), abs=1e-6)  # one unseen word
 
 
 def test_known_divergence():
     profile = Profile(("a", "b"), (6, 2), 10, 4)  # 2 words of 2 kinds left out: each other word has (2 + 1) / (2 + 1) / 11
-    found = measure_divergence(pa.array(["a A b zzz", "", "b"]), profile)
+    found = divergence_of(pa.array(["a A b zzz", "", "b"]), profile)
     wanted = 0.5 * math.log(0.5 * 11 / 6) + 0.25 * math.log(0.25 * 11 / 2) + 0.25 * math.log(0.25 * 11)
     assert found[0] == pytest.approx(wanted, abs=1e-6) and math.isnan(found[1]) and found[2] == pytest.approx(math.log(11 / 2), abs=1e-6)
 
@@ -63,7 +61,7 @@ def test_equal_the_definition(corpus, text, size):
 def test_many_words_in_one_text():
     text = " ".join(f"w{k}" for k in range(100_000))
     profile = make_profile([text, "w1 w1 w1"], 50_000)
-    assert measure_divergence(pa.array([text]), profile)[0] == pytest.approx(llama3_definitions.divergence(text, profile), abs=1e-6)
+    assert divergence_of(pa.array([text]), profile)[0] == pytest.approx(llama3_definitions.divergence(text, profile), abs=1e-6)
 
 
 @settings(max_examples=50, deadline=None)
@@ -71,7 +69,7 @@ def test_many_words_in_one_text():
 def test_written_and_read_again(tmp_path_factory, texts, size):
     path = tmp_path_factory.mktemp("profile") / "p.tsv"
     profile = make_profile([*texts, "# a"], size)
-    write_profile(profile, path, ["made of texts", "and a second line"])
+    path.write_text(tsv(profile, ["made of texts", "and a second line"]), encoding="utf-8", newline="\n")
     assert read_profile(path) == profile
     write_parquet(profile, path.with_suffix(".parquet"), {"texts": len(texts)})
     assert read_profile(path.with_suffix(".parquet")) == profile
@@ -139,5 +137,5 @@ def test_english_is_nearer_to_english_than_other_languages(shared_data):
 
     table = parquet.read_table(sorted((shared_data / "sample").glob("*.parquet")), columns=["text", "lang"])
     lang = np.array(table["lang"].to_pylist(), object)
-    found = measure_divergence(table["text"], read_profile(SHIPPED / "en.tsv"))
+    found = divergence_of(table["text"], read_profile(SHIPPED / "en.tsv"))
     assert np.nanmedian(found[lang == "en"]) + 2 < min(np.nanmedian(found[lang == other]) for other in ("de", "fr", "pl", "ko", "ar"))

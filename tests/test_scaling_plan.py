@@ -21,7 +21,6 @@ from train.scaling.budget import (
     learning_rate,
     parse_budget,
     plan_run,
-    seeds_needed,
     smallest_difference,
 )
 from train.scaling.grid_runs import seed_deviation
@@ -95,7 +94,7 @@ def test_the_smallest_difference_is_seen_four_times_of_five(known):
     error = deviation / math.sqrt(seeds) if known else differences.std(1, ddof=1) / math.sqrt(seeds)
     threshold = stats.norm.ppf(0.975) if known else stats.t.ppf(0.975, seeds - 1)
     assert (differences.mean(1) / error > threshold).mean() == pytest.approx(0.8, abs=0.015)
-    assert seeds_needed(deviation, least * 1.0001, known) == seeds
+    assert smallest_difference(deviation, seeds - 1, known) > least
     assert smallest_difference(deviation, 1, known=False) == math.inf
 
 

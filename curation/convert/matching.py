@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from re import _constants as names  # type: ignore[attr-defined]
 from re import _parser as parser  # type: ignore[attr-defined]
 from typing import Any
@@ -13,7 +14,9 @@ CANDIDATES = "abcdefghijklmnopqrstuvwxyz ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.,:
 def matching_text(pattern: str) -> str | None:
     """One line that `pattern` (Python's syntax) finds something in; None if none was found or it is no pattern."""
     try:
-        compiled, tree = re.compile(pattern), parser.parse(pattern)
+        with warnings.catch_warnings():  # of sets that Python may read otherwise one day: the pattern is its author's
+            warnings.simplefilter("ignore", FutureWarning)
+            compiled, tree = re.compile(pattern), parser.parse(pattern)
         text = _text(tree)
     except (re.error, RecursionError, OverflowError, _NoText):
         return None

@@ -57,8 +57,8 @@ class DecontaminateSettings:
 def items_line(settings: DecontaminateSettings) -> str:
     """What is looked for, to print. Raises EvaluationError."""
     items = settings.items()
-    text = f"decontaminate: {len(items.names):,} items of {', '.join(items.files)}"
-    return text + (f"; {items.short:,} of them have no text of {settings.ngram} words and cannot be looked for" if items.short else "")
+    text = f"decontaminate: {len(items.names):,} {'item' if len(items.names) == 1 else 'items'} of {', '.join(items.files)}"
+    return text + (f"; {items.short:,} of them {'has' if items.short == 1 else 'have'} no text of {settings.ngram} words and cannot be looked for" if items.short else "")
 
 
 class Span(NamedTuple):

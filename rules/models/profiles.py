@@ -1,7 +1,7 @@
 """Profiles: how often words occur in a language or a corpus, and how far a text's own words are from that.
 
 A profile holds the most frequent words of the texts it was made from, in lower case, with their counts; and of the rest
-only how many there were. `measure_divergence` is the Kullback-Leibler divergence of a text's distribution of words
+only how many there were. The divergence `unigram_kl` is the Kullback-Leibler divergence of a text's distribution of words
 p from the profile's q, sum p * log(p / q), in nats. Words outside the profile share the rest equally, one unseen word included:
     q(word of the profile) = count / (all words + 1)
     q(any other word)      = (words left out + 1) / (different words left out + 1) / (all words + 1)
@@ -18,7 +18,7 @@ from __future__ import annotations
 import functools
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -97,13 +97,6 @@ class WordTally:
         return Profile(tuple(kept["word"].to_pylist()), tuple(kept["count"].to_pylist()), self.all_words, len(counts))
 
 
-def make_profile(texts: Iterable[str], size: int) -> Profile:
-    """A profile of the `size` most frequent words of `texts`; see WordTally."""
-    tally = WordTally()
-    tally.add(pa.array(texts, pa.large_string()))
-    return tally.profile(size)
-
-
 def write_parquet(profile: Profile, path: Path, about: Mapping[str, Any]) -> None:
     """Write a Parquet file of the words and their counts; the totals and `about` (what it was made of) are metadata."""
     totals = {"all_words": profile.all_words, "different_words": profile.different_words, **about}
@@ -126,13 +119,6 @@ def profile_about(path: Path) -> dict[str, Any]:
     """The totals of a profile in Parquet, and what it was made of."""
     about: dict[str, Any] = json.loads((pq.read_schema(path).metadata or {}).get(METADATA, b"{}"))
     return about
-
-
-def write_profile(profile: Profile, path: Path, notes: Iterable[str] = ()) -> None:
-    """Write a TSV file: lines of notes that start with #, the two totals, then a word and its count a line."""
-    lines = [f"# {note}" for note in notes] + [f"{profile.all_words}\t{profile.different_words}"]
-    lines += [f"{word}\t{count}" for word, count in zip(profile.words, profile.counts)]
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8", newline="\n")
 
 
 def read_profile(path: Path) -> Profile:
@@ -169,11 +155,6 @@ def _whole(path: Path, number: int, text: str) -> int:
     if not (text.isascii() and text.isdecimal()):
         raise ValueError(f"{path}:{number}: {text[:80]!r} is no count")
     return int(text)
-
-
-def measure_divergence(texts: pa.Array | pa.ChunkedArray, profile: Profile) -> np.ndarray:
-    """The divergence of each text's words from `profile`, in nats, float64 [docs]; NaN in a text without words."""
-    return measure_profile(texts, profile.table())["unigram_kl"]
 
 
 def measure_profile(texts: pa.Array | pa.ChunkedArray, table: WordTable) -> dict[str, np.ndarray]:

@@ -146,12 +146,3 @@ def _noncentrality(freedom: int, threshold: float) -> float:
         passes = float(stats.nct.sf(threshold, freedom, middle))
         low, high = (middle, high) if passes < POWER else (low, middle)
     return high
-
-
-def seeds_needed(deviation: float, difference: float, known: bool = True, most: int = 10_000) -> int:
-    """The fewest seeds with which `difference` is found (at 5 %, with 80 %); `most` where no fewer do."""
-    low, high = 0, most
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if smallest_difference(deviation, middle, known) <= difference else (middle, high)
-    return high

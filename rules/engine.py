@@ -22,7 +22,8 @@ import pyarrow.compute as pc
 
 from rules.deciding import Decision, column_of, decide, language_codes, scope_of
 from rules.format.pack_files import FILE_SIGNALS, PackFile, file_key, measure_file
-from rules.line_rules.lines import EDIT_ROWS, apply_line_rules
+from rules.line_rules.line_edits import EDIT_ROWS, taken
+from rules.line_rules.lines import apply_line_rules
 from rules.measures.shared_signals import SharedSignals
 from rules.measures.signals import SIGNALS
 from rules.measures.token_signals import TOKEN_SIGNALS, TOKENS
@@ -296,5 +297,4 @@ def rules_with(pack: Pack, signal: str) -> list[Rule]:
 
 
 def _named(edits: pa.Table, pack: Pack) -> pa.Table:
-    names = pa.array([f"{pack.name}/{rule.id}" for rule in pack.rules], pa.string())
-    return edits.set_column(1, "rule", names.take(edits["rule"].combine_chunks()))
+    return edits.set_column(1, "rule", taken([f"{pack.name}/{rule.id}" for rule in pack.rules], edits["rule"].to_numpy()))

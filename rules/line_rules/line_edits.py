@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pyarrow as pa
 
 from rules.line_rules.line_state import GONE, Lines, copy_bytes, with_slack
 from rules.text.buffers import string_buffers, strings_from
 from rules.text.kernels import inlined, int64, kernel, kernel_bytes, unowned
+from rules.text.masks import BLOCK
 
 EDIT_ROWS = pa.schema(
     [("row", pa.int64()), ("rule", pa.int64()), ("line", pa.int64()), ("before", pa.large_string()), ("after", pa.large_string())]
@@ -31,6 +34,17 @@ def _after(lines: Lines, numbers: np.ndarray, versions: np.ndarray) -> pa.LargeS
     texts = lines.texts_of(numbers, versions)
     there = pa.py_buffer(np.packbits(versions != GONE, bitorder="little"))
     return pa.Array.from_buffers(pa.large_string(), len(numbers), [there, *texts.buffers()[1:]])
+
+
+def taken(names: Sequence[str], numbers: np.ndarray) -> pa.StringArray:
+    """names[number] for each of `numbers` (int64), as pyarrow's `take` gives it, in half its time."""
+    array = pa.array(names, pa.string())
+    offsets, data = string_buffers(array)
+    starts = starts_of(offsets, numbers)
+    if starts[-1] >= 2**31:
+        return array.take(pa.array(numbers))  # more than its offsets can say, which is for pyarrow to tell
+    found = names_at(*kernel_bytes(offsets, np.concatenate([data, np.zeros(BLOCK, np.uint8)])), numbers, starts)
+    return pa.Array.from_buffers(pa.string(), len(numbers), [None, pa.py_buffer(starts.astype(np.int32)), pa.py_buffer(found)])
 
 
 def edited_documents(lines: Lines) -> np.ndarray:
@@ -80,6 +94,26 @@ def edits_by_line(
             document_of[place], number_of[place] = d, numbers[k] - first_line[np.uint64(d)] + 1
         first = counts[which]
     return placed[0], placed[1], placed[2], placed[3], placed[4], placed[5]
+
+
+@kernel
+def starts_of(offsets: np.ndarray, numbers: np.ndarray) -> np.ndarray:
+    """Where each of the names `numbers` begins when they are written on end, and where the last one ends (int64 [numbers + 1])."""
+    starts = np.zeros(numbers.size + 1, np.int64)
+    for k in range(numbers.size):
+        number = np.uint64(numbers[k])
+        starts[k + 1] = starts[k] + offsets[number + np.uint64(1)] - offsets[number]
+    return starts
+
+
+@kernel
+def names_at(offsets: np.ndarray, data: np.ndarray, numbers: np.ndarray, starts: np.ndarray) -> np.ndarray:
+    """The bytes of the names `numbers`, each at its place in `starts`."""
+    out = with_slack(starts[-1])
+    offsets, data, numbers, starts, to = unowned(offsets), unowned(data), unowned(numbers), unowned(starts), unowned(out)
+    for k in range(numbers.size):
+        copy_bytes(data, offsets[np.uint64(numbers[k])], starts[k + 1] - starts[k], to, starts[k])
+    return out[: starts[-1]]
 
 
 @kernel

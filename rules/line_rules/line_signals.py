@@ -11,6 +11,7 @@ from typing import Literal, get_args
 import numpy as np
 import pyarrow as pa
 
+from rules.text.byte_counts import chars_in
 from rules.text.characters import WHITE, character_classes
 from rules.text.decode import (
     EVERY_BYTE,
@@ -129,7 +130,7 @@ def count_in_lines(
         if needs_words:
             table[LINE_WORDS, k], table[LINE_LONGEST_WORD_CHARS, k] = words_in(data, starts[k], ends[k], classes)
         if needs_chars:
-            table[LINE_CHARS, k] = characters_in(data, starts[k], ends[k])
+            table[LINE_CHARS, k] = chars_in(data, starts[k], ends[k])
 
 
 @kernel

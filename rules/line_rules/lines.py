@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from rules.format.pack_files import file_key, measure_file
-from rules.line_rules.line_bounds import least_bytes, most_words, not_shorter
+from rules.line_rules.line_bounds import IN_WORDS, least_bytes, least_run, most_words, not_shorter
 from rules.line_rules.line_edits import EDIT_ROWS as EDIT_ROWS  # part of this file's interface
 from rules.line_rules.line_edits import characters_of, edit_table, edited_documents, joined_texts, lines_gone
 from rules.line_rules.line_filter import LineFilter, line_filter
@@ -136,7 +136,7 @@ def _meeting(lines: Lines, pack: Pack, rule: Rule, numbers: np.ndarray) -> np.nd
     counted = tuple(one for one in rule.when if not parse_call(one.signal))
     least, most = least_bytes(counted), most_words(counted)
     if least:
-        numbers = not_shorter(lines.starts, lines.ends, lines.version, numbers, least)
+        numbers = not_shorter(lines.data, lines.starts, lines.ends, lines.version, numbers, IN_WORDS, least, least_run(counted))
     if counted:
         values = {"line_words": lines.first_words(numbers, most)} if most else lines.signals([one.signal for one in counted], numbers)
         numbers = numbers[conditions_hold(counted, values)]

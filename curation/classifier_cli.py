@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from curation.cli import user_errors
+from curation.files_option import FilesCommand, files_option
 
 MEGABYTE = 1_000_000
 
@@ -20,9 +21,9 @@ def classifier() -> None:
     FILES are run directories (their clean/ is read) or files in any format gristmill reads, with globs and URLs."""
 
 
-@classifier.command()
-@click.option("--positive", required=True, multiple=True, metavar="FILES", help="Texts as they should be; may be given again.")
-@click.option("--negative", required=True, multiple=True, metavar="FILES", help="Texts as they should not be; may be given again.")
+@classifier.command(cls=FilesCommand)
+@files_option("--positive", required=True, help="Texts as they should be; may be given again.")
+@files_option("--negative", required=True, help="Texts as they should not be; may be given again.")
 @click.option("-o", "--out", required=True, type=click.Path(path_type=Path, file_okay=False), help="The folder to write: model.ftz, classifier.json, calibration.png.")
 @click.option("--language", metavar="LANG", help="Only documents in this language.")
 @click.option("--megabytes", default=200.0, show_default=True, type=click.FloatRange(0, min_open=True), help="Text of each kind, chosen by document id.")

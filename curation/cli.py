@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+from curation.files_option import FilesCommand, files_option
 from curation.run_argument import RUN_FOLDER
 
 CLEAN, FINDINGS, CANNOT_RUN, QUARANTINED, INTERRUPTED = 0, 1, 2, 3, 130
@@ -83,9 +84,9 @@ def init(folder: Path) -> None:
         click.echo(path)
 
 
-@click.command()
+@click.command(cls=FilesCommand)
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path, exists=True))
-@click.option("--sample", "samples", multiple=True, metavar="FILES", help="Try the packs on documents of FILES (a path, folder, glob or URL; may be given again).")
+@files_option("--sample", "samples", help="Try the packs on documents of FILES (paths, a folder, glob or URL; may be given again).")
 @click.option("--documents", default=20_000, show_default=True, type=click.IntRange(1), help="Documents to draw for --sample.")
 @click.option("--seed", default=0, show_default=True, help="Seed of the sample.")
 @click.option("--explain", metavar="CODE", help="Explain a code such as R107, and check nothing.")
@@ -131,10 +132,10 @@ def _print_checked(result: Any, visible: Callable[[str], str]) -> None:
     click.echo(result.summary())
 
 
-@click.command()
+@click.command(cls=FilesCommand)
 @click.argument("job_a", metavar="JOB_A", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.argument("job_b", metavar="JOB_B", type=click.Path(path_type=Path, exists=True, dir_okay=False))
-@click.option("--sample", "samples", multiple=True, metavar="FILES", help="Documents to compare on (a path, folder, glob or URL); without it, the input of JOB_B.")
+@files_option("--sample", "samples", help="Documents to compare on (paths, a folder, glob or URL; may be given again); without it, the input of JOB_B.")
 @click.option("--documents", default=20_000, show_default=True, type=click.IntRange(1), help="Documents to draw.")
 @click.option("--seed", default=0, show_default=True, help="Seed of the sample.")
 @click.option("--show", default=20, show_default=True, type=click.IntRange(0), help="Documents to print of each kind.")

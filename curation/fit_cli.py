@@ -11,19 +11,20 @@ from typing import Any
 import click
 
 from curation.cli import user_errors
+from curation.files_option import FilesCommand, files_option
 
 MEGABYTE = 1_000_000
 
 
-@click.command("fit-thresholds")
-@click.option("--reference", required=True, multiple=True, metavar="FILES", help="Texts known to be good, in the languages to fit; may be given again.")
+@click.command("fit-thresholds", cls=FilesCommand)
+@files_option("--reference", required=True, help="Texts known to be good, in the languages to fit; may be given again.")
 @click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="A pack file (.yaml) for one language, or a folder for a pack a language.")
 @click.option("--language", "languages", multiple=True, metavar="LANG", help="Only this language; may be given again.")
 @click.option("--signals", metavar="NAME,...", help="Signals whose thresholds are fitted; without it, those that FineWeb-2 fitted.")
 @click.option("--method", default="tail", show_default=True, type=click.Choice(["tail", "quantile", "mean-std", "median-ratio"]), help="How a threshold follows from the texts.")
 @click.option("--tail", default=0.1, show_default=True, type=click.FloatRange(0, 1, min_open=True, max_open=True), help="Share of the texts beyond each threshold (method tail).")
 @click.option("--deviations", default=2.0, show_default=True, type=click.FloatRange(0, min_open=True), help="Standard deviations from the mean (method mean-std without --english).")
-@click.option("--english", multiple=True, metavar="FILES", help="English texts to which the thresholds of --like belong (quantile, median-ratio, mean-std).")
+@files_option("--english", help="English texts to which the thresholds of --like belong (quantile, median-ratio, mean-std).")
 @click.option("--like", default="fineweb2/base", show_default=True, help="The pack to adapt, with thresholds for English.")
 @click.option("--keep", default=0.9, show_default=True, type=click.FloatRange(0, 1), help="Share of the texts that all rules together keep; thresholds move outwards until they do.")
 @click.option("--folds", default=5, show_default=True, type=click.IntRange(0), help="Of the cross-validation: what packs fitted without a fold keep of it; 0: none.")

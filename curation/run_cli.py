@@ -65,14 +65,16 @@ def interruptible(command: Callable[..., None]) -> Callable[..., None]:
 @user_errors
 def run(job_file: Path, workers: str | None, dry_run: bool, fresh: bool, yes: bool, as_json: bool) -> None:
     """Run JOB, or go on where it stopped. What is done already is not done again."""
-    from curation.lean_start import leave_out_unused
+    from curation.lean_start import collecting_nothing, leave_out_unused, take_memory_again
 
-    leave_out_unused()
-    from curation.interrupts import stop_requests
-    from curation.job import load_job
-    from curation.progress import default_progress
-    from curation.run import run_job
-    from curation.supervision import supervised
+    take_memory_again()
+    with collecting_nothing():
+        leave_out_unused()
+        from curation.interrupts import stop_requests
+        from curation.job import load_job
+        from curation.progress import default_progress
+        from curation.run import run_job
+        from curation.supervision import supervised
 
     count = _workers(workers)
     if yes and not fresh or fresh and dry_run:

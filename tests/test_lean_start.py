@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+import os
+import platform
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from curation.lean_start import absent
+from rules.text.kept_memory import VARIABLES
 
 WITHOUT = """
 import sys
@@ -35,3 +38,19 @@ def test_only_what_is_not_imported_yet_is_hidden():
         with pytest.raises(ImportError):
             import symtable  # noqa: F401
     assert importlib.util.find_spec("symtable") is not None and "json" in sys.modules
+
+
+POOL = """
+from curation.lean_start import take_memory_again
+take_memory_again()
+import pyarrow
+print(pyarrow.default_memory_pool().backend_name)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the C library is not glibc")
+@pytest.mark.parametrize(("said", "pool"), [({}, "system"), ({"ARROW_DEFAULT_MEMORY_POOL": "mimalloc"}, "mimalloc")])
+def test_arrow_takes_memory_from_the_c_library_unless_told_otherwise(said, pool):
+    environment = {name: value for name, value in os.environ.items() if name not in (*VARIABLES, "ARROW_DEFAULT_MEMORY_POOL")} | said
+    ran = subprocess.run([sys.executable, "-c", POOL], check=True, capture_output=True, text=True, cwd=Path(__file__).parents[1], env=environment)
+    assert ran.stdout.split() == [pool]

@@ -6,7 +6,7 @@ OUT := out/demo
 DATA ?= ../shared/data/sample ../shared/data/web
 EVAL ?= ../shared/data/eval
 
-.PHONY: demo ablate-demo test soak lint fuzz bench oracle harness-parity clean
+.PHONY: demo ablate-demo test test-py312 soak lint fuzz bench oracle harness-parity clean
 
 demo: $(STAMP)
 	@$(BIN)/gristmill run examples/demo.yaml; code=$$?; [ $$code -eq 0 ] || [ $$code -eq 3 ] || exit $$code
@@ -22,6 +22,10 @@ ablate-demo: $(STAMP)
 # Two processes, a file each at a time; one thread each for PyTorch, or they would wait for each other.
 test: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+
+# The same on Python 3.12, without PyTorch (its wheel there brings CUDA, several GB): the tests that need it skip. TESTS=tests/test_x.py is less.
+test-py312: .venv-py312/.installed
+	OMP_NUM_THREADS=1 .venv-py312/bin/python -m pytest -n 2 --dist loadfile $(TESTS)
 
 # At least 200 faults at random moments; goes on where it stopped. SEED=2 is another series.
 soak: $(STAMP)
@@ -51,11 +55,15 @@ harness-parity: $(STAMP) .venv-harness/.installed
 	PYTHONPATH=. .venv-harness/bin/python scripts/harness_parity.py $(EVAL)
 
 clean:
-	rm -rf $(VENV) .venv-oracle .venv-juicer .venv-harness out *.egg-info
+	rm -rf $(VENV) .venv-oracle .venv-juicer .venv-harness .venv-py312 out *.egg-info
 
 $(STAMP): pyproject.toml constraints.txt scripts/install.sh
 	@sh scripts/install.sh $(VENV)
 	@touch $(STAMP)
+
+.venv-py312/.installed: pyproject.toml constraints.txt scripts/without_torch.sh
+	@sh scripts/without_torch.sh .venv-py312
+	@touch $@
 
 .venv-harness/.installed: scripts/harness.sh
 	@sh scripts/harness.sh $(BIN)/python .venv-harness

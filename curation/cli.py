@@ -6,6 +6,7 @@ import errno
 import functools
 import json
 import sys
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -112,7 +113,9 @@ def check(paths: tuple[Path, ...], samples: tuple[str, ...], documents: int, see
     if samples and result.loaded:
         from curation.sample import draw_sample
 
-        result.try_on(draw_sample(samples, Path(), documents, seed).documents)
+        drawn = draw_sample(samples, Path(), documents, seed)
+        _tell_unread(drawn.unread)
+        result.try_on(drawn.documents)
     if as_json:
         _print_json(result.as_dict())
     else:
@@ -130,6 +133,14 @@ def _print_checked(result: Any, visible: Callable[[str], str]) -> None:
     for problem in result.problems:
         click.echo(visible(str(problem)))
     click.echo(result.summary())
+
+
+def _tell_unread(unread: Counter[str]) -> None:
+    """Say what of the records that a sample met is not in it."""
+    if unread:
+        causes = ", ".join(f"{cause} {count:,}" for cause, count in sorted(unread.items()))
+        records = f"{unread.total():,} record{'' if unread.total() == 1 else 's'}"
+        click.echo(f"{records} could not be read and {'is' if unread.total() == 1 else 'are'} not in the sample ({causes}); a run puts such into quarantine/, raw, with the reason", err=True)
 
 
 @click.command(cls=FilesCommand)
@@ -153,6 +164,7 @@ def diff(job_a: Path, job_b: Path, samples: tuple[str, ...], documents: int, see
     if not samples and not inputs:
         raise click.UsageError("a pack has no input: name documents with --sample")
     drawn = draw_sample(samples or inputs, Path() if samples else folder, documents, seed)
+    _tell_unread(drawn.unread)
     found = compare(drawn.documents, packs_a, packs_b)
     if as_json:
         _print_json(found.as_dict())

@@ -19,7 +19,7 @@ TOOLS = ("datatrove", "data-juicer", "dolma")
 
 @click.command()
 @click.argument("configuration", type=click.Path(path_type=Path, exists=True, dir_okay=False))
-@click.option("-o", "--output", "folder", metavar="FOLDER", type=click.Path(path_type=Path), help="Write job.yaml and packs/ there; new or empty. Without it, they are only checked and told.")
+@click.option("-o", "--out", "--output", "folder", metavar="FOLDER", type=click.Path(path_type=Path), help="Write job.yaml and packs/ there; new or empty. Without it, they are only checked and told.")
 @click.option("--from", "tool", metavar="TOOL", type=click.Choice(TOOLS), help=f"Whose configuration it is: {', '.join(TOOLS)}. Without it, its keys tell.")
 @click.option("--words", metavar="WORDS", type=click.Choice(WORDS), help=f"How packs divide words: {', '.join(WORDS)}. Without it, as TOOL does: spacy for datatrove, space for dolma, unicode for data-juicer.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object: the job, the packs and the notes.")
@@ -47,7 +47,8 @@ def _tell(converted: Converted, written: list[Path]) -> None:
     from rules.visible import visible
 
     rules: list[Any] = [rule for pack in converted.packs.values() for rule in pack["rules"]]
-    click.echo(f"{converted.tool}: {len(converted.packs)} packs with {len(rules)} rules of their own, stages {', '.join(stages(converted.job)) or 'none'}")
+    packs, own = (f"{count} {name}{'' if count == 1 else 's'}" for count, name in ((len(converted.packs), "pack"), (len(rules), "rule")))
+    click.echo(f"{converted.tool}: {packs} with {own} of {'its' if len(converted.packs) == 1 else 'their'} own, stages {', '.join(stages(converted.job)) or 'none'}")
     for heading, equal in (("different", True), ("no equal", False)):
         for note in converted.notes:
             if note.equal is equal:

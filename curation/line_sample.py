@@ -11,6 +11,7 @@ record is made of its offset where the number is not known: it is the same in ev
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -35,18 +36,19 @@ _MORE = 1.25  # than wanted, since how long lines are is an estimate
 _BATCH_ROWS = 4096
 
 
-def sample_lines(file: InputFile, wanted: int, most: int, settings: ReadSettings, rng: np.random.Generator) -> tuple[pa.Table, bool]:
+def sample_lines(file: InputFile, wanted: int, most: int, settings: ReadSettings, rng: np.random.Generator, unread: Counter[str]) -> tuple[pa.Table, bool]:
     """About `wanted` documents of a file that is not empty, or its first ones, at most `most`; and whether they are all there are.
 
+    `unread` counts the lines that are none, by cause.
     Raises InputError where the text column is missing."""
     if _can_jump(file):
         line_bytes = _mean_line_bytes(file, settings, rng)
         if file.size_bytes > wanted * line_bytes:
             places = min(_MOST_PLACES, max(1, wanted // _LINES_PER_PLACE))
             lines = _lines_of_places(file, places, int(_MORE * wanted * line_bytes / places) + 1, settings, rng)
-            return _documents(((-line.offset, line) for line in lines), file, settings), False
+            return _documents(((-line.offset, line) for line in lines), file, settings, unread), False
     first, whole = _first_lines(file, most, settings)
-    return _documents(((line.number, line) for line in first), file, settings), whole
+    return _documents(((line.number, line) for line in first), file, settings, unread), whole
 
 
 def _can_jump(file: InputFile) -> bool:
@@ -83,7 +85,7 @@ def _lines_of_places(file: InputFile, places: int, stretch: int, settings: ReadS
             yield line
 
 
-def _documents(lines: Iterator[tuple[int, Line]], file: InputFile, settings: ReadSettings) -> pa.Table:
+def _documents(lines: Iterator[tuple[int, Line]], file: InputFile, settings: ReadSettings, unread: Counter[str]) -> pa.Table:
     """The documents in `lines`, each with the number that its id is made of."""
     losses = Losses(file.name)
     numbers: list[int] = []
@@ -95,9 +97,12 @@ def _documents(lines: Iterator[tuple[int, Line]], file: InputFile, settings: Rea
             numbers.append(number)
     kinds = kinds_of(rows, settings)
     if kinds is None:
+        unread.update(row["cause"] for row in losses.rows)
         return DOCUMENT.empty_table()
     plan = plan_columns(kinds.schema(), settings, file.name)
     starts = range(0, len(rows), _BATCH_ROWS)
-    return pa.concat_tables(
+    documents = pa.concat_tables(
         documents_of(kinds.table(rows[i : i + _BATCH_ROWS]), plan, numbers[i : i + _BATCH_ROWS], settings, losses) for i in starts
     )
+    unread.update(row["cause"] for row in losses.rows)
+    return documents

@@ -12,8 +12,9 @@ it is chosen from four times as many documents.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -49,6 +50,7 @@ class Sample:
     whole: bool  # every document of the files is in it
     total: int | None = None  # documents that the files have, as far as that is known
     exact: bool = True  # `total` was counted, not estimated
+    unread: Counter[str] = field(default_factory=Counter)  # records that were met and could not be read, by cause
 
 
 def draw_sample(
@@ -66,16 +68,17 @@ def draw_sample(
     rng = np.random.default_rng(seed)
     chosen = [files[i] for i in np.sort(rng.choice(len(files), _MOST_FILES, replace=False))] if len(files) > _MOST_FILES else files
     wanted = size * _READ_FACTOR if stratify else size
-    documents, whole = _drawn(plan_shards(chosen, _SHARD_BYTES), wanted, rng, settings or ReadSettings())
+    unread: Counter[str] = Counter()
+    documents, whole = _drawn(plan_shards(chosen, _SHARD_BYTES), wanted, rng, settings or ReadSettings(), unread)
     whole = whole and len(chosen) == len(files)
     documents = _labelled(documents)
     total, exact = (len(documents), True) if whole else _total(chosen, len(files), documents)
     if stratify and len(documents) > size:
         documents, whole = documents.take(pa.array(stratified_rows(documents[stratify], size, rng))), False
-    return Sample(documents, len(files), seed, whole, total, exact)
+    return Sample(documents, len(files), seed, whole, total, exact, unread)
 
 
-def _drawn(shards: list[Shard], size: int, rng: np.random.Generator, settings: ReadSettings) -> tuple[pa.Table, bool]:
+def _drawn(shards: list[Shard], size: int, rng: np.random.Generator, settings: ReadSettings, unread: Counter[str]) -> tuple[pa.Table, bool]:
     """About `size` documents of the shards, and whether they are all there are.
 
     What small shards lack, documents give that were read of others and not taken."""
@@ -87,7 +90,7 @@ def _drawn(shards: list[Shard], size: int, rng: np.random.Generator, settings: R
             whole = False
             break
         quota = -(-(size - sum(taken)) // max(1, min(len(shards), _MOST_SHARDS) - visited))
-        table, complete = _read_some(shards[number], quota, settings, rng)
+        table, complete = _read_some(shards[number], quota, settings, rng, unread)
         read.append((table, rng.permutation(len(table))))
         taken.append(min(quota, len(table)))
         whole = whole and complete
@@ -97,23 +100,24 @@ def _drawn(shards: list[Shard], size: int, rng: np.random.Generator, settings: R
     return pa.concat_tables(parts, promote_options="permissive"), whole and sum(map(len, parts)) == sum(len(table) for table, _ in read)
 
 
-def _read_some(shard: Shard, wanted: int, settings: ReadSettings, rng: np.random.Generator) -> tuple[pa.Table, bool]:
+def _read_some(shard: Shard, wanted: int, settings: ReadSettings, rng: np.random.Generator, unread: Counter[str]) -> tuple[pa.Table, bool]:
     """Documents of a shard, at least as many as are wanted, and whether they are all it has.
 
     The first ones, a few times as many as are wanted, but of JSON lines from all over the file where that can be."""
     if shard.file.format == "jsonl" and shard.file.size_bytes:
-        documents, whole = sample_lines(shard.file, wanted, _READ_FACTOR * wanted, settings, rng)
+        documents, whole = sample_lines(shard.file, wanted, _READ_FACTOR * wanted, settings, rng, unread)
         return remove_empty(documents).kept, whole
     read = []
-    for documents in _documents(shard, settings):
+    for documents in _documents(shard, settings, unread):
         read.append(documents)
         if sum(map(len, read)) > _READ_FACTOR * wanted:
             return pa.concat_tables(read, promote_options="permissive"), False
     return pa.concat_tables(read, promote_options="permissive"), True
 
 
-def _documents(shard: Shard, settings: ReadSettings) -> Iterator[pa.Table]:
+def _documents(shard: Shard, settings: ReadSettings, unread: Counter[str]) -> Iterator[pa.Table]:
     for batch in read_shard(shard, settings):
+        unread.update(batch.quarantined["cause"].to_pylist())
         yield remove_empty(batch.documents).kept
 
 

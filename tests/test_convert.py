@@ -136,6 +136,7 @@ hpo_config: x.yaml
 process:
   - document_deduplicator: {lowercase: true}
   - clean_email_mapper:
+  - fix_unicode_mapper:
   - alphanumeric_filter: {tokenization: false, min_ratio: 0.1}
   - text_length_filter: {min_len: 100, max_len: 1000}
   - text_length_filter: {min_len: 200}
@@ -151,7 +152,7 @@ def test_a_data_juicer_recipe(tmp_path):
     job = converted.job
     assert (job["input"], job["output"], job["read"]) == ("in.jsonl", "out/cleaned", {"text_column": "content"})
     assert job["near"] == {"ngram": 5, "hashes": 128, "keep": "first", "threshold": 0.8}
-    assert job["packs"] == ["pii", "packs/data_juicer.yaml"]  # personal data goes before the filters look, as there
+    assert job["packs"] == ["pii", "text_repair", "packs/data_juicer.yaml"]  # personal data goes before the filters look, as there
     assert job["order"][:4] == ["exact", "rules", "language", "near"]
     rules = {rule["id"]: rule["drop_when"] for rule in converted.packs["data_juicer"]["rules"]}
     assert rules["text-length"] == {"chars": ["< 100", "> 1000"]} and rules["text-length-2"] == {"chars": "< 200"}

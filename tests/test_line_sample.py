@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import gzip
 import json
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from curation import streams
+from curation.cli import check
 from curation.inputs import InputError, InputFile
 from curation.json_lines import LineReader
 from curation.line_sample import sample_lines
 from curation.readers import ReadSettings
 from curation.sample import draw_sample
+from rules.format.pack import shipped_packs
 
 LONG, SHORT = "the sea and the river " * 100, "the sea"
 
@@ -62,7 +66,7 @@ def test_little_of_a_large_file_is_read(large, monkeypatch):
 
     monkeypatch.setattr(streams.DecodedStream, "fill", counted)
     file = InputFile(str(large), "large.jsonl", large.stat().st_size, 0, "jsonl")
-    sample_lines(file, 10, 40, ReadSettings(), np.random.default_rng(0))
+    sample_lines(file, 10, 40, ReadSettings(), np.random.default_rng(0), Counter())
     assert 0 < sum(read) < large.stat().st_size
 
 
@@ -71,6 +75,15 @@ def test_a_compressed_file_is_sampled_from_its_beginning(tmp_path):
     drawn = draw_sample([str(tmp_path / "a.jsonl.gz")], Path(), 100)
     numbers = [int(text.split()[0]) for text in drawn.documents["text"].to_pylist()]
     assert len(numbers) == 100 and max(numbers) < 400 and not drawn.whole
+
+
+def test_records_that_cannot_be_read_are_counted(tmp_path):
+    (tmp_path / "a.jsonl").write_text('{"text": "a"}\nnot json\n{"text": 7}\n{"text": "b"}\n[1]\n')
+    (tmp_path / "b.jsonl").write_text("nothing\n")
+    drawn = draw_sample([str(tmp_path)], Path(), 100)
+    assert sorted(drawn.documents["text"].to_pylist()) == ["a", "b"] and drawn.unread.total() == 4
+    result = CliRunner().invoke(check, [str(shipped_packs()["pii"]), "--sample", str(tmp_path)])
+    assert "4 records could not be read and are not in the sample (" in result.stderr
 
 
 def test_a_file_without_the_text_column_is_told(tmp_path):

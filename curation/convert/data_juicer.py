@@ -39,10 +39,14 @@ UNEQUAL = {
     "perplexity_filter": "its KenLM models do not come along; name yours in a pack's `language_models:` and compare perplexity(NAME)",
     "suffix_filter": "name the files in `input:`",
     "document_simhash_deduplicator": "near duplicates are found by MinHash: `near: {}`",
-    "fix_unicode_mapper": "fixing of encodings",
     "clean_html_mapper": "HTML becomes text when it is read: `extract:`",
 }
-PII = {"clean_email_mapper": "<email>", "clean_ip_mapper": "<ip>"}
+_PII = "the pack pii is in its place: it writes {} where data-juicer writes nothing, and finds other personal data, too"
+MAPPERS = {  # the pack in the place of a mapper, and how that is told
+    "clean_email_mapper": ("pii", _PII.format("<email>")),
+    "clean_ip_mapper": ("pii", _PII.format("<ip>")),
+    "fix_unicode_mapper": ("text_repair", "the pack text_repair is in its place: ftfy, and letters with their marks as one character (NFC)"),
+}
 GLOBAL_SILENT = {
     "project_name", "description", "np", "open_tracer", "process", "dataset_path", "export_path", "text_keys", "text_key", "use_cache", "ds_cache_dir", "use_checkpoint",
     "temp_dir", "op_list_to_trace", "trace_num", "op_fusion", "fusion_strategy", "cache_compress", "executor_type", "ray_address", "open_monitor", "turbo",
@@ -93,11 +97,12 @@ def _convert(step: Step, converted: Converted, rules: list[dict[str, Any]], orde
     elif step.name in HANDLERS:
         order += HANDLERS[step.name](reader)
         reader.done()
-    elif step.name in PII:
-        if "pii" not in converted.job.setdefault("packs", []):
-            converted.job["packs"].append("pii")
-        order.append("pii")
-        converted.missing(step.where, step.name, f"the pack pii is in its place: it writes {PII[step.name]} where data-juicer writes nothing, and finds other personal data, too")
+    elif step.name in MAPPERS:
+        pack, told = MAPPERS[step.name]
+        if pack not in converted.job.setdefault("packs", []):
+            converted.job["packs"].append(pack)
+        order.append(pack)
+        (converted.missing if pack == "pii" else converted.differs)(step.where, step.name, told)
     else:
         converted.missing(step.where, step.name, UNEQUAL.get(step.name, "this operator has no equal here"))
 
@@ -162,19 +167,14 @@ HANDLERS: dict[str, Callable[[Reader], list[str]]] = {
 }  # fmt: skip
 
 
-def _before(order: list[str]) -> bool:
-    """Whether personal data is replaced before the filters."""
-    return "rules" not in order or order.index("pii") < order.index("rules")
-
-
 def _finish(converted: Converted, rules: list[dict[str, Any]], order: list[str], words: str) -> None:
     from curation.job import STAGES
 
-    late = "pii" in converted.job.get("packs", ()) and not _before(order)
+    changing = {pack for pack, _ in MAPPERS.values()}  # they change texts, before or after the filters look
+    late = {pack for pack in changing.intersection(order) if "rules" in order and order.index("rules") < order.index(pack)}
     if rules:
         converted.add_pack({"pack": "data_juicer", "about": f"The filters of {converted.source}.", "source": "https://arxiv.org/abs/2309.02033", "words": words, "rules": rules})
-    if late:
-        converted.job["packs"].sort(key="pii".__eq__)
-    kept = list(dict.fromkeys("rules" if stage == "pii" else stage for stage in order))
+    converted.job.get("packs", []).sort(key=late.__contains__)
+    kept = list(dict.fromkeys("rules" if stage in changing else stage for stage in order))
     if kept != [stage for stage in STAGES if stage in kept]:
         converted.job["order"] = kept + [stage for stage in STAGES if stage not in kept]

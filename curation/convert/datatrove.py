@@ -26,7 +26,6 @@ UNEQUAL = {
     "UnigramLogProbFilter": "its English word frequencies do not come along; build a profile (`gristmill profile build`) and compare unigram_logprob(NAME)",
     "FastTextClassifierFilter": "name the model in a pack (`classifiers:`) and compare classifier.NAME: see docs/classifier.md",
     "SymbolLinesFormatter": "lines of symbols alone; write a line rule with `match`",
-    "FTFYFormatter": "fixing of encodings",
     "BloomFilter": "a Bloom filter also removes what it only seems to know; `exact: {}` does not",
     "NGramsDecontIndexer": "its tasks are downloaded; save their items as JSON lines and name them in `decontaminate: {files: ...}`",
     "TokensCounter": "", "DocumentTokenizer": "`pack: {tokenizer: tokenizer.json}` packs for training",
@@ -171,6 +170,13 @@ def _substrings(reader: Reader) -> list[str]:
     return ["substrings"]
 
 
+def _ftfy(reader: Reader) -> list[str]:
+    reader.left.clear()
+    reader.converted.job.setdefault("packs", []).append("text_repair")
+    reader.converted.differs(reader.step.where, "FTFYFormatter", "the pack text_repair is in its place: ftfy as there, and letters with their marks as one character (NFC)")
+    return ["rules"]
+
+
 def _pii(reader: Reader) -> list[str]:
     reader.left.clear()
     reader.converted.job.setdefault("packs", []).append("pii")
@@ -216,6 +222,6 @@ def _url_examples(name: str, values: list[str], at_least: int) -> dict[str, list
 HANDLERS: dict[str, Callable[[Reader], list[str] | None]] = {
     **dict.fromkeys(READERS, _reader), **dict.fromkeys(WRITERS, _writer),
     "Trafilatura": _trafilatura, "LanguageFilter": _language, "MinhashDedupSignature": _minhash,
-    "UrlDedupSignature": _url_dedup, "ExactDedupSignature": _exact_dedup, "ESDatasetToSequence": _substrings, "PIIFormatter": _pii,
+    "UrlDedupSignature": _url_dedup, "ExactDedupSignature": _exact_dedup, "ESDatasetToSequence": _substrings, "PIIFormatter": _pii, "FTFYFormatter": _ftfy,
     "RegexFilter": _regex, "URLFilter": _urls,
 }  # fmt: skip

@@ -8,7 +8,6 @@ from typing import Any
 from curation.manifest import OUTPUT_VERSION
 
 _SETTINGS_OF = {"rules": ("packs",), "extract": ("read", "extract")}  # sections of a job by the stage that they belong to
-_NO_STAGE = ("input", "order", "stages", "against")
 
 
 def told_changes(before: dict[str, Any], now: dict[str, Any]) -> str | None:

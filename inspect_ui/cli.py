@@ -53,7 +53,7 @@ def _view(ctx: click.Context, param: click.Parameter, value: str | None) -> list
 @click.option("--rule", default="", metavar="PACK/ID", help="read, diff: the documents of this rule; diff: what this rule changed.")
 @click.option("--mode", default="", metavar="MODE", help="read: random, near, only, hits, disagreements, rare-host, longest, each-language.")
 @click.option("--host", metavar="HOST", help="mine, draft, suggest: only documents of this host.")
-@click.option("--lang", metavar="CODE", help="mine, draft, suggest: only documents in this language.")
+@click.option("--lang", "--language", "lang", metavar="CODE", help="mine, draft, suggest: only documents in this language.")
 @click.option("--match", metavar="RE2", help="mine, draft: only lines that this pattern matches; read: only documents.")
 @click.option("--count", default=30, show_default=True, type=click.IntRange(1), help="Rows to print.")
 @click.option("--recall", default=0.5, show_default=True, type=click.FloatRange(0, 1, min_open=True), help="suggest signals: share of the documents labelled drop to find.")

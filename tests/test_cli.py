@@ -64,7 +64,7 @@ def test_the_options_are_these_and_no_others():
         "duplicates": ["--json", "--query", "--show", "--threshold"],
         "signals": ["--json"], "schema": [], "report": ["--json", "--out"],
         "inspect": [
-            "--by", "--count", "--draft", "--export", "--host", "--json", "--labels", "--lang", "--match", "--mode", "--packs", "--print", "--recall", "--rule",
+            "--by", "--count", "--draft", "--export", "--host", "--json", "--labels", "--lang", "--language", "--match", "--mode", "--packs", "--print", "--recall", "--rule",
             "--sample", "--seed", "--stratify", "--write",
         ],
     }  # fmt: skip

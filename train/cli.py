@@ -64,7 +64,7 @@ def model() -> None:
 
 @model.command("describe")
 @click.argument("name", metavar="MODEL")
-@click.option("--vocab", type=click.IntRange(min=1), help="The size of the vocabulary, where the data does not say.")
+@click.option("--vocab", "--vocab-size", "vocab", type=click.IntRange(min=1), help="The size of the vocabulary, where the data does not say.")
 @click.option("--context", type=click.IntRange(min=1), help="Tokens of a sequence, where the data does not say.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def describe(name: str, vocab: int | None, context: int | None, as_json: bool) -> None:

@@ -14,8 +14,6 @@ from train.config import TrainConfig
 from train.muon import Muon
 from train.shards import cut_like, is_sharded, share, squared_norm
 
-ADAMW_STATE = ("step", "exp_avg", "exp_avg_sq")
-
 
 class Optimizer:
     """Moves the parameters of a model: each device its own share of them."""

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rules.measures.list_counts import build_table
-from rules.measures.word_lists import WordList, measure_list, parse_call
+from rules.measures.word_lists import WordList, list_signal, measure_list, parse_call
 from rules.splitters.words import split_words
 
 
@@ -46,6 +46,16 @@ def test_equals_the_definition(texts, entries, splitter):
 def test_case_matters_only_where_the_list_says_so():
     assert one("The THE the", WordList(("the",)))["listed_words"] == 3
     assert one("The THE the", WordList(("The",), case="exact"))["listed_words"] == 1
+
+
+@pytest.mark.parametrize("entry", ["της", "τησ", "ΤΗΣ"])
+@pytest.mark.parametrize("anywhere", [False, True])
+def test_a_sigma_is_one_letter_wherever_it_stands(entry, anywhere):
+    """Lower case has two: Arrow lowers ΤΗΣ to τησ, and people write της."""
+    assert one("της Της ΤΗΣ, τα", WordList((entry,), anywhere=anywhere))["listed_words"] == 3
+    assert one("της Της ΤΗΣ", WordList((entry,), case="exact", anywhere=anywhere))["listed_words"] == (entry != "τησ")
+    letters = list_signal("listed_char_frac", pa.array(["της ΤΗΣ"], pa.large_string()), WordList((entry,)))
+    assert letters[0] == pytest.approx(6 / 7), "of seven characters one is a space"
 
 
 def test_phrases_overlap_and_cover_each_word_once():

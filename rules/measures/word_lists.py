@@ -53,9 +53,20 @@ class WordList:
     @functools.cached_property
     def folded(self) -> tuple[str, ...]:
         """The entries as they are compared, each once, in order."""
-        entries = pa.array(self.entries, pa.large_string())
-        folded = entries if self.case == "exact" else pc.utf8_lower(entries)
+        folded = self.compared(pa.array(self.entries, pa.large_string()))
         return tuple(dict.fromkeys(e for e in folded.to_pylist() if e.strip()))
+
+    @functools.cached_property
+    def sigma(self) -> bool:
+        """Whether an entry has a sigma, which is another letter at the end of a word in lower case only."""
+        return any(letter in entry for entry in self.entries for letter in "Σσς")
+
+    def compared(self, strings: pa.LargeStringArray) -> pa.LargeStringArray:
+        """Texts or entries as they are compared: in lower case, every sigma a σ, unless the list says `case: exact`."""
+        if self.case == "exact":
+            return strings
+        lower = pc.utf8_lower(strings)
+        return pc.replace_substring(lower, "ς", "σ") if self.sigma else lower
 
     def table(self, words: Splitter) -> ListTable:
         """The entries as the kernel looks them up, for one splitter."""
@@ -76,16 +87,14 @@ def parse_call(signal: str) -> tuple[str, str] | None:
 def list_signal(kind: str, texts: pa.LargeStringArray, words: WordList, splitter: Splitter = "unicode") -> np.ndarray:
     """One signal of LIST_SIGNALS of each text for one list: float64 [docs]."""
     if kind == "listed_char_frac":
-        entries = pa.array(words.entries, pa.large_string())
-        if words.case == "any":
-            texts, entries = pc.utf8_lower(texts), pc.utf8_lower(entries)
-        return listed_char_frac(texts, tuple(entries.to_pylist()))
+        entries = words.compared(pa.array(words.entries, pa.large_string()))
+        return listed_char_frac(words.compared(texts), tuple(entries.to_pylist()))
     return measure_list(texts, words, splitter)[kind]
 
 
 def measure_list(texts: pa.LargeStringArray, words: WordList, splitter: Splitter = "unicode") -> dict[str, np.ndarray]:
     """The signals of words (LIST_SIGNALS) of each text for one list: float64 [docs] each; a fraction is NaN without words."""
-    texts = texts if words.case == "exact" else pc.utf8_lower(texts)
+    texts = words.compared(texts)
     counts = _counts_anywhere(texts, words, splitter) if words.anywhere else _counts(texts, words, splitter)
     found, covered, distinct, total = (column.astype(np.float64) for column in counts)
     frac = ratio(covered, total)

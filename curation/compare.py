@@ -79,7 +79,7 @@ def _changes(batch: pa.Table, a: Applied, b: Applied) -> list[Change]:
 def comparison_lines(found: Comparison, show: int = 20) -> list[str]:
     """The comparison to read: numbers, then `show` documents of each kind."""
     counts = found.counts()
-    lines = [f"{found.documents:,} documents: A keeps {found.kept_a:,}, B keeps {found.kept_b:,}"]
+    lines = [f"{found.documents:,} {'document' if found.documents == 1 else 'documents'}: A keeps {found.kept_a:,}, B keeps {found.kept_b:,}"]
     titles = {"dropped": "B drops what A keeps", "restored": "B keeps what A drops", "edited": "both keep, with other texts"}
     for kind, rules in counts.items():
         lines += ["", f"{titles[kind]}: {sum(rules.values()):,}"]

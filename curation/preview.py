@@ -112,4 +112,4 @@ def preview_lines(found: Preview) -> list[str]:
     gone = found.documents - found.kept
     share = _share(gone, found.documents)
     nothing = [f"{idle} {'rule hits' if idle == 1 else 'rules hit'} nothing"] if idle else []
-    return [*lines, *nothing, f"{found.documents:,} documents: {found.kept:,} kept, {gone:,} ({share:.1%}) dropped; {found.bytes / 1e6:.2f} MB: {found.kept_bytes / 1e6:.2f} MB kept"]
+    return [*lines, *nothing, f"{found.documents:,} {'document' if found.documents == 1 else 'documents'}: {found.kept:,} kept, {gone:,} ({share:.1%}) dropped; {found.bytes / 1e6:.2f} MB: {found.kept_bytes / 1e6:.2f} MB kept"]

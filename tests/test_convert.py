@@ -186,11 +186,13 @@ def test_a_mixer_of_dolma(tmp_path):
         attribute("x__gopher_v2__fraction_of_characters_in_most_common_2grams", ">= 0.2"),
         attribute("bff_duplicate_docs", ">= 1.0"),
         attribute("mine__my_tagger__score", "> 0.5"),
+        attribute("exp__ft_lang_id_en_paragraph_with_doc_score_v2__doc_en", "<= 0.5"),
     )
     converted, folder = converted_of(tmp_path, "mixer.json", text)
     rules = [rule["drop_when"] for rule in converted.packs["dolma_web"]["rules"]]
     assert rules == [{"words": ["< 50", "> 100000"]}, {"dolma_v2_javascripts": "> 0"}, {"dolma_top_2_gram_char_frac": ">= 0.2"}, {"dolma_stripped_chars": "< 5"}]
-    assert [bool(re.search("bff_duplicate|my_tagger", note.what)) for note in converted.notes] == [True, True]
+    assert [bool(re.search("bff_duplicate|my_tagger", note.what)) for note in converted.notes] == [True, True, False]
+    assert "`language: {keep: [en]" in converted.notes[2].why
     load_job(folder / "job.yaml")
 
 

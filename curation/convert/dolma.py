@@ -93,6 +93,9 @@ def _read_filter(expression: str, kind: str, path: Path, converted: Converted, f
         stage = "exact: {}" if "doc" in expression else "lines: {}"
         converted.missing(path.name, shown, f"it removes what a Bloom filter has seen; `{stage}` in the job is exact")
         return
+    if "_lang_id" in expression or "lang_score" in expression:
+        converted.missing(path.name, shown, "languages have a stage here: `language: {keep: [en], min_score: 0.5}` in the job")
+        return
     signal = signal_of(matches[0]["attribute"]) if len(matches) == 1 else None
     operator = matches[0]["operator"] if matches else ""
     operator = operator if kind == "exclude" else NEGATED.get(operator, "")

@@ -232,6 +232,8 @@ def test_diff(project, tmp_path):
 
 def test_signals_and_schema():
     assert "  mean_word_chars " in gristmill("signals").stdout
+    uses = gristmill("signals", "bullet_line_frac").stdout.partition("rules of shipped packs")[2]
+    assert "gopher_quality/bullet-lines: > 0.9\n" in uses and "fineweb2/*/bullet-lines: > 0.9 (" in uses and uses.count("\n") < 12
     data = json.loads(gristmill("signals", "mean_word_chars", "--json").stdout)
     assert data["values"]["space"] > 0 and any("gopher_quality" in use for use in data["used_by"])
     result = gristmill("signals", "mean_word_char")

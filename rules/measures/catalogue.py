@@ -18,6 +18,7 @@ from rules.places import did_you_mean
 from rules.rule import ENGINE_SIGNALS
 from rules.visible import visible
 
+MOST_NAMED = 12  # packs with the same rule that are named
 OTHERS = {
     "of a pack's word lists": {f"{name}(LIST)": text for name, (text, _) in LIST_SIGNALS.items()},
     "of a pack's files": {spelled(kind, "NAME"): f"{signal.meaning} ({signal.unit}); `{signal.section}`" for kind, signal in FILE_SIGNALS.items()},
@@ -90,5 +91,21 @@ def explain_lines(found: dict[str, Any]) -> list[str]:
         lines += [f"  {count}: {meaning}" for count, meaning in found["counts"].items()]
         lines += ["", "in this text", *(f"  | {visible(line)}" for line in found["example"].splitlines())]
         lines += ["it is", *(f"  {value:.6g} with words: {words}" for words, value in found["values"].items())]
-    uses = found["used_by"]
+    uses = _grouped(found["used_by"])
     return [*lines, "", "rules of shipped packs that look at it", *(f"  {use}" for use in uses)] if uses else lines
+
+
+def _grouped(uses: list[str]) -> list[str]:
+    """Uses that packs of a folder have alike, such as those of single languages, as one: `folder/{a,b}/rule: > 1`."""
+    packs: dict[tuple[str, str], list[str]] = {}
+    for use in uses:
+        pack, slash, rule = use.rpartition("/")
+        folder, inside, name = pack.rpartition("/")
+        packs.setdefault((folder + inside, slash + rule), []).append(name)
+    return [_one_use(folder, names, rule) for (folder, rule), names in packs.items()]
+
+
+def _one_use(folder: str, names: list[str], rule: str) -> str:
+    if len(names) > MOST_NAMED:
+        return f"{folder}*{rule} ({len(names)} packs)"
+    return f"{folder}{names[0] if len(names) == 1 else '{' + ','.join(names) + '}'}{rule}"

@@ -13,7 +13,7 @@ from curation.id_hashes import SUFFIX, IdWriter
 from curation.line_counts import LineCountWriter
 from curation.partial_output import COMMIT_BYTES, Journal
 from curation.pass_plan import WORK, ShardTask
-from curation.shards import ShardWriter
+from curation.shards import FAST, PLAIN, ShardWriter
 from curation.stages.lines import count_units, line_judge
 from curation.window_files import WindowWriter
 
@@ -52,6 +52,11 @@ class ShardOutput:
             return f"removed/rules-{number:05d}.parquet"
         return f"{kind}/{step.name}-{number:05d}.parquet"
 
+    def _options(self, kind: str) -> dict[str, Any] | None:
+        """How Parquet is written: what only the next pass reads, fast."""
+        between = kind == "kept" and not self.task.step.last
+        return PLAIN if kind == "keys" else FAST if between or kind == BEFORE_RULES else None
+
     def rows(self, kind: str) -> int:
         """Rows written so far."""
         return self.writers[kind].rows if kind in self.writers else 0
@@ -60,7 +65,7 @@ class ShardOutput:
         if table is None or (not len(table) and kind not in ("kept", "keys")):
             return
         if kind not in self.writers:
-            self.writers[kind] = ShardWriter(self.task.job.output / self.path(kind))
+            self.writers[kind] = ShardWriter(self.task.job.output / self.path(kind), self._options(kind))
         self.writers[kind].write(table)
         self._note(kind, table)
 

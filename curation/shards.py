@@ -20,6 +20,8 @@ import pyarrow.parquet as pq
 
 TEMPORARY = ".tmp"
 _PARQUET = {"compression": "zstd", "compression_level": 1, "write_statistics": ["id"], "use_dictionary": ["source", "lang"]}
+FAST = {"compression": "lz4", "compression_level": None}  # for .work/: a third more bytes, written in three quarters of the time and read in half of it
+PLAIN = {"compression": "none", "compression_level": None}  # for hashes, which no codec makes smaller
 
 
 def file_sha256(path: Path) -> str:
@@ -64,11 +66,12 @@ class ShardWriter:
     """One Parquet file, written batch by batch; nothing exists at `path` until `close`.
 
     When a later batch has other columns (input whose schema drifts), what was written is rewritten under the union of
-    both schemas; a column whose types cannot be joined becomes text.
+    both schemas; a column whose types cannot be joined becomes text. `options`: of Parquet, other than the usual ones.
     """
 
-    def __init__(self, path: Path):
+    def __init__(self, path: Path, options: dict[str, Any] | None = None):
         self.path = path
+        self.options = _PARQUET | (options or {})
         self.rows = 0
         self._temporary = path.with_name(f".{path.name}.{os.getpid()}{TEMPORARY}")
         self._writer: pq.ParquetWriter | None = None
@@ -93,7 +96,7 @@ class ShardWriter:
         self._schema = schema
         self._temporary.parent.mkdir(parents=True, exist_ok=True)
         names = set(schema.names)
-        options = {k: [n for n in v if n in names] if isinstance(v, list) else v for k, v in _PARQUET.items()}
+        options = {k: [n for n in v if n in names] if isinstance(v, list) else v for k, v in self.options.items()}
         options["write_statistics"] = options["write_statistics"] or False
         options["use_dictionary"] = options["use_dictionary"] or False
         self._writer = pq.ParquetWriter(self._temporary, schema, **options)

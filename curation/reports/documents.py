@@ -9,6 +9,7 @@ from __future__ import annotations
 import zlib
 from collections import defaultdict
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -55,17 +56,21 @@ class Lowest:
 
 
 def rows_at(places: Sequence[Place], columns: Sequence[str]) -> dict[Place, dict[str, Any]]:
-    """The rows at `places`; each row group is read once, and let go before the next."""
+    """The rows at `places`; each row group is read once, and as many as there are processors are in memory together."""
     wanted: dict[tuple[Path, int], list[int]] = defaultdict(list)
     for path, group, row in places:
         wanted[path, group].append(row)
-    found = {}
-    for (path, group), rows in sorted(wanted.items()):
-        with pq.ParquetFile(path) as file:
-            have = [name for name in columns if name in file.schema_arrow.names]
-            table = file.read_row_group(group, columns=have).take(pa.array(rows))
-        found.update({(path, group, row): said for row, said in zip(rows, table.to_pylist())})
-    return found
+    order = sorted(wanted.items())
+    with ThreadPoolExecutor(pa.cpu_count()) as threads:
+        read = threads.map(lambda item: _rows_of(*item[0], item[1], columns), order)
+        return {(path, group, row): said for ((path, group), rows), found in zip(order, read) for row, said in zip(rows, found)}
+
+
+def _rows_of(path: Path, group: int, rows: Sequence[int], columns: Sequence[str]) -> list[dict[str, Any]]:
+    """Rows of one row group, with those of `columns` that the file has."""
+    with pq.ParquetFile(path) as file:
+        have = [name for name in columns if name in file.schema_arrow.names]
+        return file.read_row_group(group, columns=have).take(pa.array(rows)).to_pylist()
 
 
 def shown(row: dict[str, Any]) -> dict[str, Any]:

@@ -120,9 +120,17 @@ def _nearest(measured: Measured, rule: str, form: dict[str, Any], kept: np.ndarr
         distance, holds = _distance(values, condition)
         farthest, hit = np.maximum(farthest, distance), hit & holds
     rows = np.flatnonzero(kept & ~hit & np.isfinite(farthest))
-    rows = rows[np.argsort(farthest[rows], kind="stable")[:SHOWN]]
+    rows = rows[_least(farthest[rows], SHOWN)]
     said = [[{"signal": c["signal"], "value": float(v[row]), "any_of": c["any_of"]} for c, v in zip(form["drop_when"], columns)] for row in rows]
     return [(shard, name, what) for (shard, name), what in zip(measured.ids(rows), said)]
+
+
+def _least(values: np.ndarray, count: int) -> np.ndarray:
+    """The places of the `count` least values, the least first; of equals, those that come first."""
+    if len(values) > count:
+        near = np.flatnonzero(values <= np.partition(values, count - 1)[count - 1])
+        return near[np.argsort(values[near], kind="stable")[:count]]
+    return np.argsort(values, kind="stable")
 
 
 def _distance(values: np.ndarray, condition: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:

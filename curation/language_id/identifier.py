@@ -30,7 +30,7 @@ from curation.language_id.word_memo import (
     remember_word,
     word_hash,
 )
-from rules.text.kernels import inlined, kernel, kernel_bytes, unowned
+from rules.text.kernels import held, inlined, kernel, kernel_bytes, unowned
 from rules.text.masks import BLOCK, LAST, ONE, between_mask, bits_up_to, block_at, equal_mask, push_ones
 
 JUDGED_BYTES = 1 << 20
@@ -97,6 +97,7 @@ def judge_texts(
         if count:
             total = scaled_vector(total, np.float32(1.0 / count))
         best_labels(total, unowned(children), unowned(nodes), unowned(stack), places[d], scores[d])
+    held(edges), held(hashes), held(marked), held(found)
 
 
 @inlined

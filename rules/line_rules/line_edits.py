@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from rules.line_rules.line_state import GONE, Lines, copy_bytes, with_slack
 from rules.text.buffers import string_buffers, strings_from
-from rules.text.kernels import inlined, int64, kernel, kernel_bytes, unowned
+from rules.text.kernels import held, inlined, int64, kernel, kernel_bytes, unowned
 from rules.text.masks import BLOCK
 
 EDIT_ROWS = pa.schema(
@@ -93,6 +93,7 @@ def edits_by_line(
             line_of[place], before_of[place], after_of[place], rule_of[place] = line, before[k], after[k], which
             document_of[place], number_of[place] = d, numbers[k] - first_line[np.uint64(d)] + 1
         first = counts[which]
+    held(at)
     return placed[0], placed[1], placed[2], placed[3], placed[4], placed[5]
 
 

@@ -26,7 +26,7 @@ from rules.splitters.words import span, span_scratch, take_spans
 from rules.text.buffers import strings_from
 from rules.text.characters import CJK, character_classes
 from rules.text.kept_arrays import cache_folder
-from rules.text.kernels import kernel, kernel_texts, unowned
+from rules.text.kernels import held, kernel, kernel_texts, unowned
 
 MOST_CHARACTERS = 4096
 THAI = "[\u0e01-\u0e3a\u0e40-\u0e4e]"
@@ -148,3 +148,4 @@ def write_unicode(offsets: np.ndarray, data: np.ndarray, classes: np.ndarray, ne
                     written[filled] = text[j]
                     filled += 1
         new_offsets[d + 1] = filled
+    held(spans)

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from rules.splitters.words import span, span_scratch, take_spans
 from rules.text.buffers import strings_from
 from rules.text.characters import character_classes
-from rules.text.kernels import kernel, kernel_texts, unowned
+from rules.text.kernels import held, kernel, kernel_texts, unowned
 from rules.text.lower_case import ROOM, lower_cases, lower_word
 
 BATCH_BYTES = 1 << 24  # of texts whose words are held at once
@@ -36,8 +36,8 @@ def spaced_words(texts: pa.Array | pa.ChunkedArray) -> pa.LargeStringArray:
 @kernel
 def measure_words(offsets: np.ndarray, data: np.ndarray, classes: np.ndarray, lower: np.ndarray, first: np.ndarray) -> tuple[int, int]:
     """Fill `first` (int64 [docs + 1], zeros) with where the words of each text begin; all words, and their bytes."""
-    spans, buffer = span_scratch(), np.zeros(4096, np.uint8)
-    data, classes, lower, spans = unowned(data), unowned(classes), unowned(lower), unowned(spans)
+    own, buffer = span_scratch(), np.zeros(4096, np.uint8)
+    data, classes, lower, spans = unowned(data), unowned(classes), unowned(lower), unowned(own)
     words, size = 0, 0
     for d in range(offsets.size - 1):
         i, end = offsets[d], offsets[d + 1]
@@ -50,14 +50,15 @@ def measure_words(offsets: np.ndarray, data: np.ndarray, classes: np.ndarray, lo
                 size += lower_word(data, start, stop, lower, buffer)
             words += filled
         first[d + 1] = words
+    held(own)
     return words, size
 
 
 @kernel
 def write_words(offsets: np.ndarray, data: np.ndarray, classes: np.ndarray, lower: np.ndarray, ends: np.ndarray, store: np.ndarray) -> None:
     """Fill `ends` (int64 [words + 1]) and `store` (uint8, with ROOM) with the words of all texts."""
-    spans = span_scratch()
-    data, classes, lower, spans, store = unowned(data), unowned(classes), unowned(lower), unowned(spans), unowned(store)
+    own = span_scratch()
+    data, classes, lower, spans, store = unowned(data), unowned(classes), unowned(lower), unowned(own), unowned(store)
     word, at = 0, 0
     for d in range(offsets.size - 1):
         i, end = offsets[d], offsets[d + 1]
@@ -68,3 +69,4 @@ def write_words(offsets: np.ndarray, data: np.ndarray, classes: np.ndarray, lowe
                 at += lower_word(data, start, stop, lower, store[at:])
                 ends[word + 1] = at
                 word += 1
+    held(own)

@@ -68,7 +68,9 @@ def kernel_bytes(offsets: np.ndarray, data: np.ndarray) -> tuple[np.ndarray, np.
 
 @intrinsic
 def unowned(typing_context: Context, array: Value) -> tuple[Signature, Build] | None:
-    """The same array for a kernel to use while its caller holds it: without an owner whose references are counted."""
+    """The same array for a kernel to use while its caller holds it: without an owner whose references are counted.
+
+    An array that the kernel itself made is to be `held` after that, or returned."""
     if not isinstance(array, types.Array):
         return None
 
@@ -78,6 +80,15 @@ def unowned(typing_context: Context, array: Value) -> tuple[Signature, Build] | 
         return view._getvalue()
 
     return array(array), build
+
+
+@intrinsic
+def held(typing_context: Context, array: Value) -> tuple[Signature, Build] | None:
+    """Nothing, at the end of a kernel: an array of its own that it worked on by `unowned` is freed here, and not where it was
+    named for the last time, which may be before the work."""
+    if not isinstance(array, types.Array):
+        return None
+    return types.none(array), lambda context, builder, signature, arguments: context.get_dummy_value()
 
 
 def element_pointer(context: BaseContext, builder: ir.IRBuilder, array_type: types.Type, array: ir.Value, index: ir.Value) -> ir.Value:

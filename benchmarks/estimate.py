@@ -22,6 +22,7 @@ from pathlib import Path
 import pyarrow.parquet as parquet
 
 from benchmarks.documents import ROOT, megabytes, options, parquet_files, table_of
+from benchmarks.figures import show_table
 from benchmarks.machine import processor
 from benchmarks.pipeline import WORKERS, job_text, warm_up
 from benchmarks.process_tree import Usage, measured
@@ -36,6 +37,7 @@ from curation.pass_plan import ShardTask, plan_passes
 from curation.ray_start import RaySettings
 
 FEW, TASKS = 200, 1_000
+JOBS = 40  # a job for each crawl or language, instead of one for all
 
 
 @dataclass
@@ -63,11 +65,11 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=float, default=default, help=what)
     arguments = parser.parse_args()
     files = parquet_files(arguments.paths)
-    print(f"{processor()}; {megabytes(table_of(files, ['text'])):.1f} MB of text, inline\n")
+    on = f"{megabytes(table_of(files, ['text'])):.1f} MB of text, inline"
+    print(f"{processor()}; {on}\n")
     with tempfile.TemporaryDirectory() as name:
         found = constants_of(files, Path(name))
-    for row in [("what", "how", "result"), ("---", "---", "---:"), *measured_rows(found), *estimated_rows(found, arguments)]:
-        print("| " + " | ".join(row) + " |")
+    show_table("estimate", ("what", "how", "result"), [*measured_rows(found), *estimated_rows(found, arguments)], numbers=1, on=on)
 
 
 # ---- constants
@@ -184,6 +186,7 @@ def estimated_rows(found: Constants, wanted: object) -> list[tuple[str, str, str
     flight = 2 * machines * cores * found.task_bytes
     at_work = seconds / (machines * cores)
     network = machines * wanted.network * 1e9 / 8
+    decided, asked = documents * needed_bytes(1, ("near",)), 16 * size["keys"] / wanted.network / 1e9 / 60  # bytes, minutes
     return [
         ("documents", f"{shown(text)} / {found.text / found.documents:,.0f} B", shown(documents, "")),
         ("shards of 64 MiB of text", f"{shown(text)} / {shown(SHARD_BYTES)}", f"{shards:,.0f}"),
@@ -195,9 +198,11 @@ def estimated_rows(found: Constants, wanted: object) -> list[tuple[str, str, str
         ("on the clock, if only storage counts", f"{shown(moved)} / {wanted.storage:g} GB/s", f"{moved / wanted.storage / 1e9 / 60:.1f} min"),
         ("shuffled between shards, through files", "keys read for bands and twice for similarities, bands written and read", shown(shuffled)),
         ("of a machine", f"/ {machines:g}", shown(shuffled / machines)),
-        ("keys that the process that decides reads, twice", f"2 x {shown(size['keys'])} / {wanted.network:g} Gbit/s", f"{16 * size['keys'] / wanted.network / 1e9 / 60:.0f} min"),
+        ("keys that the process that decides reads, twice", f"2 x {shown(size['keys'])} / {wanted.network:g} Gbit/s", f"{asked:.0f} min"),
+        (f"for each of {JOBS} jobs, if they are {JOBS}", f"{asked:.0f} min / {JOBS}", f"{asked / JOBS:.1f} min"),
         ("memory of a machine", f"{cores:g} x {shown(found.worker_bytes)}", shown(cores * found.worker_bytes)),
-        ("memory to decide, in one process", f"{shown(documents, '')} x {needed_bytes(1, ('near',))} B", shown(documents * needed_bytes(1, ("near",)))),
+        ("memory to decide, in one process", f"{shown(documents, '')} x {needed_bytes(1, ('near',))} B", shown(decided)),
+        (f"in that of each of {JOBS} jobs, if they are {JOBS}", f"{shown(decided)} / {JOBS}", shown(decided / JOBS)),
         ("the manifest on disk", f"{shards:,.0f} x {shown(found.manifest_bytes)}", f"{shown(shards * found.manifest_bytes)} in {shards * found.units:,.0f} files"),
         ("the manifest in the memory of the process that hands out", f"{shards:,.0f} x {shown(found.live_bytes)}", shown(shards * found.live_bytes)),
         ("Ray: all tasks of two passes", f"2 x {shards:,.0f} x {shown(found.task_bytes)}", shown(2 * shards * found.task_bytes)),

@@ -1,8 +1,8 @@
 """What benchmarks measure: seconds of several runs, and figures that go to the page of results.
 
 A benchmark times each thing BENCHMARK_RUNS times (5 if the environment does not say), after a run that compiles and loads, and
-shows the median. `record` notes a figure for benchmarks/results.py, which gathers them in the file that BENCHMARK_FIGURES
-names; where it names none, as when a benchmark is run by hand, nothing is noted.
+shows the median. `record` notes a figure, and `show_table` a whole table, for benchmarks/results.py, which gathers them in the file
+that BENCHMARK_FIGURES names; where it names none, as when a benchmark is run by hand, nothing is noted.
 """
 
 from __future__ import annotations
@@ -14,6 +14,9 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from statistics import median
+from typing import Any
+
+from benchmarks.results_page import table
 
 RUNS = int(os.environ.get("BENCHMARK_RUNS", "5"))
 SHORTEST_SECONDS = 0.2  # what takes less is repeated within a run, for clocks are coarse
@@ -69,11 +72,22 @@ def record(
     key: a name that no other figure has. ours, theirs: one value for each run, on the same documents. peer: what we are compared
     with. on: how many documents or what input. note: what a reader must know to read the figure rightly.
     """
-    path = os.environ.get("BENCHMARK_FIGURES")
-    if path:
-        figure = {"key": key, "what": what, "ours": list(ours), "unit": unit, "peer": peer, "theirs": list(theirs), "on": on, "note": note}
+    _note({"key": key, "what": what, "ours": list(ours), "unit": unit, "peer": peer, "theirs": list(theirs), "on": on, "note": note})
+
+
+def show_table(key: str, header: Sequence[str], rows: Sequence[Sequence[str]], *, numbers: int = 0, on: str = "") -> None:
+    """Print a table in Markdown, and note it as it is.
+
+    key: a name that no other table has. numbers: how many of the last columns are numbers. on: how many documents or what input.
+    """
+    print("\n".join(table(header, rows, numbers)))
+    _note({"table": key, "header": list(header), "rows": [list(row) for row in rows], "numbers": numbers, "on": on})
+
+
+def _note(found: dict[str, Any]) -> None:
+    if path := os.environ.get("BENCHMARK_FIGURES"):
         with open(path, "a", encoding="utf-8") as file:
-            file.write(json.dumps(figure) + "\n")
+            file.write(json.dumps(found) + "\n")
 
 
-__all__ = ["RUNS", "in_turns", "median", "named", "rates", "record", "timed"]
+__all__ = ["RUNS", "in_turns", "median", "named", "rates", "record", "show_table", "timed"]

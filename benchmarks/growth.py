@@ -17,6 +17,7 @@ import argparse
 import json
 import math
 import os
+import re
 import resource
 import shutil
 import subprocess
@@ -33,7 +34,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as parquet
 
 from benchmarks.documents import ROOT, megabytes, options, parquet_files, table_of
-from benchmarks.figures import record
+from benchmarks.figures import record, show_table
 from benchmarks.machine import processor
 from benchmarks.rules import PACKS
 from curation.job import load_job
@@ -141,13 +142,14 @@ def clocked(folder: Path, progress: Progress | None = None) -> None:
 
 
 def show(times: list[float], found: list[dict[str, float]]) -> None:
-    print("| stage | " + " | ".join(f"{size:g} times" for size in times) + " | exponent |\n|---|" + "---:|" * (len(times) + 1))
+    rows, sizes = [], [f"{size:g} times" for size in times]
     for name in found[-1]:
         values = [run.get(name, 0.0) for run in found]
         unit = "" if name in (SIZE, MEMORY) else " s"
         slope = exponent([run[SIZE] for run in found], values)
-        print(f"| {name} | " + " | ".join(f"{value:.2f}{unit}" for value in values) + f" | {slope:.2f} |")
-        record(f"growth-{name}", f"growth of: {name}", [slope], "", on=" ".join(f"{size:g}" for size in times) + " times the input")
+        rows.append([name, *(f"{value:.2f}{unit}" for value in values), f"{slope:.2f}"])
+        record(f"growth-{re.sub('[^a-z]+', '-', name)}", f"growth of: {name}", [slope], "", on=" ".join(f"{size:g}" for size in times) + " times the input")
+    show_table("growth", ("stage", *sizes, "exponent"), rows, numbers=len(sizes) + 1)
 
 
 def exponent(sizes: Sequence[float], values: Sequence[float]) -> float:

@@ -22,6 +22,7 @@ import pyarrow.parquet as parquet
 from numba.core.dispatcher import Dispatcher
 
 from benchmarks.documents import ROOT, megabytes, options, parquet_files, table_of
+from benchmarks.figures import show_table
 from benchmarks.machine import processor
 from benchmarks.pipeline import job_text, warm_up
 from curation.job import load_job
@@ -35,11 +36,12 @@ def main() -> None:
     parser = options(__doc__)
     files = parquet_files(parser.parse_args().paths)
     table = table_of(files, ["text"])
-    print(f"{processor()}; {len(table):,} documents, {megabytes(table):.1f} MB; processor seconds of a run inline, profiled")
+    on = f"{len(table):,} documents, {megabytes(table):.1f} MB"
+    print(f"{processor()}; {on}; processor seconds of a run inline, profiled")
     with tempfile.TemporaryDirectory() as name:
         warm_up(Path(name), parquet.read_table(files[0]))
         first, second = (profiled(files, Path(name) / f"run{number}") for number in range(2))
-    show(first, second)
+    show(first, second, on)
 
 
 def profiled(files: list[Path], output: Path) -> Counter[str]:
@@ -87,14 +89,14 @@ def purpose(place: Place, kernels: set[Place]) -> str:
     return "columns of stages, in Arrow" if "pyarrow" in file else "libraries: imports, loading kernels, JSON"
 
 
-def show(first: Counter[str], second: Counter[str]) -> None:
+def show(first: Counter[str], second: Counter[str], on: str) -> None:
     """A table in Markdown: the first run, the second, and their shares."""
-    print("| spent on | first run | | second run | |\n|---|---:|---:|---:|---:|")
-    for name in [*WORK, *sorted(set(first | second) - set(WORK), key=lambda name: -first[name])]:
-        print("| " + " | ".join([name, *cells(first, first[name]), *cells(second, second[name])]) + " |")
+    names = [*WORK, *sorted(set(first | second) - set(WORK), key=lambda name: -first[name])]
+    rows = [[name, *cells(first, first[name]), *cells(second, second[name])] for name in names]
     for name, wanted in (("work", True), ("the engine", False)):
         sums = [sum(seconds for what, seconds in run.items() if (what in WORK) == wanted) for run in (first, second)]
-        print("| " + " | ".join([f"**{name}**", *cells(first, sums[0]), *cells(second, sums[1])]) + " |")
+        rows.append([f"**{name}**", *cells(first, sums[0]), *cells(second, sums[1])])
+    show_table("overhead", ("spent on", "first run", "", "second run", ""), rows, numbers=4, on=on)
 
 
 def cells(run: Counter[str], seconds: float) -> list[str]:

@@ -106,20 +106,20 @@ def say(text: str) -> None:
 
 
 def run(name: str, runs: int, longest_seconds: float = LONGEST_SECONDS) -> dict[str, Any]:
-    """What a benchmark printed, its figures, and its last words where it failed."""
+    """What a benchmark printed, its figures and tables, and its last words where it failed."""
     module, *words = BENCHMARKS[name]
     load, began, busy = os.getloadavg()[0], time.time(), children_seconds()
     with tempfile.TemporaryDirectory() as folder:
         figures = Path(folder) / "figures.jsonl"
         environment = os.environ | {"BENCHMARK_RUNS": str(runs), "BENCHMARK_FIGURES": str(figures), "PYTHONUNBUFFERED": "1"}
         code, printed, complaints = watched([sys.executable, "-m", f"benchmarks.{module}", *words], environment, longest_seconds)
-        noted = figures.read_text(encoding="utf-8").splitlines() if figures.exists() else []
+        noted = [json.loads(line) for line in figures.read_text(encoding="utf-8").splitlines()] if figures.exists() else []
     last = "\n".join(complaints.strip().splitlines()[-15:])
     error = None if code == 0 else last or (f"it took longer than {longest_seconds:.0f} s" if code is None else f"ended with {code}")
     return {
         "name": name, "command": " ".join(["python -m", f"benchmarks.{module}", *words]), "seconds": round(time.time() - began, 1),
         "processor_seconds": round(children_seconds() - busy, 1), "load": load, "error": error, "printed": printed,
-        "figures": [json.loads(line) for line in noted],
+        "figures": [found for found in noted if "key" in found], "tables": [found for found in noted if "table" in found],
     }  # fmt: skip
 
 

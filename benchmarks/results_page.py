@@ -1,10 +1,12 @@
 """The page of results, and the tables of figures in README and docs/, from what benchmarks/results.py found.
 
-Results are a JSON file: machine, versions, and each benchmark with what it printed and its figures (benchmarks/figures.py).
-A table in a page of Markdown stands between two comments, the first of which names its figures:
+Results are a JSON file: machine, versions, and each benchmark with what it printed, its figures and its tables
+(benchmarks/figures.py). In a page of Markdown they stand between two comments, the first of which names figures, or a table:
 
     <!-- figures: rules-space-shipped encode-cold -->
     <!-- /figures -->
+    <!-- table: growth -->
+    <!-- /table -->
 
 `filled` writes what is between. A figure that was not measured has no row.
 """
@@ -21,8 +23,10 @@ from typing import Any
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "RESULTS.json"
 TIMES = ("s", "ms")  # units of which less is better
-MARKED = re.compile(r"(<!-- figures: ([^>]*?) -->\n).*?(<!-- /figures -->)", re.S)
+MARKED = re.compile(r"(<!-- (?P<kind>figures|table): (?P<keys>[^>]*?) -->\n).*?(<!-- /(?P=kind) -->)", re.S)
+NOT_MEASURED = "not measured yet"
 Figure = dict[str, Any]
+Table = dict[str, Any]
 
 
 def load(path: Path = RESULTS) -> dict[str, Any]:
@@ -33,6 +37,11 @@ def load(path: Path = RESULTS) -> dict[str, Any]:
 def figures_of(results: dict[str, Any]) -> dict[str, Figure]:
     """All figures by their keys, each with the command that measured it."""
     return {figure["key"]: figure | {"command": benchmark["command"]} for benchmark in results["benchmarks"] for figure in benchmark["figures"]}
+
+
+def tables_of(results: dict[str, Any]) -> dict[str, Table]:
+    """All tables by their keys, each with the command that measured it."""
+    return {found["table"]: found | {"command": benchmark["command"]} for benchmark in results["benchmarks"] for found in benchmark.get("tables", [])}
 
 
 # ---- numbers
@@ -68,8 +77,10 @@ def cell(text: str) -> str:
     return text.replace("|", "\\|").replace("\n", " ")
 
 
-def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    return ["| " + " | ".join(map(cell, row)) + " |" for row in (header, ["---"] * len(header), *rows)]
+def table(header: Sequence[str], rows: Iterable[Sequence[str]], numbers: int = 0) -> list[str]:
+    """The lines of a table in Markdown, whose last `numbers` columns stand on the right."""
+    rule = ["---"] * (len(header) - numbers) + ["---:"] * numbers
+    return ["| " + " | ".join(map(cell, row)) + " |" for row in (header, rule, *rows)]
 
 
 def short_table(figures: dict[str, Figure], keys: Iterable[str]) -> list[str]:
@@ -84,14 +95,28 @@ def short_table(figures: dict[str, Figure], keys: Iterable[str]) -> list[str]:
 
 
 def filled(text: str, results: dict[str, Any]) -> str:
-    """`text` with all its tables of figures written anew."""
-    figures = figures_of(results)
-    origin = f"{results['machine']}; {runs_told(results['runs'])}" if results["benchmarks"] else "not measured yet"
+    """`text` with all its tables written anew."""
+    figures, tables = figures_of(results), tables_of(results)
 
     def block(found: re.Match[str]) -> str:
-        return found[1] + "\n" + "\n".join([*short_table(figures, found[2].split()), "", f"{origin}."]) + "\n\n" + found[3]
+        keys = found["keys"].split()
+        lines = figures_block(results, figures, keys) if found["kind"] == "figures" else table_block(results, tables.get(keys[0]))
+        return found[1] + "\n" + "\n".join(lines) + "\n\n" + found[4]
 
     return MARKED.sub(block, text)
+
+
+def figures_block(results: dict[str, Any], figures: dict[str, Figure], keys: list[str]) -> list[str]:
+    origin = f"{results['machine']}; {runs_told(results['runs'])}" if results["benchmarks"] else NOT_MEASURED
+    return [*short_table(figures, keys), "", f"{origin}."]
+
+
+def table_block(results: dict[str, Any], found: Table | None) -> list[str]:
+    """A table as its benchmark noted it, and under it, on what and by what."""
+    if not found:
+        return [f"{NOT_MEASURED}."]
+    origin = "; ".join(part for part in (found["on"], results["machine"], f"one run of `{found['command']}`") if part)
+    return [*table(found["header"], found["rows"], found["numbers"]), "", f"{origin}."]
 
 
 def pages() -> list[Path]:
@@ -110,9 +135,9 @@ def runs_told(runs: int) -> str:
     return "one run of each" if runs == 1 else f"each figure the median of {runs} runs"
 
 
-def named_figures(text: str) -> list[str]:
-    """The keys that the tables of a page name."""
-    return [key for found in MARKED.finditer(text) for key in found[2].split()]
+def named(text: str, kind: str) -> list[str]:
+    """The keys that a page names, of figures or of tables (`kind`: figures, table)."""
+    return [key for found in MARKED.finditer(text) if found["kind"] == kind for key in found["keys"].split()]
 
 
 # ---- the page
@@ -131,7 +156,8 @@ def page(results: dict[str, Any]) -> str:
         "ratio our worst run by the peer's best, and our best by its worst. Seconds are of processors, where the clock is not named.", "",
         f"- machine: {results['machine']}",
         f"- versions: {', '.join(results['versions'])}",
-        f"- peers in environments of their own: {', '.join(results['peers'])}", "",
+        f"- peers in environments of their own: {', '.join(results['peers'])}",
+        "- not installed: text-dedup, which brings Spark; the peers of MinHash are datatrove, datasketch and rensa", "",
         "## Beside peers", "",
         *table(("what", "ours", "peer", "peer's", "ratio", "runs", "on"), map(peer_row, (f for f in figures if f["theirs"]))), "",
         "## By itself", "",

@@ -31,7 +31,7 @@ from pathlib import Path
 import pyarrow.parquet as parquet
 
 from benchmarks.documents import ROOT, megabytes, options, parquet_files, table_of
-from benchmarks.figures import record
+from benchmarks.figures import record, show_table
 from benchmarks.growth import marked
 from benchmarks.machine import processor
 from benchmarks.pipeline import WORKERS, job_text, warm_up
@@ -41,6 +41,11 @@ from curation import ray_start
 WAYS = {"inline": "inline", "ray": f"{WORKERS} workers on Ray", "forked": f"{WORKERS} workers without Ray", "cluster": f"{WORKERS} workers on a Ray that runs"}
 LOCAL = getattr(ray_start, "LOCAL", None)  # the address of a Ray of our own, where workers can do without Ray
 WANTED = 1.6
+KINDS = {  # of times: by the key of a figure, what it is called, and where it is
+    "whole-clock": ("whole, on the clock", lambda times: times.usage.wall_s),
+    "stages-clock": ("stages, on the clock", lambda times: times.stages),
+    "stages-free": ("stages, on two free processors", lambda times: times.free),
+}
 
 
 @dataclass(frozen=True)
@@ -65,7 +70,8 @@ def main() -> None:
     arguments = parser.parse_args()
     files = parquet_files(arguments.paths)
     table = table_of(files, ["text"])
-    print(f"{processor()}, {os.cpu_count()} processors; {len(table):,} documents, {megabytes(table):.1f} MB")
+    on = f"{len(table):,} documents, {megabytes(table):.1f} MB"
+    print(f"{processor()}, {os.cpu_count()} processors; {on}")
     ways = ["inline", "ray", *["forked"] * bool(LOCAL), *["cluster"] * arguments.cluster]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -75,9 +81,12 @@ def main() -> None:
             some = copied(files, copies, folder)
             for way in ways:
                 found[copies, way] = run_of(folder, some, way, f"{way}-{copies}")
-                print(line(copies, way, found[copies, way]), flush=True)
-    for way in ways[1:]:
-        show_gains(found, way, (1, arguments.copies))
+                print(f"input {copies} times, {WAYS[way]}: {found[copies, way].usage.wall_s:.1f} s", flush=True)
+    print()
+    header = ("input", "how", "whole: clock", "whole: processors", "stages: clock", "stages: two free processors", "most memory", "Ray's servers")
+    show_table("workers", header, [row(copies, way, times) for (copies, way), times in found.items()], numbers=6, on=on)
+    print()
+    show_gains(found, ways[1:], (1, arguments.copies), on)
 
 
 def copied(files: list[Path], copies: int, folder: Path) -> list[Path]:
@@ -154,29 +163,24 @@ def times_of(usage: Usage, log: Path) -> Times:
     return Times(usage, stages[-1] - begin, free, sum(sum(part.values()) for part in parts))
 
 
-def line(copies: int, way: str, times: Times) -> str:
+def row(copies: int, way: str, times: Times) -> list[str]:
     usage = times.usage
-    memory = f"{usage.peak_bytes / 1e9:.2f} GB at most" + (f", and {usage.servers_bytes / 1e9:.2f} GB of Ray's servers" if usage.servers_bytes else "")
-    return (
-        f"input {copies} times, {WAYS[way]}: whole {usage.wall_s:.1f} s on the clock, {usage.processor_s:.1f} s of processors; "
-        f"stages {times.stages:.1f} s, {times.free:.2f} s on free processors; {memory}"
-    )
+    seconds = [f"{each:.1f} s" for each in (usage.wall_s, usage.processor_s, times.stages, times.free)]
+    return ["once" if copies == 1 else f"{copies} times", WAYS[way], *seconds, *(f"{size / 1e9:.2f} GB" if size else "" for size in (usage.peak_bytes, usage.servers_bytes))]
 
 
-def show_gains(found: dict[tuple[int, str], Times], way: str, sizes: tuple[int, int]) -> None:
+def show_gains(found: dict[tuple[int, str], Times], ways: list[str], sizes: tuple[int, int], on: str) -> None:
     """How many times as fast as inline, for each kind of time, and from which size on the whole command is WANTED times as fast."""
-    kinds = {
-        "whole, on the clock": lambda times: times.usage.wall_s,
-        "stages, on the clock": lambda times: times.stages,
-        "stages, on free processors": lambda times: times.free,
-    }
-    print(f"{WAYS[way]} beside inline")
-    for kind, seconds in kinds.items():
-        once, more = ([seconds(found[size, each]) for each in ("inline", way)] for size in sizes)
-        slopes = [(b - a) / (sizes[1] - sizes[0]) for a, b in zip(once, more)]
-        print(f"    {kind}: {once[0] / once[1]:.2f} times as fast, {more[0] / more[1]:.2f} with the input {sizes[1]} times, {slopes[0] / slopes[1]:.2f} by what that adds")
-        record(f"workers-{way}-{kind}", f"{WAYS[way]}, {kind}", [once[1]], "s", peer="inline", theirs=[once[0]], on="input once")
-    print(f"    the whole command is {WANTED} times as fast {size_of_gain(found, way, sizes)}")
+    rows = []
+    for way in ways:
+        for key, (kind, seconds) in KINDS.items():
+            once, more = ([seconds(found[size, each]) for each in ("inline", way)] for size in sizes)
+            slopes = [(b - a) / (sizes[1] - sizes[0]) for a, b in zip(once, more)]
+            rows.append([WAYS[way], kind, *(f"{inline / ours:.2f}" for inline, ours in (once, more, slopes))])
+            record(f"workers-{way}-{key}", f"{WAYS[way]}, {kind}", [once[1]], "s", peer="inline", theirs=[once[0]], on=f"{on}, once")
+        rows.append([WAYS[way], f"whole, {WANTED} times as fast", size_of_gain(found, way, sizes), "", ""])
+    header = ("how", "times as fast as inline", "input once", f"{sizes[1]} times", "what that adds")
+    show_table("workers-gains", header, rows, numbers=3, on=on)
 
 
 def size_of_gain(found: dict[tuple[int, str], Times], way: str, sizes: tuple[int, int]) -> str:
@@ -186,7 +190,7 @@ def size_of_gain(found: dict[tuple[int, str], Times], way: str, sizes: tuple[int
     (start, more), (start_way, more_way) = ((first - sizes[0] * (last - first) / step, (last - first) / step) for first, last in ((a, b), (c, d)))
     if more <= WANTED * more_way:
         return f"at no size: it tends to {more / more_way:.2f}"
-    return f"from {max(1.0, (WANTED * start_way - start) / (more - WANTED * more_way)):.1f} times the input on, by the times on free processors"
+    return f"from {max(1.0, (WANTED * start_way - start) / (more - WANTED * more_way)):.1f} times the input on"
 
 
 if __name__ == "__main__":

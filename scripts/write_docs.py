@@ -19,18 +19,11 @@ ROOT = Path(__file__).resolve().parents[1]
 SETTINGS_TITLE = "## Every setting"
 sys.path.insert(0, str(ROOT))
 from benchmarks import results_page  # noqa: E402
+from benchmarks.results_page import table  # noqa: E402
 from rules.format.pack import load_pack, shipped_packs  # noqa: E402
 from rules.measures.catalogue import OTHERS  # noqa: E402
 from rules.measures.signals import SIGNALS  # noqa: E402
 from rules.rule import Rule  # noqa: E402
-
-
-def cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")
-
-
-def table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> list[str]:
-    return ["| " + " | ".join(map(cell, row)) + " |" for row in (header, ("---",) * len(header), *rows)]
 
 
 def signals_page() -> str:

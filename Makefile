@@ -2,20 +2,20 @@
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-OUT := out/demo
+OUT := demo/out
 DATA ?= ../shared/data/sample ../shared/data/web
 EVAL ?= ../shared/data/eval
 
 .PHONY: demo ablate-demo test test-py312 soak lint fuzz bench oracle harness-parity clean
 
-demo: $(STAMP)
-	@$(BIN)/gristmill run examples/demo.yaml; code=$$?; [ $$code -eq 0 ] || [ $$code -eq 3 ] || exit $$code
-	@$(BIN)/gristmill train examples/train_demo.yaml
+demo: demo/job.yaml
+	@$(BIN)/gristmill run demo/job.yaml; code=$$?; [ $$code -eq 0 ] || [ $$code -eq 3 ] || exit $$code
+	@$(BIN)/gristmill train demo/train.yaml
 	@echo "report: $(OUT)/report/report.html"
 
 # Does junk in the data make a model worse? Three arms, three seeds.
-ablate-demo: $(STAMP)
-	@$(BIN)/gristmill run examples/demo.yaml; code=$$?; [ $$code -eq 0 ] || [ $$code -eq 3 ] || exit $$code
+ablate-demo: demo/job.yaml
+	@$(BIN)/gristmill run demo/job.yaml; code=$$?; [ $$code -eq 0 ] || [ $$code -eq 3 ] || exit $$code
 	@$(BIN)/python examples/ablate/plant_junk.py $(OUT) out/ablate-demo/corpora
 	@$(BIN)/gristmill ablate examples/ablate/ablate.yaml
 
@@ -54,8 +54,11 @@ oracle: $(STAMP) .venv-oracle/.installed
 harness-parity: $(STAMP) .venv-harness/.installed
 	PYTHONPATH=. .venv-harness/bin/python scripts/harness_parity.py $(EVAL)
 
+demo/job.yaml: | $(STAMP)
+	@$(BIN)/gristmill init --demo demo >/dev/null
+
 clean:
-	rm -rf $(VENV) .venv-oracle .venv-juicer .venv-harness .venv-py312 out *.egg-info
+	rm -rf demo $(VENV) .venv-oracle .venv-juicer .venv-harness .venv-py312 out *.egg-info
 
 $(STAMP): pyproject.toml constraints.txt scripts/install.sh
 	@sh scripts/install.sh $(VENV)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import functools
 import json
+import shlex
 import sys
 from collections import Counter
 from collections.abc import Callable
@@ -76,13 +77,16 @@ def _print_json(data: Any) -> None:
 
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--demo", is_flag=True, help="The demo instead: 528 real web pages, a job that cleans and packs them, and a training configuration.")
 @user_errors
-def init(folder: Path) -> None:
+def init(folder: Path, demo: bool) -> None:
     """Start a project in FOLDER: a commented job, a rule pack of your own and 20 sample documents."""
-    from curation.starter import write_starter
+    from curation.starter import DEMO, STARTER, write_project
 
-    for path in write_starter(folder):
+    for path in write_project(folder, DEMO if demo else STARTER):
         click.echo(path)
+    steps = (("run", "job.yaml"), ("train", "train.yaml")) if demo else (("check", "."), ("run", "job.yaml"))
+    click.echo("next: " + "; ".join(shlex.join(["gristmill", command, str(folder / name)]) for command, name in steps))
 
 
 @click.command(cls=FilesCommand)

@@ -1,4 +1,4 @@
-"""`gristmill init`: copy the starter project into an empty folder."""
+"""`gristmill init`: copy the starter project, or the demo, into an empty folder."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from pathlib import Path
 
 from curation.run_directory import RunDirectoryError
 
-TEMPLATE = Path(__file__).parent / "starter_project"
+STARTER, DEMO = (Path(__file__).parent / name for name in ("starter_project", "demo_project"))
 GITIGNORE = "out/\n"
 
 
-def write_starter(folder: Path) -> list[Path]:
-    """Write the starter project; returns the files written. Raises RunDirectoryError when `folder` holds anything."""
+def write_project(folder: Path, template: Path) -> list[Path]:
+    """Write the project `template` (STARTER or DEMO); returns the files written. Raises RunDirectoryError when `folder` holds anything."""
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise RunDirectoryError(f"{str(folder)!r} is not empty; name a new folder")
     written = []
-    for source in sorted(path for path in TEMPLATE.rglob("*") if path.is_file()):
-        target = folder / source.relative_to(TEMPLATE)
+    for source in sorted(path for path in template.rglob("*") if path.is_file()):
+        target = folder / source.relative_to(template)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, target)
         written.append(target)

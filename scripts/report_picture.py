@@ -1,6 +1,6 @@
 """Write docs/pictures/report.png: the page of the demo's run, as Chromium shows it. Needs playwright (of the extra dev) and Chromium.
 
-    python scripts/report_picture.py [RUN]    # RUN: a finished run of examples/demo.yaml; without it, it is run
+    python scripts/report_picture.py [RUN]    # RUN: a finished run of the demo; without it, it is run
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ COLOURS = 128
 
 
 def demo_run(folder: Path) -> Path:
-    """The demo's run, in a copy of examples/ in `folder`."""
-    shutil.copytree(ROOT / "examples", folder / "examples", ignore=shutil.ignore_patterns("out"))
-    subprocess.run([sys.executable, str(ROOT / "gristmill.py"), "run", str(folder / "examples/demo.yaml")], check=True)
-    return folder / "out/demo"
+    """The demo's run, in `folder`."""
+    for words in (["init", "--demo", str(folder / "demo")], ["run", str(folder / "demo/job.yaml")]):
+        subprocess.run([sys.executable, str(ROOT / "gristmill.py"), *words], check=True)
+    return folder / "demo/out"
 
 
 def photographed(page_file: Path) -> bytes:

@@ -76,6 +76,14 @@ def test_unknown_command_and_version():
     assert gristmill("--version").stdout.startswith("gristmill ")
 
 
+def test_init_says_what_comes_next(tmp_path):
+    printed = gristmill("init", "--demo", "my demo", cwd=tmp_path).stdout.splitlines()
+    assert "my demo/data/demo.warc.gz" in printed and "my demo/data/NOTICE.md" in printed
+    assert printed[-1] == "next: gristmill run 'my demo/job.yaml'; gristmill train 'my demo/train.yaml'"
+    assert (tmp_path / "my demo/data/demo.warc.gz").stat().st_size > 2_000_000
+    assert gristmill("init", "mill", cwd=tmp_path).stdout.endswith("\nnext: gristmill check mill; gristmill run mill/job.yaml\n")
+
+
 def test_init_refuses_a_folder_with_something_in_it(project):
     result = gristmill("init", project)
     assert result.returncode == 2 and "not empty" in result.stderr and "Traceback" not in result.stderr

@@ -90,7 +90,7 @@ def test_the_source_distribution_holds_what_the_makefile_needs(built):
     names = {name.partition("/")[2] for name in tarfile.open(built[0]).getnames()}
     assert names >= files_of_the_checkout() | {"Makefile", "CHANGELOG.md", "README.md", "constraints.txt", "scripts/install.sh"}
     assert names >= {str(p.relative_to(ROOT)) for folder in ("docs", "tests") for p in (ROOT / folder).glob("*.*")}
-    assert names >= {"examples/demo.yaml", "examples/data/demo.warc.gz", "examples/ablate/ablate.yaml"}
+    assert names >= {"curation/demo_project/data/demo.warc.gz", "examples/ablate/ablate.yaml"}
     assert not any("__pycache__" in name for name in names)
 
 

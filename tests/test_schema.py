@@ -36,7 +36,7 @@ def test_shipped_packs_fit(name):
     jsonschema.validate(load(shipped_packs()[name]).data, pack_schema())
 
 
-@pytest.mark.parametrize("path", sorted([*(ROOT / "examples").glob("demo*.yaml"), *(ROOT / "curation/starter_project").glob("*.yaml")]), ids=lambda p: p.name)
+@pytest.mark.parametrize("path", sorted((ROOT / "curation").glob("*_project/job.yaml")), ids=lambda p: p.parent.name)
 def test_shipped_jobs_fit(path):
     jsonschema.validate(load(path).data, job_schema())
 

@@ -12,6 +12,7 @@ import pytest
 from rules.text.kernels import held, kernel, unowned
 
 ROOT = Path(__file__).parents[1]
+WITHOUT_OWNER = ("unowned", "ownerless")
 
 
 @kernel
@@ -32,8 +33,8 @@ def test_what_is_held_is_not_freed_before():
     assert squares(1000) == sum(k * k for k in range(1000))
 
 
-def calls_of(node: ast.AST, name: str) -> Iterator[ast.Call]:
-    return (n for n in ast.walk(node) if isinstance(n, ast.Call) and isinstance(n.func, ast.Name) and n.func.id == name)
+def calls_of(node: ast.AST, *names: str) -> Iterator[ast.Call]:
+    return (n for n in ast.walk(node) if isinstance(n, ast.Call) and isinstance(n.func, ast.Name) and n.func.id in names)
 
 
 def not_held(source: str) -> list[str]:
@@ -43,8 +44,8 @@ def not_held(source: str) -> list[str]:
         arguments = {argument.arg for argument in function.args.args}
         kept = {ast.unparse(call.args[0]) for call in calls_of(function, "held")}
         returned = {n.id for r in ast.walk(function) if isinstance(r, ast.Return) for n in ast.walk(r) if isinstance(n, ast.Name)}
-        again = {id(call) for loop in ast.walk(function) if isinstance(loop, (ast.For, ast.While)) for call in calls_of(loop, "unowned")}
-        for call in calls_of(function, "unowned"):
+        again = {id(call) for loop in ast.walk(function) if isinstance(loop, (ast.For, ast.While)) for call in calls_of(loop, *WITHOUT_OWNER)}
+        for call in calls_of(function, *WITHOUT_OWNER):
             names = {n.id for n in ast.walk(call.args[0]) if isinstance(n, ast.Name)}
             rebound = any(isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store) and n.id in names and n.lineno == call.lineno for n in ast.walk(function))
             safe = kept | (set() if rebound else returned)

@@ -16,6 +16,7 @@ import numpy as np
 from curation.language_id.label_tree import best_labels, huffman_tree
 from curation.language_id.model_file import read_model
 from curation.language_id.ngram_rows import END_OF_TEXT, ROOM, is_passed_over, rows_of, word_sum
+from curation.language_id.ownerless import ownerless
 from curation.language_id.vectors import NUMBERS, add_vectors, load_vector, no_vector, scaled_vector
 from curation.language_id.word_memo import (
     LOW_HALF,
@@ -137,6 +138,7 @@ def white_mask(block):
 @kernel
 def text_sum(data, i, end, scratch, model, memo):
     """The sum of all rows of the words of data[i:end], how many they are, and how many words."""
+    data, scratch, model, memo = ownerless((data, scratch, model, memo))
     edges, hashes, word = scratch
     total, count, words, filled = no_vector(), 0, 0, 0
     inside = np.uint64(0)  # whether the last byte was of a word, which is then open: its begin is the last edge
@@ -159,6 +161,7 @@ def text_sum(data, i, end, scratch, model, memo):
 @kernel
 def words_sum(data, edges, found, hashes, scratch, model, memo):
     """The sum of the rows of `found` words, word k from edges[2 * k] to edges[2 * k + 1], and how many rows they are."""
+    data, edges, hashes, scratch, model, memo = ownerless((data, edges, hashes, scratch, model, memo))
     slots, pieces, numbers, state = memo
     for k in range(found):
         word = np.uint64(2 * k)

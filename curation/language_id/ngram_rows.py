@@ -16,6 +16,7 @@ from numba import types
 from numba.extending import intrinsic
 
 from curation.language_id.model_file import ModelFile
+from curation.language_id.ownerless import ownerless
 from curation.language_id.vectors import NUMBERS, add_vectors, aligned_zeros, load_vector, no_vector
 from rules.text.decode import text_at
 from rules.text.hash_sets import bytes_hash, slot_bits
@@ -137,6 +138,7 @@ def word_sum(data, i, end, scratch, model):
     """The sum (Vector) of all rows of the word data[i:end], and how many they are.
 
     `scratch`: uint8, at least 2 longer than the word, for the word between its marks; uint64 [ROOM + most], for buckets."""
+    data, scratch, model = ownerless((data, scratch, model))
     rows, ranks, words, begins, slots, shape = model
     marked, _ = scratch
     if is_passed_over(data, i, end):

@@ -15,8 +15,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from rules.families.dolma_ngrams import DUPLICATE_SIZES, TOP_SIZES
+from rules.measures.ngrams import DUPLICATE_SIZES
 from rules.measures.signal import Signal, number, ratio, ratio_of_difference
+from rules.measures.top_ngrams import TOP_SIZES
 
 SYMBOLS = "datamap-rs, symbol_ratio_filter"
 LINES = "datamap-rs, bullet_filter and ellipsis_line_ratio_filter"

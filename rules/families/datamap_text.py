@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from rules.families.dolma_text import copy_scratch, full_rows_in, new_copies
+from rules.families.row_copies import LINE_FEED, copy_scratch, forget_copies, full_rows_in, new_copies
 from rules.measures.line_counts import first_visible
 from rules.text.characters import CJK, LETTER
 from rules.text.decode import character_at, eight_at, equal_bytes, every_byte
@@ -39,7 +39,7 @@ DATAMAP_TEXT_COUNTS = {
     REPEATED_BLOCKS, REPEATED_BLOCK_BYTES, PARAGRAPHS, SENTENCES, SPACED_ELLIPSES, ALNUM_CHARS,
 ) = range(len(DATAMAP_TEXT_COUNTS))  # fmt: skip
 
-LINE_FEED, RETURN, SPACE, FULL_STOP, EXCLAMATION_MARK, QUESTION_MARK = (ord(mark) for mark in "\n\r .!?")
+RETURN, SPACE, FULL_STOP, EXCLAMATION_MARK, QUESTION_MARK = (ord(mark) for mark in "\r .!?")
 ASTERISK, HYPHEN, BULLET, BLACK_CIRCLE = ord("*"), ord("-"), ord("•"), ord("●")
 DOTS, SPACED_DOTS, ELLIPSIS = (np.frombuffer(mark.encode(), np.uint8) for mark in ("...", ". . .", "…"))
 FULL_STOPS = every_byte(FULL_STOP)
@@ -79,7 +79,7 @@ def count_document(
 @inlined
 def count_rows(data: np.ndarray, begin: int, end: int, bits: int, keys: np.ndarray, copies: np.ndarray, out: np.ndarray) -> None:
     """Count the rows and lines of a text, not empty."""
-    keys[: 1 << bits] = copies[: 1 << bits] = 0
+    forget_copies(keys, copies, bits)
     row, feed = begin, 1
     while feed:
         stop, feed = next_line_feed(data, row, end)
@@ -131,7 +131,7 @@ def count_blocks(
     out: np.ndarray,
 ) -> None:
     """Count the pieces of a split at two line feeds, from left to right."""
-    keys[: 1 << bits] = copies[: 1 << bits] = 0
+    forget_copies(keys, copies, bits)
     block = i = begin
     while i < end:
         i, _ = next_line_feed(data, i, end)

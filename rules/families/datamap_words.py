@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from rules.families.dolma_ngrams import DUPLICATE_SIZES, TOP_SIZES, covered_size, hash_scratch, size_of
-from rules.measures.ngrams import ngram_scratch
-from rules.measures.top_ngrams import count_top_ngrams, next_places, occurrences, possible_places
+from rules.families.word_ngrams import count_documents, count_sizes, covered_size, hash_scratch, size_of
+from rules.measures.ngrams import DUPLICATE_SIZES
+from rules.measures.top_ngrams import TOP_SIZES, occurrences
 from rules.measures.word_counts import stop_word_bit
-from rules.splitters.words import CHUNK_BYTES, span, span_scratch, take_spans
+from rules.splitters.words import span, take_spans
 from rules.text.characters import CJK, LETTER, STOP_WORDS
 from rules.text.decode import HIGH_BITS, character_at, digit_bytes, letter_bytes, text_at
 from rules.text.hash_sets import bytes_hash
@@ -36,25 +36,13 @@ SPLIT_WORDS, SPLIT_WORD_BYTES, WORDS, WORD_BYTES, FOUND_STOP_WORDS, DISTINCT_STO
 @kernel
 def count_datamap_words(offsets: np.ndarray, data: np.ndarray, classes: np.ndarray, unicode_words: bool, out: np.ndarray) -> None:
     """Fill `out` (int64 [docs, DATAMAP_WORD_COUNTS])."""
-    spans = span_scratch()
-    room, ngram_room = 4 * CHUNK_BYTES, CHUNK_BYTES
-    words, scratch = hash_scratch(room, unicode_words), ngram_scratch(ngram_room)
-    for d in range(offsets.size - 1):
-        begin, end = offsets[d], offsets[d + 1]
-        if end - begin > room:
-            room = 2 * (end - begin)
-            words = hash_scratch(room, unicode_words)
-        found = read_words(data, begin, end, classes, unicode_words, spans, words, out[d])
-        if found > ngram_room:
-            ngram_room = 2 * found
-            scratch = ngram_scratch(ngram_room)
-        count_datamap_ngrams(words, found, scratch, out[d])
+    count_documents(offsets, data, classes, unicode_words, hash_scratch, read_words, count_datamap_ngrams, out)
 
 
 @kernel
 def read_words(
     data: np.ndarray, i: int, end: int, classes: np.ndarray, unicode_words: bool, spans: np.ndarray,
-    words: tuple[np.ndarray, np.ndarray], out: np.ndarray,
+    words: Scratch, out: np.ndarray,
 ) -> int:
     """Fill all of `out` (int64 [DATAMAP_WORD_COUNTS]) but the n-grams, and `words`: how many have a letter or digit."""
     data, classes, spans, out = unowned(data), unowned(classes), unowned(spans), unowned(out)
@@ -123,19 +111,22 @@ def holds_alnum(data: np.ndarray, i: int, end: int, classes: np.ndarray) -> bool
 
 
 @kernel
-def count_datamap_ngrams(words: tuple[np.ndarray, np.ndarray], found: int, scratch: Scratch, out: np.ndarray) -> None:
+def count_datamap_ngrams(data: np.ndarray, begin: int, end: int, words: Scratch, found: int, scratch: Scratch, out: np.ndarray) -> None:
     """Fill the counts of n-grams of `out` for the `found` words of a text."""
-    hashes, ends, table, seen = unowned(words[0]), unowned(words[1]), unowned(scratch[0]), unowned(scratch[1])
-    slots, marks, places, bits = unowned(scratch[2]), unowned(scratch[3]), unowned(scratch[4]), unowned(scratch[5])
-    out = unowned(out)
-    possible = possible_places(hashes, found, seen, slots, marks, bits[0], places) if found >= TOP_SIZES[0] else 0
-    for n in range(TOP_SIZES[0], min(DUPLICATE_SIZES[-1], found) + 1):
-        count_top_ngrams(hashes, n, places, possible, table, slots, marks, found)
-        if n < DUPLICATE_SIZES[0]:
-            out[FIRST_TOP + n - TOP_SIZES[0]] = top_size(ends, n, places, possible, table, slots)
-        else:
-            out[FIRST_TOP + n - TOP_SIZES[0]] = covered_size(ends, n, places, possible, marks)
-        possible = next_places(places, possible, marks, found - n)
+    count_sizes(unowned(data), begin, end, words, found, scratch, count_size, unowned(out))
+
+
+@inlined
+def count_size(
+    data: np.ndarray, begin: int, end: int, words: Scratch, found: int, n: int, top: tuple[int, int], repeats: Scratch,
+    possible: int, out: np.ndarray,
+) -> None:
+    """Fill the count of n-grams of one size."""
+    ends, (places, table, slots, marks) = unowned(words[1]), repeats
+    if n < DUPLICATE_SIZES[0]:
+        out[FIRST_TOP + n - TOP_SIZES[0]] = top_size(ends, n, places, possible, table, slots)
+    else:
+        out[FIRST_TOP + n - TOP_SIZES[0]] = covered_size(ends, n, places, possible, marks)
 
 
 @inlined

@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from rules.families.dolma_ngrams import DUPLICATE_SIZES, TOP_SIZES
+from rules.measures.ngrams import DUPLICATE_SIZES
 from rules.measures.signal import Signal, number, ratio
+from rules.measures.top_ngrams import TOP_SIZES
 
 GOPHER_TAGGER = "dolma, taggers gopher_v1 and gopher_v2"
 C4_TAGGER = "dolma, taggers c4_v1 and c4_v2"

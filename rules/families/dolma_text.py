@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from rules.families.row_copies import LINE_FEED, copy_scratch, forget_copies, full_rows_in, new_copies
 from rules.measures.line_counts import first_visible, visible_end
 from rules.text.decode import (
     CASE_BITS,
@@ -18,7 +19,7 @@ from rules.text.decode import (
     equal_bytes,
     every_byte,
 )
-from rules.text.hash_sets import bytes_hash, find_slot, slot_bits
+from rules.text.hash_sets import bytes_hash, slot_bits
 from rules.text.kernels import inlined, int64, kernel, unowned
 from rules.text.line_breaks import next_line_feed
 
@@ -38,7 +39,7 @@ DOLMA_TEXT_COUNTS = {
     LOREM_IPSUMS, STRIPPED_CHARS,
 ) = range(len(DOLMA_TEXT_COUNTS))  # fmt: skip
 
-ASTERISK, HYPHEN, ELLIPSIS, LINE_FEED = ord("*"), ord("-"), ord("…"), ord("\n")
+ASTERISK, HYPHEN, ELLIPSIS = ord("*"), ord("-"), ord("…")
 FULL_STOP, QUESTION_MARK, EXCLAMATION_MARK, QUOTE = ord("."), ord("?"), ord("!"), ord('"')
 LETTERS_P = every_byte(ord("p"))
 JAVASCRIPT = np.frombuffer(b"javascript", np.uint8)
@@ -56,13 +57,6 @@ def count_dolma_text(offsets: np.ndarray, data: np.ndarray, classes: np.ndarray,
         if 1 << slot_bits(rows) > keys.size:
             keys, copies = copy_scratch(2 * rows)
         count_document(data, begin, end, classes, rows, keys, copies, out[d])
-
-
-@kernel
-def copy_scratch(rows: int) -> tuple[np.ndarray, np.ndarray]:
-    """Room to count the copies of up to `rows` rows: a set of hashes and, for each slot, a number."""
-    slots = 1 << slot_bits(rows)
-    return np.empty(slots, np.uint64), np.empty(slots, np.uint32)
 
 
 @kernel
@@ -84,23 +78,12 @@ def count_document(
 
 
 @inlined
-def full_rows_in(data: np.ndarray, begin: int, end: int) -> int:
-    """How many rows of data[begin:end] are not empty."""
-    found, before = 0, True
-    for i in range(begin, end):
-        feed = data[np.uint64(i)] == LINE_FEED
-        found += int64(before and not feed)
-        before = feed
-    return found
-
-
-@inlined
 def count_rows(
     data: np.ndarray, begin: int, end: int, classes: np.ndarray, bits: int, keys: np.ndarray, copies: np.ndarray,
     out: np.ndarray,
 ) -> None:
     """Count the rows of a text, not empty."""
-    keys[: 1 << bits] = copies[: 1 << bits] = 0
+    forget_copies(keys, copies, bits)
     row, empty, feed = begin, 0, 1
     while feed:
         stop, feed = next_line_feed(data, row, end)
@@ -124,15 +107,6 @@ def measure_row(data: np.ndarray, i: int, end: int, bits: int, keys: np.ndarray,
     if added:
         out[REPEATED_ROWS] += added
         out[REPEATED_ROW_CHARS] += added * characters_in(data, i, end)
-
-
-@inlined
-def new_copies(keys: np.ndarray, copies: np.ndarray, bits: int, key: np.uint64) -> int:
-    """Note one more occurrence of `key`: two copies with the second, which tells of the first, one with each later."""
-    slot, _ = find_slot(keys, bits, key)
-    copies[slot] += np.uint32(1)
-    times = int64(copies[slot])
-    return 2 if times == 2 else int64(times > 2)
 
 
 @inlined

@@ -8,18 +8,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from rules.families.dolma_ngrams import (
-    DUPLICATE_SIZES,
-    TOP_SIZES,
-    hash_scratch,
-    repeated_size,
-    size_of,
-    total_size,
-)
-from rules.measures.ngrams import ngram_scratch
-from rules.measures.top_ngrams import count_top_ngrams, next_places, possible_places
+from rules.families.word_ngrams import count_documents, count_sizes, hash_scratch, repeated_size, size_of, total_size
+from rules.measures.ngrams import DUPLICATE_SIZES
+from rules.measures.top_ngrams import TOP_SIZES
 from rules.measures.word_counts import stop_word_bit
-from rules.splitters.words import CHUNK_BYTES, span, span_scratch, take_spans
+from rules.splitters.words import span, take_spans
 from rules.text.decode import CASE_BITS, HIGH_BITS, characters_in, eight_at, equal_bytes, every_byte, text_at
 from rules.text.hash_sets import bytes_hash
 from rules.text.kernels import Scratch, inlined, int64, kernel, unowned
@@ -51,30 +44,24 @@ JAVASCRIPT_END = np.uint64(int.from_bytes(JAVASCRIPT[-8:], "little"))
 @kernel
 def count_dolma_words(offsets: np.ndarray, data: np.ndarray, classes: np.ndarray, unicode_words: bool, out: np.ndarray) -> None:
     """Fill `out` (int64 [docs, DOLMA_WORD_COUNTS])."""
-    spans = span_scratch()
-    lengths = np.empty(LENGTHS + 1, np.int64)
-    room, ngram_room = 4 * CHUNK_BYTES, CHUNK_BYTES
-    words, scratch = hash_scratch(room, unicode_words), ngram_scratch(ngram_room)
-    for d in range(offsets.size - 1):
-        begin, end = offsets[d], offsets[d + 1]
-        if end - begin > room:
-            room = 2 * (end - begin)
-            words = hash_scratch(room, unicode_words)
-        found = read_words(data, begin, end, classes, unicode_words, spans, words, lengths, out[d])
-        if found > ngram_room:
-            ngram_room = 2 * found
-            scratch = ngram_scratch(ngram_room)
-        count_dolma_ngrams(words, found, scratch, out[d])
+    count_documents(offsets, data, classes, unicode_words, word_scratch, read_words, count_dolma_ngrams, out)
+
+
+@kernel
+def word_scratch(size: int, unicode_words: bool) -> Scratch:
+    """Room for the words of a text of `size` bytes: `hash_scratch`, and how many there are of each length (int64)."""
+    hashes, ends = hash_scratch(size, unicode_words)
+    return hashes, ends, np.empty(LENGTHS + 1, np.int64)
 
 
 @kernel
 def read_words(
     data: np.ndarray, begin: int, end: int, classes: np.ndarray, unicode_words: bool, spans: np.ndarray,
-    words: tuple[np.ndarray, np.ndarray], lengths: np.ndarray, out: np.ndarray,
+    words: Scratch, out: np.ndarray,
 ) -> int:
     """Fill all of `out` (int64 [DOLMA_WORD_COUNTS]) but the n-grams, and `words`: how many words there are."""
     data, classes, spans, out = unowned(data), unowned(classes), unowned(spans), unowned(out)
-    hashes, ends, lengths = unowned(words[0]), unowned(words[1]), unowned(lengths)
+    hashes, ends, lengths = unowned(words[0]), unowned(words[1]), unowned(words[2])
     out[:] = lengths[:] = 0
     ends[0] = found = row_words = 0
     i = last = begin
@@ -211,18 +198,21 @@ def kth_long(ends: np.ndarray, found: int, k: int) -> int:
 
 
 @kernel
-def count_dolma_ngrams(words: tuple[np.ndarray, np.ndarray], found: int, scratch: Scratch, out: np.ndarray) -> None:
+def count_dolma_ngrams(data: np.ndarray, begin: int, end: int, words: Scratch, found: int, scratch: Scratch, out: np.ndarray) -> None:
     """Fill the counts of n-grams of `out` for the `found` words of a text."""
-    hashes, ends, table, seen = unowned(words[0]), unowned(words[1]), unowned(scratch[0]), unowned(scratch[1])
-    slots, marks, places, bits = unowned(scratch[2]), unowned(scratch[3]), unowned(scratch[4]), unowned(scratch[5])
-    out = unowned(out)
-    possible = possible_places(hashes, found, seen, slots, marks, bits[0], places) if found >= TOP_SIZES[0] else 0
-    for n in range(TOP_SIZES[0], min(DUPLICATE_SIZES[-1], found) + 1):
-        count, first = count_top_ngrams(hashes, n, places, possible, table, slots, marks, found)
-        if n < DUPLICATE_SIZES[0]:
-            out[FIRST_TOP + n - TOP_SIZES[0]] = count * size_of(ends, first, n)
-        else:
-            k = n - DUPLICATE_SIZES[0]
-            out[FIRST_DUPLICATE + k] = repeated_size(ends, n, places, possible, marks)
-            out[FIRST_ALL + k] = total_size(ends, n, found)
-        possible = next_places(places, possible, marks, found - n)
+    count_sizes(unowned(data), begin, end, words, found, scratch, count_size, unowned(out))
+
+
+@inlined
+def count_size(
+    data: np.ndarray, begin: int, end: int, words: Scratch, found: int, n: int, top: tuple[int, int], repeats: Scratch,
+    possible: int, out: np.ndarray,
+) -> None:
+    """Fill the counts of n-grams of one size."""
+    ends, (places, _, _, marks), (times, first) = unowned(words[1]), repeats, top
+    if n < DUPLICATE_SIZES[0]:
+        out[FIRST_TOP + n - TOP_SIZES[0]] = times * size_of(ends, first, n)
+    else:
+        k = n - DUPLICATE_SIZES[0]
+        out[FIRST_DUPLICATE + k] = repeated_size(ends, n, places, possible, marks)
+        out[FIRST_ALL + k] = total_size(ends, n, found)

@@ -15,20 +15,18 @@ from __future__ import annotations
 
 import numpy as np
 
-from rules.measures.ngrams import ngram_scratch
-from rules.measures.top_ngrams import count_top_ngrams, next_places, occurrences, possible_places
-from rules.splitters.words import CHUNK_BYTES, span, span_scratch, take_spans
+from rules.families.word_ngrams import LARGEST, count_documents, count_sizes
+from rules.measures.top_ngrams import TOP_SIZES, occurrences
+from rules.splitters.words import span, take_spans
 from rules.text.decode import ALL_BITS, characters_in, eight_at, load_eight
 from rules.text.hash_sets import bytes_hash
 from rules.text.kernels import Scratch, inlined, int64, kernel, unowned
 
-TOP_SIZES = (2, 3, 4)
 DUPLICATE_SIZES = (2, 5, 6, 7, 8, 9, 10)
 NEMO_NGRAM_COUNTS = {
     **{f"nemo_top_{n}_gram_chars": f"characters of the top {n}-gram wherever it stands; all if there are fewer words" for n in TOP_SIZES},
     **{f"nemo_dup_{n}_gram_chars": f"characters in {n}-grams that occurred before; all if there are fewer words" for n in DUPLICATE_SIZES},
 }
-SMALLEST, LARGEST = 2, 10
 SHORT_BYTES = 64  # up to here comparing at every place is faster than never going back
 
 
@@ -45,19 +43,7 @@ TOP_COLUMNS, DUPLICATE_COLUMNS = _columns(TOP_SIZES, 0), _columns(DUPLICATE_SIZE
 @kernel
 def count_nemo_ngrams(offsets: np.ndarray, data: np.ndarray, classes: np.ndarray, unicode_words: bool, out: np.ndarray) -> None:
     """Fill `out` (int64 [docs, NEMO_NGRAM_COUNTS])."""
-    spans = span_scratch()
-    room, ngram_room = 4 * CHUNK_BYTES, CHUNK_BYTES
-    words, scratch = word_scratch(room, unicode_words), ngram_scratch(ngram_room)
-    for d in range(offsets.size - 1):
-        begin, end = offsets[d], offsets[d + 1]
-        if end - begin > room:
-            room = 2 * (end - begin)
-            words = word_scratch(room, unicode_words)
-        found = keep_words(data, begin, end, classes, unicode_words, spans, words)
-        if found > ngram_room:
-            ngram_room = 2 * found
-            scratch = ngram_scratch(ngram_room)
-        count_document(data, begin, end, words, found, scratch, out[d])
+    count_documents(offsets, data, classes, unicode_words, word_scratch, keep_words, count_document, out)
 
 
 @kernel
@@ -68,8 +54,11 @@ def word_scratch(size: int, unicode_words: bool) -> Scratch:
 
 
 @kernel
-def keep_words(data: np.ndarray, begin: int, end: int, classes: np.ndarray, unicode_words: bool, spans: np.ndarray, words: Scratch) -> int:
-    """Fill `words` from the text data[begin:end]: how many there are."""
+def keep_words(
+    data: np.ndarray, begin: int, end: int, classes: np.ndarray, unicode_words: bool, spans: np.ndarray, words: Scratch,
+    out: np.ndarray,
+) -> int:
+    """Fill `words` from the text data[begin:end]: how many there are. They leave nothing in `out`."""
     data, classes, spans = unowned(data), unowned(classes), unowned(spans)
     hashes, starts, ends, chars = unowned(words[0]), unowned(words[1]), unowned(words[2]), unowned(words[3])
     i, found, total = begin, 0, 0
@@ -89,23 +78,23 @@ def keep_words(data: np.ndarray, begin: int, end: int, classes: np.ndarray, unic
 @kernel
 def count_document(data: np.ndarray, begin: int, end: int, words: Scratch, found: int, scratch: Scratch, out: np.ndarray) -> None:
     """Fill `out` (int64 [NEMO_NGRAM_COUNTS]) for the `found` words of data[begin:end]."""
-    hashes, chars, table, seen = unowned(words[0]), unowned(words[3]), unowned(scratch[0]), unowned(scratch[1])
-    slots, marks, places, bits = unowned(scratch[2]), unowned(scratch[3]), unowned(scratch[4]), unowned(scratch[5])
     data, out = unowned(data), unowned(out)
-    possible = possible_places(hashes, found, seen, slots, marks, bits[0], places) if found >= SMALLEST else 0
-    all_chars = characters_in(data, begin, end) if found < LARGEST else 0
-    for n in range(SMALLEST, LARGEST + 1):
-        top, duplicated = all_chars, all_chars
-        if found >= n:
-            _, first = count_top_ngrams(hashes, n, places, possible, table, slots, marks, found)
-            duplicated = duplicated_chars(chars, n, places, possible, table, slots)
-            possible = next_places(places, possible, marks, found - n)
-            if TOP_COLUMNS[n] >= 0:
-                top = top_chars(data, begin, end, words, first, n)
-        if TOP_COLUMNS[n] >= 0:
-            out[TOP_COLUMNS[n]] = top
-        if DUPLICATE_COLUMNS[n] >= 0:
-            out[DUPLICATE_COLUMNS[n]] = duplicated
+    if found < LARGEST:  # what has no n-gram counts whole
+        out[:] = characters_in(data, begin, end)
+    count_sizes(data, begin, end, words, found, scratch, count_size, out)
+
+
+@inlined
+def count_size(
+    data: np.ndarray, begin: int, end: int, words: Scratch, found: int, n: int, top: tuple[int, int], repeats: Scratch,
+    possible: int, out: np.ndarray,
+) -> None:
+    """Fill the counts of n-grams of one size."""
+    chars, (places, table, slots, _), (_, first) = unowned(words[3]), repeats, top
+    if TOP_COLUMNS[n] >= 0:
+        out[TOP_COLUMNS[n]] = top_chars(data, begin, end, words, first, n)
+    if DUPLICATE_COLUMNS[n] >= 0:
+        out[DUPLICATE_COLUMNS[n]] = duplicated_chars(chars, n, places, possible, table, slots)
 
 
 @inlined

@@ -14,8 +14,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from rules.families.nemo_ngrams import DUPLICATE_SIZES, TOP_SIZES
+from rules.families.nemo_ngrams import DUPLICATE_SIZES
 from rules.measures.signal import Signal, number, ratio
+from rules.measures.top_ngrams import TOP_SIZES
 
 FEWEST_HTML_CHARS = 100
 NEMO = "NeMo Curator, heuristic filters"

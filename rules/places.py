@@ -5,8 +5,11 @@ Every configuration of gristmill (packs, jobs, training) is read through this fi
 YAML, from_data.py makes dataclasses.
 """
 
-from rules.format.from_data import SettingError, build, yaml_key
+from rules.format.from_data import SettingError, SettingErrors, build, check_settings, yaml_key
 from rules.format.problems import KEY, KeyPath, Located, Problem, Problems, did_you_mean
 from rules.format.yaml_reading import load, loads
 
-__all__ = ["KEY", "KeyPath", "Located", "Problem", "Problems", "SettingError", "build", "did_you_mean", "load", "loads", "yaml_key"]
+__all__ = [
+    "KEY", "KeyPath", "Located", "Problem", "Problems", "SettingError", "SettingErrors", "build", "check_settings",
+    "did_you_mean", "load", "loads", "yaml_key",
+]  # fmt: skip

@@ -235,6 +235,10 @@ def test_settings_that_make_no_sense(tmp_path):
     job.write_text("min_score: 0.5\nkeep: [en, germn]\n")
     with pytest.raises(Problems, match=r"job\.yaml:2:\d+.*unknown language 'germn', did you mean 'german'"):
         build(LanguageSettings, load(job))
+    job.write_text("min_score: 65\nkeep: [germn, en, klingn]\nmin_scores: {de: 2.0}\nmin_line_frac: 0.5\nwindows: -1\n")
+    with pytest.raises(Problems) as caught:
+        build(LanguageSettings, load(job))
+    assert [problem.line for problem in caught.value.problems] == [1, 2, 2, 3, 4, 5]
     (tmp_path / "notes.bin").write_text("no model, though it is a file that is there and that is long enough")
     (tmp_path / "whole.yaml").write_text("input: in\noutput: out\nlanguage: {model: notes.bin}\n")
     with pytest.raises(Problems, match=r"whole\.yaml:3:\d+.*notes\.bin is not a fastText model"):

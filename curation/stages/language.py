@@ -8,6 +8,7 @@ only windows of long documents are read, where the settings say so.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -19,7 +20,7 @@ from curation.language_id.judging import Judged, Windows, judge, judge_lines, la
 from curation.language_id.models import VENDORED, check_model, is_named, label_code, load_model, model_identity
 from curation.outcome import Outcome, counted, removed_table, single_hits
 from rules.languages import normalise
-from rules.places import SettingError
+from rules.places import SettingError, check_settings
 from rules.text.scripts import fraction_in, letters_of, main_scripts, script_counts, scripts_of
 
 __all__ = ["VENDORED", "LanguageSettings", "check_model", "filter_language", "identify", "is_named", "keeps", "label_code", "load_model", "model_identity"]
@@ -55,20 +56,24 @@ class LanguageSettings:
     window_bytes: int = 2048
 
     def __post_init__(self) -> None:
+        check_settings(self._mistakes())
+
+    def _mistakes(self) -> Iterator[SettingError]:
         for name in ("min_score", "min_line_frac"):
-            _check_fraction(name, getattr(self, name))
+            yield from _fraction_mistakes(name, getattr(self, name))
         for language, score in self.min_scores.items():
-            _check_fraction("min_scores", score)
-            _check_language("min_scores", language)
+            yield from _fraction_mistakes("min_scores", score)
+            yield from _language_mistakes("min_scores", language)
         if isinstance(self.keep, str):
-            raise SettingError("keep", f"keep is a list of languages, such as [{self.keep}]")
-        for language in self.keep:
-            _check_language("keep", language)
+            yield SettingError("keep", f"keep is a list of languages, such as [{self.keep}]")
+        else:
+            for language in self.keep:
+                yield from _language_mistakes("keep", language)
         for name, least in (("top_k", 1), ("windows", 0), ("window_bytes", 64)):
             if getattr(self, name) < least:
-                raise SettingError(name, f"{name} must be {least} or more, got {getattr(self, name)}")
+                yield SettingError(name, f"{name} must be {least} or more, got {getattr(self, name)}")
         if self.min_line_frac and not self.lines:
-            raise SettingError("min_line_frac", "min_line_frac needs lines: true, which judges them")
+            yield SettingError("min_line_frac", "min_line_frac needs lines: true, which judges them")
 
     @property
     def kept_codes(self) -> list[str]:
@@ -81,16 +86,16 @@ class LanguageSettings:
         return {normalise(language): score for language, score in self.min_scores.items()}
 
 
-def _check_fraction(name: str, value: float) -> None:
+def _fraction_mistakes(name: str, value: float) -> Iterator[SettingError]:
     if not 0.0 <= value <= 1.0:
-        raise SettingError(name, f"{name} must be 0 to 1, got {value}")
+        yield SettingError(name, f"{name} must be 0 to 1, got {value}")
 
 
-def _check_language(name: str, language: str) -> None:
+def _language_mistakes(name: str, language: str) -> Iterator[SettingError]:
     try:
         normalise(language)
     except ValueError as error:
-        raise SettingError(name, str(error)) from None
+        yield SettingError(name, str(error))
 
 
 def identify(texts: pa.Array | pa.ChunkedArray, settings: LanguageSettings) -> tuple[pa.StringArray, np.ndarray]:

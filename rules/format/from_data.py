@@ -6,7 +6,7 @@ import dataclasses
 import functools
 import types
 import typing
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from rules.format.problems import KEY, KeyPath, Located, Problem, Problems, did_you_mean
@@ -74,8 +74,9 @@ def _build_dataclass(cls: Any, data: Any, located: Located, at: KeyPath, problem
     try:
         return cls(**values)
     except ValueError as error:  # a dataclass may check its own values in __post_init__
-        key = getattr(error, "key", None)
-        problems.append(located.problem((*at, key) if key else at, "R103", str(error)))
+        for mistake in error.mistakes if isinstance(error, SettingErrors) else [error]:
+            key = getattr(mistake, "key", None)
+            problems.append(located.problem((*at, key) if key else at, "R103", str(mistake)))
         return None
 
 
@@ -85,6 +86,21 @@ class SettingError(ValueError):
     def __init__(self, key: str, message: str):
         super().__init__(message)
         self.key = key
+
+
+class SettingErrors(SettingError):
+    """Several of them at once, so that all are told in one go; `key` is that of the first."""
+
+    def __init__(self, mistakes: Sequence[SettingError]):
+        super().__init__(mistakes[0].key, "; ".join(map(str, mistakes)))
+        self.mistakes = mistakes
+
+
+def check_settings(mistakes: Iterable[SettingError]) -> None:
+    """Raise all of `mistakes`, if there are any: for a __post_init__ that looks at every setting before it gives up."""
+    found = list(mistakes)
+    if found:
+        raise SettingErrors(found)
 
 
 def _has_default(field: dataclasses.Field[Any]) -> bool:

@@ -4,8 +4,10 @@ look at), report.html (all of it, one page), and pictures where they are asked f
 
 from __future__ import annotations
 
+import json
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -22,30 +24,48 @@ from curation.reports.markdown import markdown
 from curation.reports.measured import Measured, columns_of, histograms, hosts, nearly_removed
 from curation.reports.shard_choice import Shards, choose, row_groups
 from curation.run_directory import RunDirectoryError, read_run
-from curation.shards import whole_file, write_json
+from curation.shards import whole_file
 
 REPORT_JSON, REPORT_MD, REPORT_HTML, DOCUMENTS_JSON = "report/report.json", "report/report.md", "report/report.html", "report/documents.json"
 
 
-def write_report(output: Path, pictures: bool = False) -> dict[str, Any]:
+def write_report(output: Path, pictures: bool = False, entries: Sequence[Entry] | None = None) -> dict[str, Any]:
     """Build the report of a finished run from its run.json, manifest and tables, write it, and return its numbers.
 
-    `pictures`: PNG files as well, which take a second or two. report.json is written last."""
+    `pictures`: PNG files as well, which take a second or two; `entries`: what the manifest records, where that is known.
+    report.json is written last."""
+    entries = read_entries(output) if entries is None else sorted(entries, key=lambda entry: entry.unit)
+    report, documents = _built(output, entries, choose(output, entries))
     from curation.reports.page import html
 
-    entries = read_entries(output)
-    shards = choose(output, entries)
-    report, documents = _built(output, entries, shards)
-    write_json(output / DOCUMENTS_JSON, documents)
-    for name, text in ((REPORT_MD, markdown(report)), (REPORT_HTML, html(report, documents, output.resolve().name))):
-        with whole_file(output / name) as temporary:
-            temporary.write_text(text, encoding="utf-8")
+    texts = {DOCUMENTS_JSON: json_lines(documents), REPORT_MD: markdown(report), REPORT_HTML: html(report, documents, output.resolve().name)}
+    for name, text in texts.items():
+        _write(output / name, text)
     if pictures:
         from curation.reports.plots import draw
 
         draw(report, output / "report")
-    write_json(output / REPORT_JSON, report)
+    _write(output / REPORT_JSON, json_lines(report))
     return report
+
+
+def json_lines(data: dict[str, Any]) -> str:
+    """`data` as JSON, a line for each of its fields and for each entry of these: indented all through, it would be encoded by
+    Python alone, which takes five times as long."""
+    return "{\n" + ",\n".join(f" {json.dumps(name)}: {_entries_in_lines(value)}" for name, value in data.items()) + "\n}\n"
+
+
+def _entries_in_lines(value: Any) -> str:
+    if isinstance(value, dict) and value:
+        return "{\n" + ",\n".join(f"  {json.dumps(name, ensure_ascii=False)}: {json.dumps(some, ensure_ascii=False)}" for name, some in value.items()) + "\n }"
+    if isinstance(value, list) and value:
+        return "[\n" + ",\n".join(f"  {json.dumps(some, ensure_ascii=False)}" for some in value) + "\n ]"
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _write(path: Path, text: str) -> None:
+    with whole_file(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
 
 
 def read_entries(output: Path) -> list[Entry]:
@@ -55,17 +75,27 @@ def read_entries(output: Path) -> list[Entry]:
 
 
 def _built(output: Path, entries: Sequence[Entry], shards: Shards) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The numbers, and documents to look at."""
+    """The numbers, and documents to look at. Tables are read in threads, while this one loads what makes a page."""
     report = numbers(output, entries)
     rules = report["rule_forms"]
-    measured = Measured(shards, set(columns_of(rules)))
-    removed = removed_documents(shards)
-    documents = {
-        "schema_version": 1, "removed": removed, "nearly_removed": nearly_removed(shards, measured, rules), "edits": edited_lines(shards),
-        "duplicates": duplicate_examples(shards, removed), "quarantine": quarantined_records(shards),
-    }  # fmt: skip
-    report["looked_at"] = {"shards": len(shards.chosen), "of_shards": len(shards.rows), "whole": shards.whole, "documents": len(measured)}
-    return report | {"histograms": histograms(measured, rules), "hosts": hosts(shards)}, documents
+    with ThreadPoolExecutor(pa.cpu_count()) as threads:
+        reading = {"measured": threads.submit(Measured, shards, set(columns_of(rules)))}
+        reading |= {name: threads.submit(read, shards) for name, read in _READ.items()}
+        from curation.reports.page import load_templates
+
+        load_templates()
+        measured, removed = reading["measured"].result(), reading["removed"].result()
+        nearly, pairs = threads.submit(nearly_removed, shards, measured, rules), threads.submit(duplicate_examples, shards, removed)
+        report["looked_at"] = {"shards": len(shards.chosen), "of_shards": len(shards.rows), "whole": shards.whole, "documents": len(measured)}
+        report |= {"histograms": histograms(measured, rules), "hosts": reading["hosts"].result()}
+        documents = {
+            "schema_version": 1, "removed": removed, "nearly_removed": nearly.result(), "edits": reading["edits"].result(),
+            "duplicates": pairs.result(), "quarantine": reading["quarantine"].result(),
+        }  # fmt: skip
+    return report, documents
+
+
+_READ = {"removed": removed_documents, "edits": edited_lines, "hosts": hosts, "quarantine": quarantined_records}
 
 
 def numbers(output: Path, entries: Sequence[Entry]) -> dict[str, Any]:

@@ -90,7 +90,7 @@ def run_job(
         check_outputs(run)
         check_books(summed(live), job.stages, live)
         sweep(job.output, live)
-        report = write_report(job.output)
+        report = write_report(job.output, entries=live)
         publish_end(job.output, live)
         shown.finished(**{key: report[key] for key in ("in", "kept", "removed", "quarantined")})
         return RunResult(report, run.done_before, len(run.live))

@@ -21,8 +21,9 @@ from curation.manifest import Entry
 from curation.report import write_report
 from curation.reports import shard_choice
 from curation.reports.comparison import compare, write_comparison
-from curation.reports.documents import SHOWN, Lowest
+from curation.reports.documents import Lowest, lowest_rows
 from curation.reports.page import heights, size_ranges
+from curation.reports.shard_choice import SHOWN
 from curation.run import run_job
 
 HOSTILE = [
@@ -163,6 +164,38 @@ def test_the_lowest_are_as_many_as_wanted_and_of_their_group(groups, wanted):
         places = found.get(name, [])
         assert len(set(places)) == len(places) == min(wanted, sum(names.count(name) for names in groups))
         assert all(groups[group][row] == name for _, group, row in places)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.integers(0, 3), max_size=200), st.integers(1, 5), st.integers(0, 9))
+def test_rows_that_are_sorted_hold_the_lowest_of_every_group(codes, wanted, seed):
+    codes, draw = np.array(codes, np.int64), np.random.default_rng(seed).random(len(codes))
+    rows = lowest_rows(codes, draw, 4, wanted)
+    for group in range(4):
+        every = sorted(np.flatnonzero(codes == group), key=lambda row: draw[row])
+        assert rows[codes[rows] == group][:wanted].tolist() == every[:wanted]
+    assert (np.diff(codes[rows]) >= 0).all()
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.dictionaries(st.sampled_from("abcd"), st.dictionaries(st.integers(0, 30).map(str), st.integers(0, 6)), max_size=4), st.integers(0, 4))
+def test_what_is_rare_is_looked_for_where_the_manifest_counts_it(found, looked):
+    every = [str(n) for n in range(31)]
+    more = shard_choice._more(every[:looked], every, found)
+    assert len(set(more)) == len(more) <= shard_choice.EXTRA_SHARDS and not set(more) & set(every[:looked])
+    for by_shard in found.values():
+        have = sum(by_shard.get(shard, 0) for shard in [*every[:looked], *more])
+        assert have >= min(SHOWN, sum(by_shard.values())) or len(more) == shard_choice.EXTRA_SHARDS
+    if sum(any(by_shard.values()) for by_shard in found.values()) <= shard_choice.EXTRA_SHARDS:
+        assert all(any(by_shard.get(shard) for shard in [*every[:looked], *more]) for by_shard in found.values() if any(by_shard.values()))
+
+
+def test_a_report_written_again_is_the_same(finished):
+    """The run knows its entries; the command reads them in the manifest."""
+    names = ("report.html", "report.md", "report.json", "documents.json")
+    before = [(finished / "report" / name).read_bytes() for name in names]
+    write_report(finished)
+    assert [(finished / "report" / name).read_bytes() for name in names] == before
 
 
 MEASURED_PACK = """\

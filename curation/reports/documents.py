@@ -1,7 +1,7 @@
 """Documents to look at: ten that each rule removed and ten that it nearly removed, edits, duplicates, quarantined records.
 
-Each is chosen with a seed from the shards that the report looks into. Columns that choose are read first; then the text
-of those row groups that hold a chosen document, one at a time.
+Each is chosen with a seed from the shards that the report looks into. Columns that choose are read first; then the texts
+of those row groups that hold a chosen document.
 """
 
 from __future__ import annotations
@@ -18,9 +18,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from curation.reports.shard_choice import SEED, Shards, row_groups
+from curation.reports.shard_choice import SEED, SHOWN, Shards, row_groups
 
-SHOWN = 10  # documents of each kind
 TEXT_CHARACTERS = 1500  # shown of a document
 EDIT_CHARACTERS = 300
 RAW_BYTES = 300
@@ -40,19 +39,37 @@ class Lowest:
 
     def add(self, groups: pa.ChunkedArray, path: Path, row_group: int) -> None:
         """Rows of one row group; `groups` [rows] says which group each belongs to (null: none)."""
-        draw = np.random.default_rng([SEED, row_group, zlib.crc32(path.name.encode())]).random(len(groups))
-        encoded = pc.dictionary_encode(groups).combine_chunks() if len(groups) else None
-        if encoded is None:
+        if not len(groups):
             return
-        codes = pc.fill_null(encoded.indices, -1).to_numpy(zero_copy_only=False)
-        for code, name in enumerate(encoded.dictionary.to_pylist()):
-            rows = np.flatnonzero(codes == code)
-            rows = rows[np.argsort(draw[rows], kind="stable")[: self.wanted]]
-            merged = self._found[name] + [(float(draw[row]), (path, row_group, int(row))) for row in rows]
+        draw = np.random.default_rng([SEED, row_group, zlib.crc32(path.name.encode())]).random(len(groups))
+        encoded = groups.dictionary_encode().combine_chunks()
+        names = encoded.dictionary.to_pylist()
+        codes = pc.fill_null(encoded.indices, len(names)).to_numpy(zero_copy_only=False)
+        rows = lowest_rows(codes, draw, len(names) + 1, self.wanted)
+        for name, begin, end in zip(names, *_runs(codes[rows], len(names))):
+            merged = self._found[name] + [(float(draw[row]), (path, row_group, int(row))) for row in rows[begin : min(end, begin + self.wanted)]]
             self._found[name] = sorted(merged, key=lambda item: (item[0], str(item[1])))[: self.wanted]
 
     def places(self) -> dict[str, list[Place]]:
         return {name: [place for _, place in found] for name, found in sorted(self._found.items())}
+
+
+def lowest_rows(codes: np.ndarray, draw: np.ndarray, groups: int, wanted: int) -> np.ndarray:
+    """Rows (int64) that hold at least the `wanted` lowest numbers of each group, ordered by group and then by number.
+
+    `codes`: int [rows], the group of each; `draw`: float64 [rows], uniform in 0 to 1. Only rows below a bound are sorted, which
+    eight times as many of each group are expected to be; where too few are, all of them."""
+    sizes = np.bincount(codes, minlength=groups)
+    bound = 8 * wanted / np.maximum(sizes, 1)
+    rows = np.flatnonzero(draw < bound[codes])
+    if (np.bincount(codes[rows], minlength=groups) < np.minimum(sizes, wanted)).any():
+        rows = np.arange(len(codes))
+    return rows[np.lexsort((draw[rows], codes[rows]))]
+
+
+def _runs(ordered: np.ndarray, groups: int) -> tuple[np.ndarray, np.ndarray]:
+    """Where each of `groups` begins and ends in `ordered` codes."""
+    return np.searchsorted(ordered, np.arange(groups)), np.searchsorted(ordered, np.arange(groups), "right")
 
 
 def rows_at(places: Sequence[Place], columns: Sequence[str]) -> dict[Place, dict[str, Any]]:
@@ -84,7 +101,7 @@ def shown(row: dict[str, Any]) -> dict[str, Any]:
 def removed_documents(shards: Shards) -> dict[str, list[dict[str, Any]]]:
     """By reason, documents that were removed for it."""
     lowest = Lowest(SHOWN)
-    for path in shards.paths("removed", [*shards.chosen, *shards.extra]):
+    for path in shards.paths("removed", [*shards.shown, *shards.more["removed"]]):
         for group, table in row_groups(path, ["reason"]):
             lowest.add(table["reason"], path, group)
     places = lowest.places()
@@ -95,7 +112,7 @@ def removed_documents(shards: Shards) -> dict[str, list[dict[str, Any]]]:
 def edited_lines(shards: Shards) -> dict[str, list[dict[str, Any]]]:
     """By rule, lines that it changed, as they were and as they are (None: gone)."""
     lowest = Lowest(SHOWN)
-    for path in shards.paths("edits"):
+    for path in shards.paths("edits", [*shards.shown, *shards.more["edits"]]):
         for group, table in row_groups(path, ["rule"]):
             lowest.add(table["rule"], path, group)
     places = lowest.places()
@@ -129,12 +146,11 @@ def by_id(shards: Shards, wanted: dict[str, set[str]]) -> dict[str, dict[str, An
     """Documents by their id, where `wanted` names the ids of each shard; what became of them is in `fate`."""
     found: dict[str, Place] = {}
     for shard, ids in sorted(wanted.items()):
-        for folder in ("clean", "removed"):
-            for path in shards.paths(folder, [shard]):
-                for group, table in row_groups(path, ["id"]):
-                    hit = np.flatnonzero(pc.is_in(table["id"], pa.array(sorted(ids), pa.string())).to_numpy(zero_copy_only=False))
-                    for row in hit:
-                        found.setdefault(table["id"][int(row)].as_py(), (path, group, int(row)))
+        for path in (*shards.paths("clean", [shard]), *shards.paths("removed", [shard])):
+            for group, table in row_groups(path, ["id"]) if not ids <= found.keys() else ():
+                hit = np.flatnonzero(pc.is_in(table["id"], pa.array(sorted(ids), pa.string())).to_numpy(zero_copy_only=False))
+                for row in hit:
+                    found.setdefault(table["id"][int(row)].as_py(), (path, group, int(row)))
     rows = rows_at(list(found.values()), _SHOWN_COLUMNS)
     return {name: shown(rows[place]) for name, place in found.items()}
 

@@ -11,8 +11,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curation.reports.documents import SHOWN, by_id
-from curation.reports.shard_choice import ROWS, Shards, row_groups, shard_of
+from curation.reports.documents import by_id
+from curation.reports.shard_choice import ROWS, SHOWN, Shards, row_groups, shard_of
 
 BINS = 40
 HOSTS = 40
@@ -20,7 +20,7 @@ _HOLDS = {"<": np.less, "<=": np.less_equal, ">": np.greater, ">=": np.greater_e
 
 
 class Measured:
-    """Signals of the documents looked at: verdict and numbers, at most `ROWS` documents. Reads columns on demand, once."""
+    """Signals of the documents looked at: verdict and numbers, at most `ROWS` documents."""
 
     def __init__(self, shards: Shards, columns: set[str]):
         tables, rows, names = [], 0, ["id", "verdict", *sorted(columns)]
@@ -32,6 +32,8 @@ class Measured:
                     rows += len(tables[-1])
                     self._places.append((shard_of(path.name), len(tables[-1])))
         self.table = pa.concat_tables(tables, promote_options="permissive") if tables else pa.table({"id": [], "verdict": []})
+        self.shown = sum(count for shard, count in self._places if shard in shards.shown)  # the first rows: those that texts are shown of
+        self._values: dict[str, np.ndarray] = {}
 
     def __len__(self) -> int:
         return len(self.table)
@@ -40,11 +42,13 @@ class Measured:
         """float64 [documents], NaN where a signal is not defined; None where nothing was measured under this name."""
         if column not in self.table.column_names:
             return None
-        return self.table[column].cast(pa.float64()).to_numpy().astype(np.float64)
+        if column not in self._values:
+            self._values[column] = self.table[column].cast(pa.float64()).to_numpy()
+        return self._values[column]
 
     @property
     def kept(self) -> np.ndarray:
-        return pc.equal(self.table["verdict"], "kept").to_numpy().astype(bool)
+        return np.array(pc.equal(self.table["verdict"], "kept"), bool)
 
     def ids(self, rows: np.ndarray) -> list[tuple[str, str]]:
         """Shard and id of documents."""
@@ -72,19 +76,20 @@ def histograms(measured: Measured, rules: dict[str, list[dict[str, Any]]]) -> li
     found = []
     for column, compared in columns_of(rules).items():
         values = measured.values(column)
-        values = np.array([]) if values is None else values[np.isfinite(values)]
+        values = np.array([]) if values is None else np.sort(values[np.isfinite(values)])
         if not len(values):
             continue
         thresholds = [{"rule": rule, **c} for rule, comparisons in compared.items() for c in comparisons]
         low, high = _range(values, [c["threshold"] for c in thresholds])
-        counts, edges = np.histogram(np.clip(values, low, high), BINS, (low, high))
-        found.append({"signal": column, "documents": len(values), "edges": edges.tolist(), "counts": counts.tolist(), "median": float(np.median(values)), "least": float(values.min()), "most": float(values.max()), "thresholds": thresholds})
+        edges = np.linspace(low, high, BINS + 1)
+        counts = np.diff(np.searchsorted(values, edges[1:-1]), prepend=0, append=len(values))
+        found.append({"signal": column, "documents": len(values), "edges": edges.tolist(), "counts": counts.tolist(), "median": float(np.median(values)), "least": float(values[0]), "most": float(values[-1]), "thresholds": thresholds})
     return found
 
 
 def _range(values: np.ndarray, thresholds: list[float]) -> tuple[float, float]:
-    """From where to where: all but the outermost hundredth of the values (they fall into the last bins), and the thresholds
-    that are not so far away that the values would be one bar."""
+    """From where to where, of `values` in ascending order: all but the outermost hundredth of them (they fall into the last
+    bins), and the thresholds that are not so far away that the values would be one bar."""
     low, high = np.quantile(values, [0.01, 0.99])
     reach = 3 * (high - low)
     near = [t for t in thresholds if high == low or low - reach <= t <= high + reach]
@@ -99,6 +104,7 @@ def nearly_removed(shards: Shards, measured: Measured, rules: dict[str, list[dic
     Only rules that compare signals, in the form for all languages, can be missed narrowly; a pattern hits or does not."""
     chosen: dict[str, list[tuple[str, str, list[dict[str, Any]]]]] = {}
     kept = measured.kept if len(measured) else np.array([], bool)
+    kept[measured.shown :] = False
     for name, forms in rules.items():
         form = next((f for f in forms if not f["languages"] and f["drop_when"] and not f["other_tests"]), None)
         if form is not None:

@@ -5,9 +5,11 @@ Whatever comes from a run goes through `visible` and is escaped; charts are SVG 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import re
+import sys
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -21,8 +23,16 @@ MOST_SIZES = 12  # of clusters, a row each; of more, sizes are taken together
 
 @cache
 def _templates() -> Any:
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from jinja2 import Environment, FileSystemBytecodeCache, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
+
+    class Compiled(FileSystemBytecodeCache):
+        """Compiled templates beside compiled modules, where these may be written; compiling takes as long as rendering."""
+
+        def dump_bytecode(self, bucket: Any) -> None:
+            if not sys.dont_write_bytecode:
+                with contextlib.suppress(OSError):
+                    super().dump_bytecode(bucket)
 
     def shown(value: Any) -> Any:
         return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
@@ -30,10 +40,16 @@ def _templates() -> Any:
     def breakable(name: str) -> Markup:
         return Markup("<wbr>").join([Markup.escape(part) for part in re.split(r"(?<=[/.])", visible(name))])
 
-    templates = Environment(loader=FileSystemLoader(FOLDER), autoescape=True, undefined=StrictUndefined, finalize=shown, trim_blocks=True, lstrip_blocks=True)
+    templates = Environment(loader=FileSystemLoader(FOLDER), autoescape=True, undefined=StrictUndefined, finalize=shown, trim_blocks=True, lstrip_blocks=True, bytecode_cache=Compiled(str(FOLDER / "__pycache__"), "template-%s.cache"))
     templates.filters.update(count=count, size=size, share=share, number=number, pretty=pretty, breakable=breakable, heights=heights, size_ranges=size_ranges)
     templates.globals.update(size_range=size_range, shown=visible, flagged_means=FLAGGED_MEANS, flagged_rows=flagged_rows, is_logarithmic=is_logarithmic)
     return templates
+
+
+def load_templates() -> None:
+    """Load what `html` needs, before it is called."""
+    for name in ("report.html", "frame.html", "parts.html"):
+        _templates().get_template(name)
 
 
 def html(report: dict[str, Any], documents: dict[str, Any], title: str) -> str:

@@ -1,14 +1,14 @@
 """Which shards a report looks into: a seeded choice, so that the report of a large run costs no more than a small one's.
 
-Numbers come from the manifest, for all shards. What is shown of documents (samples, histograms, hosts) comes from shards
-in an order given by their number and a seed, as many as hold `ROWS` documents; and for a rule that removed documents in
-none of these, from others where the manifest counts some.
+Numbers come from the manifest, for all shards. Histograms and hosts come from shards in an order given by their number and
+a seed, as many as hold `ROWS` documents. Texts cost most to read: documents and edits that are shown come from the first of
+these shards, and for what these have too little of, from others where the manifest counts some.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
@@ -19,8 +19,12 @@ import pyarrow.parquet as pq
 from curation.manifest import Entry
 
 SEED = 1
-ROWS = 50_000  # documents that a report looks at
-EXTRA_SHARDS = 16  # looked into for rules that removed nothing in the others
+ROWS = 50_000  # documents that a report measures
+SHOWN_ROWS, SHOWN_SHARDS = 5_000, 4  # the first shards of those, which documents are shown from: so many documents and shards
+SHOWN = 10  # documents of each kind
+EXTRA_SHARDS = 6  # looked into for what the first shards have fewer of than are shown
+
+Found = dict[str, dict[str, int]]  # name -> shard -> how many the manifest counts there
 
 
 @dataclass
@@ -31,7 +35,8 @@ class Shards:
     files: dict[str, dict[str, list[str]]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(list)))
     rows: dict[str, int] = field(default_factory=lambda: defaultdict(int))  # documents of a shard
     chosen: list[str] = field(default_factory=list)
-    extra: list[str] = field(default_factory=list)
+    shown: list[str] = field(default_factory=list)  # the first of the chosen ones
+    more: dict[str, list[str]] = field(default_factory=dict)  # folder -> shards besides, for what is rare
 
     @property
     def documents(self) -> int:
@@ -60,33 +65,71 @@ def order(name: str, salt: str = "") -> bytes:
 
 
 def choose(output: Path, entries: Sequence[Entry]) -> Shards:
-    """The shards that the report of `output` looks into, and more where a rule removed documents in none of them."""
+    """The shards that the report of `output` looks into."""
     found = Shards(output)
-    reasons: dict[str, dict[str, int]] = defaultdict(dict)
     for entry in entries:
         for path, out in entry.outputs.items():
             folder = path.partition("/")[0]
             if folder in ("clean", "removed", "signals", "edits", "quarantine"):
                 found.files[folder][shard_of(path)].append(path)
                 found.rows[shard_of(path)] += out["rows"] if folder in ("clean", "removed") else 0
-        if entry.unit.startswith("pass"):
-            for rule, said in entry.counts.get("rules", {}).get("rules", {}).items():
-                reasons[rule][shard_of(entry.unit.replace("/", "-"))] = said["reason"]
-    for shard in sorted(found.rows, key=order):
-        if not found.chosen or found.documents + found.rows[shard] <= ROWS:
-            found.chosen.append(shard)
-    found.extra = _extra(found, reasons)
+    every = sorted(found.rows, key=order)
+    found.chosen = _first(found, every, ROWS)
+    found.shown = _first(found, found.chosen, SHOWN_ROWS, SHOWN_SHARDS)
+    removed, edited = _counts(entries)
+    found.more = {"removed": _more(found.shown, every, removed), "edits": _more(found.shown, every, edited)}
     return found
 
 
-def _extra(found: Shards, reasons: dict[str, dict[str, int]]) -> list[str]:
-    """Shards for the rules that are the reason of no removal in the chosen ones: for each, where it removed most."""
-    extra: list[str] = []
-    for by_shard in reasons.values():
-        looked = [*found.chosen, *extra]
-        if len(extra) < EXTRA_SHARDS and any(by_shard.values()) and not any(by_shard.get(shard) for shard in looked):
-            extra.append(max(by_shard, key=lambda shard: (by_shard[shard], shard)))
-    return extra
+def _first(shards: Shards, names: Sequence[str], rows: int, least: int = 1) -> list[str]:
+    """Of `names` in their order, `least`, and those that hold no more than `rows` documents together with the ones before."""
+    found: list[str] = []
+    have = 0
+    for name in names:
+        if len(found) < least or have + shards.rows[name] <= rows:
+            found.append(name)
+            have += shards.rows[name]
+    return found
+
+
+def _counts(entries: Sequence[Entry]) -> tuple[Found, Found]:
+    """By rule, or stage other than rules, how many documents it removed in each shard; by line rule, how many lines it edited."""
+    removed: Found = defaultdict(Counter)
+    edited: Found = defaultdict(Counter)
+    for entry in entries:
+        if not entry.unit.startswith("pass"):
+            continue
+        shard = shard_of(entry.unit.replace("/", "-"))
+        for stage, said in entry.counts.items():
+            if not isinstance(said, dict):
+                continue
+            reasons = {rule: counts["reason"] for rule, counts in said["rules"].items()} if "rules" in said else {stage: said.get("removed", 0)}
+            for name, documents in reasons.items():
+                removed[name][shard] += documents
+            for name, counts in said.get("edits", {}).items():
+                edited[name][shard] += counts["lines"]
+    return removed, edited
+
+
+def _more(looked: Sequence[str], every: Iterable[str], found: Found) -> list[str]:
+    """Shards for names that `looked` shards have fewer than `SHOWN` of: one each first, where there is most, for those with none."""
+    more: list[str] = []
+    have = {name: sum(by_shard.get(shard, 0) for shard in looked) for name, by_shard in found.items()}
+
+    def add(shard: str) -> None:
+        more.append(shard)
+        for name, by_shard in found.items():
+            have[name] += by_shard.get(shard, 0)
+
+    for name, by_shard in found.items():
+        if len(more) < EXTRA_SHARDS and not have[name] and any(by_shard.values()):
+            add(max(by_shard, key=lambda shard: (by_shard[shard], shard)))
+    rare = [by_shard for name, by_shard in found.items() if have[name] < SHOWN]
+    for shard in every if rare else ():
+        if len(more) < EXTRA_SHARDS and shard not in looked and shard not in more and any(by_shard.get(shard) for by_shard in rare):
+            add(shard)
+            rare = [by_shard for name, by_shard in found.items() if have[name] < SHOWN]
+    return more
 
 
 def row_groups(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, pa.Table]]:

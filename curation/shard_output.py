@@ -13,7 +13,7 @@ from curation.id_hashes import SUFFIX, IdWriter
 from curation.line_counts import LineCountWriter
 from curation.partial_output import COMMIT_BYTES, Journal
 from curation.pass_plan import WORK, ShardTask
-from curation.shards import FAST, PLAIN, ShardWriter
+from curation.shards import FAST, NUMBERED, PLAIN, ShardWriter
 from curation.stages.lines import count_units, line_judge
 from curation.window_files import WindowWriter
 
@@ -55,6 +55,8 @@ class ShardOutput:
     def _options(self, kind: str) -> dict[str, Any] | None:
         """How Parquet is written: what only the next pass reads, fast."""
         between = kind == "kept" and not self.task.step.last
+        if kind == "edits":
+            return NUMBERED
         return PLAIN if kind == "keys" else FAST if between or kind == BEFORE_RULES else None
 
     def rows(self, kind: str) -> int:

@@ -25,20 +25,25 @@ def drop_counts(languages: pa.ChunkedArray | pa.Array, applied: Applied, packs: 
     """Pack -> language (empty: unknown) -> documents that the pack is about, and how many of them it drops.
 
     A pack that names languages is about these; where no document has a language, about all."""
-    codes = pc.fill_null(languages.cast(pa.string()), "")
-    unknown = pc.all(pc.equal(codes, "")).as_py()
+    codes, numbers = _numbered(languages)
     found: dict[str, dict[str, dict[str, int]]] = {}
     for pack in packs:
-        dropped = np.zeros(len(codes), bool)
+        dropped = np.zeros(len(numbers), bool)
         for rule in pack.rules:
             if rule.action == "drop":
                 dropped |= applied.rule_hits.get(f"{pack.name}/{rule.id}", False)
-        table = pa.table({"lang": codes, "documents": np.ones(len(codes), np.int64), "dropped": dropped.astype(np.int64)})
-        if pack.languages and not unknown:
-            table = table.filter(pc.is_in(table["lang"], value_set=pa.array(pack.languages, pa.string())))
-        rows = table.group_by("lang").aggregate([("documents", "sum"), ("dropped", "sum")]).to_pylist()
-        found[pack.name] = {row["lang"]: {"documents": row["documents_sum"], "dropped": row["dropped_sum"]} for row in sorted(rows, key=lambda row: row["lang"])}
+        counts = [np.bincount(numbers[rows], minlength=len(codes)).tolist() for rows in (slice(None), dropped)]
+        about = set(codes if not pack.languages or codes == [""] else pack.languages)
+        found[pack.name] = {code: {"documents": all_, "dropped": gone} for code, all_, gone in sorted(zip(codes, *counts)) if code in about}
     return found
+
+
+def _numbered(languages: pa.ChunkedArray | pa.Array) -> tuple[list[str], np.ndarray]:
+    """The distinct languages, and which of them each document has (int [docs])."""
+    codes = pc.fill_null(languages.cast(pa.string()), "")
+    found = pa.concat_arrays(codes.chunks) if isinstance(codes, pa.ChunkedArray) and codes.num_chunks else pa.array(codes, pa.string())
+    found = found.dictionary_encode()
+    return found.dictionary.to_pylist(), found.indices.to_numpy()
 
 
 def drop_rows(counts: Mapping[str, Mapping[str, Mapping[str, int]]], limited: Collection[str] = ()) -> list[dict[str, Any]]:

@@ -58,15 +58,39 @@ def _line_ends(texts: pa.Array) -> int:
     return sum(int(np.count_nonzero(whole[start : min(start + _BLOCK_BYTES, last)] == _LINE_END)) for start in range(first, last, _BLOCK_BYTES))
 
 
-def tally(part: str, documents: pa.Table | None) -> dict[str, int]:
+@dataclass
+class TextSizes:
+    """Documents, bytes and lines of tables, each counted from its texts; texts that lie where those of the table before lay
+    are the same (Arrow never changes what is in memory), and not counted again: what one stage kept the next one takes."""
+
+    texts: pa.ChunkedArray | None = None  # of the last table: held, so that nothing else can lie there
+    counted: tuple[int, int, int] = (0, 0, 0)
+
+    def of(self, documents: pa.Table) -> tuple[int, int, int]:
+        texts = documents["text"]
+        if self.texts is None or _places(texts) != _places(self.texts):
+            self.texts, self.counted = texts, (len(documents), text_bytes(documents), line_count(documents))
+        return self.counted
+
+
+def _places(texts: pa.ChunkedArray) -> list[tuple[int, ...]]:
+    """Where the rows of a string column lie in memory."""
+    return [(len(chunk), chunk.offset, *(0 if buffer is None else buffer.address for buffer in chunk.buffers())) for chunk in texts.chunks]
+
+
+def tally(part: str, documents: pa.Table | None, sizes: TextSizes | None = None) -> dict[str, int]:
     """One entry of the books, in documents, bytes and lines."""
-    none = documents is None
-    sizes = (0, 0, 0) if none else (len(documents), text_bytes(documents), line_count(documents))
-    return {f"{part}{unit}": size for unit, size in zip(UNITS, sizes)}
+    counted = (0, 0, 0) if documents is None else (sizes or TextSizes()).of(documents)
+    return {f"{part}{unit}": size for unit, size in zip(UNITS, counted)}
+
+
+def without(documents: pa.Table, gone: pa.Array | pa.ChunkedArray) -> pa.Table:
+    """Those of `documents` that are not `gone` (bool, none null); where none is, the same table, without a copy."""
+    return documents.filter(pc.invert(gone)) if pc.any(gone).as_py() else documents
 
 
 def edit_sizes(before: pa.Table, after: pa.Table) -> dict[str, int]:
-    """What edits took from documents that stay: their bytes and lines before, less those after."""
+    """What edits took from documents that stay: their bytes and lines before, less those after; of all, or of the edited ones."""
     return {"edited_bytes": text_bytes(before) - text_bytes(after), "edited_lines": line_count(before) - line_count(after)}
 
 
@@ -96,9 +120,11 @@ def single_hits(
     return pa.ListArray.from_arrays(pa.array(range(count + 1), pa.int32()), pa.StructArray.from_arrays(columns, [f.name for f in HIT]))
 
 
-def balance(before: pa.Table, outcome: Outcome) -> dict[str, int]:
-    """The books of one stage on one batch, from the tables themselves."""
-    return tally("in", before) | tally("kept", outcome.kept) | tally("removed", outcome.removed) | tally("quarantined", None)
+def balance(before: pa.Table, outcome: Outcome, sizes: TextSizes | None = None) -> dict[str, int]:
+    """The books of one stage on one batch, from the tables themselves. `sizes`: of the task, which knows the table counted last."""
+    sizes = sizes or TextSizes()
+    books = tally("in", before, sizes) | tally("removed", outcome.removed, TextSizes())
+    return books | tally("kept", outcome.kept, sizes) | tally("quarantined", None)
 
 
 def add_counts(total: dict[str, Any], more: dict[str, Any]) -> None:

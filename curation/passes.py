@@ -117,7 +117,7 @@ def _batches(task: ShardTask, output: ShardOutput) -> Iterator[pa.Table]:
     for batch in read_shard(task.shard, task.job.read_settings, batch_bytes=BATCH_BYTES, guard=output.guard, first=output.resume()):
         output.write("quarantine", batch.quarantined)
         documents = batch.documents
-        books = balance(documents, Outcome(documents)) | {"in": len(documents) + len(batch.quarantined), "quarantined": len(batch.quarantined)}
+        books = balance(documents, Outcome(documents), output.sizes) | {"in": len(documents) + len(batch.quarantined), "quarantined": len(batch.quarantined)}
         details = {"skipped": batch.skipped, "repaired": batch.repaired, "causes": counted(batch.quarantined["cause"])}
         add_counts(output.counts, {"read": books | details})
         output.write_ids(documents)
@@ -243,7 +243,7 @@ def account(stage: str, before: pa.Table, outcome: Outcome, output: ShardOutput)
     output.write("edits", outcome.edits)
     output.write("signals", outcome.signals)
     output.write("overlaps", outcome.overlaps)
-    add_counts(output.counts, {stage: balance(before, outcome) | outcome.counts})
+    add_counts(output.counts, {stage: balance(before, outcome, output.sizes) | outcome.counts})
     add_counts(output.seconds, outcome.seconds)
 
 

@@ -11,6 +11,7 @@ import pyarrow as pa
 from curation.guard import Guard
 from curation.id_hashes import SUFFIX, IdWriter
 from curation.line_counts import LineCountWriter
+from curation.outcome import TextSizes
 from curation.partial_output import COMMIT_BYTES, Journal
 from curation.pass_plan import WORK, ShardTask
 from curation.shards import FAST, NUMBERED, PLAIN, ShardWriter
@@ -30,6 +31,7 @@ class ShardOutput:
     counts: dict[str, Any] = field(default_factory=dict)
     writers: dict[str, Any] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
+    sizes: TextSizes = field(default_factory=TextSizes)  # for the books
     guard: Guard = field(default_factory=Guard)  # how records are worked on
     journal: Journal | None = None  # of a large file
     content: dict[str, Any] | None = None  # of the input, where it was read to its end (curation/input_content.py)

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from curation.document import BEFORE, EDIT
 from curation.language_drops import drop_counts
-from curation.outcome import Outcome, counted, edit_sizes, removed_table
+from curation.outcome import Outcome, counted, edit_sizes, removed_table, without
 from rules.engine import WORDS, Applied, apply
 from rules.measures.signals import measure
 from rules.rule import Pack
@@ -32,13 +32,12 @@ def clean(documents: pa.Table, packs: Sequence[Pack], known: dict[str, np.ndarra
 
 def outcome_of(documents: pa.Table, applied: Applied, packs: Sequence[Pack]) -> Outcome:
     gone = pa.array(applied.dropped)
-    stays = pc.invert(gone)
     place = documents.column_names.index("text")
-    kept = documents.set_column(place, "text", applied.texts).filter(stays)
+    kept = without(documents.set_column(place, "text", applied.texts), gone)
     removed = removed_table(documents.filter(gone), "rules", applied.reasons.filter(gone), applied.hits.filter(gone))
-    counts = {"rules": _rule_counts(documents, applied, packs), "pack_languages": drop_counts(documents["lang"], applied, packs)} | edit_sizes(documents.filter(stays), kept)
-    before = texts_before(documents, applied.texts, stays)
-    return Outcome(kept, removed, None, _signals(documents, applied), counts, before, applied.seconds)
+    before, after = edited_texts(documents, applied.texts, pc.invert(gone))
+    counts = {"rules": _rule_counts(documents, applied, packs), "pack_languages": drop_counts(documents["lang"], applied, packs)}
+    return Outcome(kept, removed, None, _signals(documents, applied), counts | edit_sizes(before, after), before, applied.seconds)
 
 
 def languages_of(documents: pa.Table) -> pa.ChunkedArray | None:
@@ -46,11 +45,12 @@ def languages_of(documents: pa.Table) -> pa.ChunkedArray | None:
     return documents["lang"] if documents["lang"].null_count < len(documents) else None
 
 
-def texts_before(documents: pa.Table, texts: pa.Array, stays: pa.Array) -> pa.Table:
-    """Of documents that stay and that rules changed: their rows and the texts they came with."""
+def edited_texts(documents: pa.Table, texts: pa.Array, stays: pa.Array) -> tuple[pa.Table, pa.Table]:
+    """Of documents that stay and that rules changed: their rows and the texts they came with, and those they have now."""
     changed = pc.and_(pc.not_equal(documents["text"], texts), stays)
     rows = np.flatnonzero(changed.to_numpy(zero_copy_only=False))
-    return pa.table([rows, documents["text"].filter(changed)], schema=BEFORE)
+    before, after = (column.filter(changed) for column in (documents["text"], pa.chunked_array([texts])))
+    return pa.table([rows, before], schema=BEFORE), pa.table([rows, after], schema=BEFORE)
 
 
 def _rule_counts(documents: pa.Table, applied: Applied, packs: Sequence[Pack]) -> dict[str, dict[str, int]]:

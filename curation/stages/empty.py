@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curation.outcome import Outcome, removed_table, single_hits
+from curation.outcome import Outcome, removed_table, single_hits, without
 from rules.text.buffers import string_buffers
 
 DELETE = 0x7F  # above it, bytes of characters that are no ASCII
@@ -22,7 +22,7 @@ def remove_empty(documents: pa.Table) -> Outcome:
     chars = pc.utf8_length(gone["text"]).to_numpy()
     hits = single_hits(["extract/empty"] * len(gone), "visible_chars", chars * 0.0, "==", 0.0)
     reasons = pa.array(["extract/empty"] * len(gone), pa.string())
-    return Outcome(documents.filter(pc.invert(blank)), removed_table(gone, "extract", reasons, hits))
+    return Outcome(without(documents, blank), removed_table(gone, "extract", reasons, hits))
 
 
 def is_blank(texts: pa.Array | pa.ChunkedArray) -> np.ndarray:

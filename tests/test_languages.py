@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from iso639 import Lang, iter_langs
 
-from rules.languages import ALIASES, STANDARD_MEMBERS, normalise
+from rules.languages import ALIASES, OWN, STANDARD_MEMBERS, _codes, normalise
 
 
 @pytest.mark.parametrize(
@@ -68,3 +68,9 @@ def test_any_text_is_a_code_or_a_clear_error(text):
         assert "unknown language" in str(error)
     else:
         assert normalise(code) == code and 2 <= len(code) <= 3
+
+
+def test_codes_that_are_their_own_are_so_in_iso_639():
+    assert {code: _codes().get(code) for code in OWN} == {code: code for code in OWN}
+    assert not OWN & set(ALIASES)
+    assert {language.pt1 for language in iter_langs() if language.pt1} - OWN == {"nb"}

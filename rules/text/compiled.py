@@ -5,7 +5,9 @@ rooms it may import from. So after an upgrade, or an edit, nothing runs with an 
 each source file in a process, 1 to 2 ms.
 
 numba makes all of its compiler ready before it looks into its cache, which takes as long as loading all the kernels of a
-run. Here it is made ready by the first kernel that is not in the cache.
+run. Here it is made ready by the first kernel that is not in the cache. And it reads two things of every kernel: machine
+code, and the bitcode that other kernels are compiled with, as large again. Here bitcode is read where one is compiled, and
+the cache of a kernel is looked for when it is first called: most are only ever parts of others.
 """
 
 from __future__ import annotations
@@ -16,8 +18,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
+from llvmlite import binding
 from numba import njit
-from numba.core.caching import FunctionCache
+from numba.core.caching import CompileResultCacheImpl, FunctionCache, NullCache
+from numba.core.codegen import JITCodeLibrary
 from numba.core.dispatcher import Dispatcher
 from numba.core.runtime.nrt import rtsys
 
@@ -26,8 +30,39 @@ ROOT = Path(__file__).parents[2]
 ROOMS = ("rules", "curation", "inspect_ui")  # each may call into itself and those before it
 
 
+class LoadedLibrary(JITCodeLibrary):
+    """Machine code from the cache, whose bitcode is read when a kernel is compiled that it is a part of."""
+
+    bitcode: bytes
+
+    def _get_module_for_linking(self) -> Any:
+        if self.bitcode:
+            self._shared_module, self.bitcode = binding.parse_bitcode(self.bitcode), b""
+        return self._shared_module
+
+
+class LoadedKernels(CompileResultCacheImpl):
+    """How a kernel is made of what the cache holds of it."""
+
+    def rebuild(self, target_context: Any, payload: Any) -> Any:
+        """The same as numba's, which asks the bitcode for the names of the functions in the machine code."""
+        (name, kind, (machine_code, bitcode)), description, *rest = payload
+        names = (description.llvm_func_name, description.llvm_cpython_wrapper_name, description.llvm_cfunc_wrapper_name)
+        target_context.codegen()._engine._defined_symbols.update(names)
+        result = super().rebuild(target_context, ((name, kind, (machine_code, _no_bitcode())), description, *rest))
+        result.library.__class__, result.library.bitcode = LoadedLibrary, bitcode
+        return result
+
+
+@functools.cache
+def _no_bitcode() -> bytes:
+    return binding.parse_assembly("").as_bitcode()
+
+
 class KernelCache(FunctionCache):
     """numba's cache of a function, looked into before the compiler is ready: numba itself makes it so where it compiles."""
+
+    _impl_class = LoadedKernels
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         rtsys.initialize(target_context)
@@ -35,21 +70,44 @@ class KernelCache(FunctionCache):
             return self._load_overload(sig, target_context)
 
 
+class LaterCache(NullCache):
+    """The cache of a function, made when it is first asked; valid for the state that the sources had when this was made."""
+
+    def __init__(self, function: Callable[..., Any]):
+        self.function, self.stamp = function, source_stamp(room_of(function))
+
+    @functools.cached_property
+    def kept(self) -> KernelCache:
+        cache = KernelCache(self.function)
+        cache._cache_file._source_stamp = (*cache._cache_file._source_stamp, *self.stamp)
+        return cache
+
+    @property
+    def cache_path(self) -> Any:
+        return self.kept.cache_path
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        return self.kept.load_overload(sig, target_context)
+
+    def save_overload(self, sig: Any, cres: Any) -> None:
+        self.kept.save_overload(sig, cres)
+
+    def flush(self) -> None:
+        self.kept.flush()
+
+
 def kernel(function: Function) -> Dispatcher[Function]:
     """`function` compiled on its first call without the GIL, and kept on disk until a source file changes."""
     compiled = njit(nogil=True)(function)
     if hasattr(compiled, "_cache"):  # not where numba was told not to compile
-        compiled._cache = KernelCache(function)
-    files = getattr(getattr(compiled, "_cache", None), "_cache_file", None)
-    if files is not None:  # it is None where numba was told not to compile
-        files._source_stamp = (*files._source_stamp, *source_stamp(room_of(function)))
+        compiled._cache = LaterCache(function)
     return compiled
 
 
 def room_of(function: Callable[..., Any]) -> str:
     """The room that a function stands in; the last for one outside of them, which may call into all."""
-    path = Path(function.__code__.co_filename)
-    room = path.relative_to(ROOT).parts[0] if path.is_relative_to(ROOT) else ""
+    folder, found, rest = function.__code__.co_filename.rpartition(f"{ROOT}{os.sep}")
+    room = rest.partition(os.sep)[0] if found and not folder else ""
     return room if room in ROOMS else ROOMS[-1]
 
 

@@ -89,8 +89,9 @@ def _classes(codes: range) -> np.ndarray:
     """The flags of a range of code points (uint16), but for those of the punctuation sets."""
     numbers = np.arange(codes.start, codes.stop, dtype=np.uint32)
     characters = numbers.view("U1")
-    categories = np.frombuffer("".join(map(unicodedata.category, map(chr, codes))).encode("utf-32-le"), "<U2")
     alphanumeric = np.strings.isalnum(characters)
+    categories = np.full(len(codes), "", "<U2")  # of letters and numbers nobody asks
+    categories[~alphanumeric] = _categories(numbers[~alphanumeric])
     cjk = functools.reduce(np.logical_or, [(numbers >= block.start) & (numbers < block.stop) for block in CJK_BLOCKS])
     white = np.strings.isspace(characters)
     flags = {
@@ -104,4 +105,12 @@ def _classes(codes: range) -> np.ndarray:
         CJK: alphanumeric & cjk,
         MARK: np.isin(categories, ("Mn", "Mc", "Me")) | ((categories == "Cf") & (numbers != 0x200B)),
     }
-    return sum((np.where(holds, flag, 0) for flag, holds in flags.items()), np.zeros(len(codes))).astype(np.uint16)
+    classes = np.zeros(len(codes), np.uint16)
+    for flag, holds in flags.items():
+        classes[holds] |= flag
+    return classes
+
+
+def _categories(numbers: np.ndarray) -> np.ndarray:
+    """Unicode's general categories of code points, <U2."""
+    return np.frombuffer("".join(map(unicodedata.category, map(chr, numbers.tolist()))).encode("utf-32-le"), "<U2")

@@ -50,7 +50,8 @@ class LoadedKernels(CompileResultCacheImpl):
         names = (description.llvm_func_name, description.llvm_cpython_wrapper_name, description.llvm_cfunc_wrapper_name)
         target_context.codegen()._engine._defined_symbols.update(names)
         result = super().rebuild(target_context, ((name, kind, (machine_code, _no_bitcode())), description, *rest))
-        result.library.__class__, result.library.bitcode = LoadedLibrary, bitcode
+        (code,) = (part for part in result if isinstance(part, JITCodeLibrary))
+        code.__class__, code.bitcode = LoadedLibrary, bitcode
         return result
 
 

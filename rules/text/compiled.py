@@ -35,6 +35,11 @@ class LoadedLibrary(JITCodeLibrary):
 
     bitcode: bytes
 
+    @classmethod
+    def of(cls, code: Any, bitcode: bytes) -> None:
+        """Make numba's library of some machine code one of these."""
+        code.__class__, code.bitcode = cls, bitcode
+
     def _get_module_for_linking(self) -> Any:
         if self.bitcode:
             self._shared_module, self.bitcode = binding.parse_bitcode(self.bitcode), b""
@@ -51,7 +56,7 @@ class LoadedKernels(CompileResultCacheImpl):
         target_context.codegen()._engine._defined_symbols.update(names)
         result = super().rebuild(target_context, ((name, kind, (machine_code, _no_bitcode())), description, *rest))
         (code,) = (part for part in result if isinstance(part, JITCodeLibrary))
-        code.__class__, code.bitcode = LoadedLibrary, bitcode
+        LoadedLibrary.of(code, bitcode)
         return result
 
 

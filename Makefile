@@ -6,7 +6,7 @@ OUT := demo/out
 DATA ?= ../shared/data/sample ../shared/data/web
 EVAL ?= ../shared/data/eval
 
-.PHONY: demo ablate-demo test test-py312 soak lint fuzz bench oracle harness-parity clean
+.PHONY: demo ablate-demo test test-py312 test-wheel soak lint fuzz bench oracle harness-parity clean
 
 demo: demo/job.yaml
 	@$(BIN)/gristmill run demo/job.yaml; code=$$?; [ $$code -eq 0 ] || [ $$code -eq 3 ] || exit $$code
@@ -26,6 +26,10 @@ test: $(STAMP)
 # The same on Python 3.12, without PyTorch (its wheel there brings CUDA, several GB): the tests that need it skip. TESTS=tests/test_x.py is less.
 test-py312: .venv-py312/.installed
 	OMP_NUM_THREADS=1 .venv-py312/bin/python -m pytest -n 2 --dist loadfile $(TESTS)
+
+# The wheel with all it needs in a new environment, used from an empty folder: downloads some 2 GB, so `make test` borrows them instead.
+test-wheel: $(STAMP)
+	@sh scripts/wheel.sh $(BIN)/python
 
 # At least 200 faults at random moments; goes on where it stopped. SEED=2 is another series.
 soak: $(STAMP)

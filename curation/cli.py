@@ -104,6 +104,7 @@ def check(paths: tuple[Path, ...], samples: tuple[str, ...], documents: int, see
     --sample, the packs are tried on documents: a rule that drops more than 20 % of them is a mistake too, unless it
     says expect_drop."""
     from curation.checking import check_files
+    from curation.compile_notice import tell_of_compiling
     from rules.format.codes import explanation
     from rules.visible import visible
 
@@ -113,6 +114,7 @@ def check(paths: tuple[Path, ...], samples: tuple[str, ...], documents: int, see
         except ValueError as error:
             raise click.BadParameter(str(error), param_hint="--explain") from None
         return
+    tell_of_compiling()
     result = check_files(list(paths))
     if samples and result.loaded:
         from curation.sample import draw_sample
@@ -161,8 +163,10 @@ def diff(job_a: Path, job_b: Path, samples: tuple[str, ...], documents: int, see
 
     Exit 1 when there is a difference."""
     from curation.compare import compare, comparison_lines
+    from curation.compile_notice import tell_of_compiling
     from curation.sample import draw_sample
 
+    tell_of_compiling()
     packs_a, _, _ = _packs_and_input(job_a)
     packs_b, inputs, folder = _packs_and_input(job_b)
     if not samples and not inputs:

@@ -20,7 +20,7 @@ from curation.inputs import Shard
 from curation.line_barrier import decide_lines
 from curation.manifest import Entry, key_of
 from curation.memory import check_memory, expected_documents, foretold_memory, partition_bytes
-from curation.near_clusters import NearPlan, joined_roots, near_edges, plan_near
+from curation.near_clusters import NearPlan, are_held, joined_roots, near_edges, plan_near
 from curation.pass_plan import WORK, Drops, Pass, plan_passes
 from curation.progress import Work
 from curation.run_state import RunState
@@ -110,7 +110,7 @@ def _decided(run: RunState, work: BarrierWork, drops: list[str]) -> Entry:
 
     def near_roots(alive: np.ndarray) -> np.ndarray:
         assert work.near is not None
-        edges = near_edges(run, work.near, alive)
+        edges = near_edges(run, work.near, keys, alive)
         entry.counts["near"] = _near_counts(work.near, edges)
         if work.shingles:
             candidates, alike = verified_edges(run, work.shingles, documents, edges, settings.near.verify)
@@ -119,7 +119,8 @@ def _decided(run: RunState, work: BarrierWork, drops: list[str]) -> Entry:
         return joined_roots(documents, edges)
 
     with run.progress.stage("find duplicates: " + ", ".join(work.barrier), [Work(work.name, work.name)]) as bar:
-        keys = open_keys([output / path for path in work.keys_files], [old.stayed() for old in work.earlier])
+        hold = are_held(output, work.keys_files, partition_bytes(settings.memory)) and not (work.near and work.near.joins)
+        keys = open_keys([output / path for path in work.keys_files], [old.stayed() for old in work.earlier], hold)
         decision = decide_rows(keys, settings, work.barrier, near_roots)
         entry.outputs |= write_decision(decision, keys, output, drops)
         bar.advance(entry)
@@ -130,4 +131,4 @@ def _near_counts(plan: NearPlan, edges: list[np.ndarray]) -> dict[str, Any]:
     """What the report says of near duplicates beside their clusters."""
     bands, rows = plan.settings.band_shape
     points = [[round(float(s), 2), round(float(p), 4)] for s, p in s_curve(bands, rows, 21)]
-    return {"bands": bands, "rows": rows, "s_curve": points, "partitions": len(plan.joins), "edges": sum(map(len, edges))}
+    return {"bands": bands, "rows": rows, "s_curve": points, "partitions": max(1, len(plan.joins)), "edges": sum(map(len, edges))}

@@ -51,12 +51,10 @@ def run_shingles(task: ShingleTask) -> Entry:
 
 def shingle_tasks(run: RunState, plan: NearPlan, texts_files: dict[str, str]) -> list[ShingleTask]:
     """The tasks that a barrier needs to verify; `texts_files`: name of the shard -> what the pass before kept, in order."""
-    work = str(Path(plan.joins[0].path).parent)
-    tasks = []
-    for (shard, file), first_row in zip(texts_files.items(), plan.joins[0].first_rows):
-        key = key_of("shingles", plan.joins[0].key, plan.settings.unit, plan.settings.ngram)
-        path = f"{work}/{shard}.shingles"
-        tasks.append(ShingleTask(run.job.output, file, f"{work}/members.npy", first_row, plan.settings, path, f"{plan.name}/shingles/{shard}", key))
+    key, tasks = key_of("shingles", plan.key, plan.settings.unit, plan.settings.ngram), []
+    for (shard, file), first_row in zip(texts_files.items(), plan.first_rows):
+        path = f"{plan.folder}/{shard}.shingles"
+        tasks.append(ShingleTask(run.job.output, file, f"{plan.folder}/members.npy", first_row, plan.settings, path, f"{plan.name}/shingles/{shard}", key))
     return tasks
 
 

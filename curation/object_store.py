@@ -17,7 +17,8 @@ import functools
 import hashlib
 import os
 import posixpath
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -43,12 +44,32 @@ def open_system(url: str) -> tuple[fsspec.AbstractFileSystem, str]:
         system, path = fsspec.core.url_to_fs(url)
     except ImportError as error:
         extra = EXTRAS.get(protocol)
-        raise StoreError(f"{url}: {error}" + (f"; install it: pip install 'gristmill[{extra}]'" if extra else "")) from None
+        raise StoreError(
+            f"{url}: {error}" + (f"; install it: pip install 'gristmill[{extra}]'" if extra else "")
+        ) from None
     except ValueError as error:
         raise StoreError(f"{url}: {error}") from None
     if isinstance(system, LocalFileSystem):
         system.auto_mkdir = True
     return system, path
+
+
+def unreachable(what: str, error: Exception) -> StoreError:
+    return StoreError(
+        f"{what}: {type(error).__name__}: {error}; check the address, and the credentials of the environment"
+    )
+
+
+@contextmanager
+def _in_our_words(url: str) -> Iterator[None]:
+    """Errors of the file system stay what they are; those that each library has of its own, as of a network that is gone,
+    become StoreError."""
+    try:
+        yield
+    except (OSError, StoreError, NotImplementedError, TypeError):
+        raise
+    except Exception as error:
+        raise unreachable(f"{url} cannot be used any more", error) from None
 
 
 class ObjectStore:
@@ -62,52 +83,69 @@ class ObjectStore:
         return posixpath.join(self.root, name)
 
     def sizes(self, folder: str = "") -> dict[str, int]:
-        """Name and bytes of every object, as it is now."""
+        """Name and bytes of every object, as it is now. Raises StoreError where they cannot be listed."""
         self.system.invalidate_cache()
         root = self.path(folder).rstrip("/")
         try:
             found = self.system.find(root, detail=True)
         except FileNotFoundError:
             return {}
-        return {path[len(self.root) :].strip("/"): int(info["size"]) for path, info in found.items() if info["type"] == "file"}
+        except Exception as error:  # each library raises its own when credentials, or the network, are missing
+            raise unreachable(f"{self.url} cannot be listed", error) from None
+        return {
+            path[len(self.root) :].strip("/"): int(info["size"])
+            for path, info in found.items()
+            if info["type"] == "file"
+        }
 
     def upload(self, file: Path, name: str) -> None:
         """Put a file whole: an object appears when all of it is there, large ones in parts."""
         parts = {"chunksize": PART_BYTES} if EXTRAS.get(self.url.split("://")[0]) == "s3" else {}
-        self.system.put_file(str(file), self.path(name), **parts)
+        with _in_our_words(self.url):
+            self.system.put_file(str(file), self.path(name), **parts)
 
     def write(self, name: str, data: bytes, create: bool = False) -> None:
         """Put a small object. `create`: raises FileExistsError where there is one."""
+        with _in_our_words(self.url):
+            self._write(name, data, create)
+
+    def _write(self, name: str, data: bytes, create: bool) -> None:
+        if create and self.exists(name):  # asked first, because some stores take a condition and do not heed it
+            raise FileExistsError(name)
         if create and not isinstance(self.system, LocalFileSystem):
             try:
                 self.system.pipe_file(self.path(name), data, mode="create")
                 return
             except (NotImplementedError, TypeError):
                 pass  # a file system without conditional writes
-        if create and self.exists(name):
-            raise FileExistsError(name)
         self.system.pipe_file(self.path(name), data)
 
     def read(self, name: str) -> bytes:
-        return self.system.cat_file(self.path(name))
+        with _in_our_words(self.url):
+            return self.system.cat_file(self.path(name))
 
     def read_all(self, names: Iterable[str]) -> dict[str, bytes]:
         """Small objects, many at a time."""
         paths = {self.path(name): name for name in names}
-        return {paths[path]: data for path, data in self.system.cat(list(paths), recursive=False).items()} if len(paths) > 1 else {name: self.read(name) for name in paths.values()}
+        return (
+            {paths[path]: data for path, data in self.system.cat(list(paths), recursive=False).items()}
+            if len(paths) > 1
+            else {name: self.read(name) for name in paths.values()}
+        )
 
     def exists(self, name: str) -> bool:
         self.system.invalidate_cache()
         return self.system.exists(self.path(name))
 
     def fetch(self, name: str, file: Path) -> None:
-        with whole_file(file) as temporary:
+        with _in_our_words(self.url), whole_file(file) as temporary:
             self.system.get_file(self.path(name), str(temporary))
 
     def delete(self, names: Iterable[str]) -> None:
         paths = [self.path(name) for name in names]
         if paths:
-            self.system.rm(paths)
+            with _in_our_words(self.url):
+                self.system.rm(paths)
 
 
 # --- workspaces --------------------------------------------------------------------------------------------
@@ -140,7 +178,9 @@ def store_of(workspace: Path) -> ObjectStore | None:
     return _opened(url, os.getpid())
 
 
-def publish(workspace: Path, unit: str, outputs: dict[str, dict[str, Any]], before: dict[str, dict[str, Any]], entry: bytes) -> None:
+def publish(
+    workspace: Path, unit: str, outputs: dict[str, dict[str, Any]], before: dict[str, dict[str, Any]], entry: bytes
+) -> None:
     """Put a unit's outputs, then its entry. `before`: the outputs that its entry listed until now."""
     store = store_of(workspace)
     if store is None:

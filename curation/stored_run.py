@@ -11,7 +11,7 @@ import shutil
 import threading
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 
@@ -62,7 +62,9 @@ def check_store(store: ObjectStore, sizes: dict[str, int]) -> None:
     """Raises RunDirectoryError where the store holds something else."""
     strangers = sorted(name for name in sizes if name != LOCK_OBJECT)
     if strangers and RUN_FILE not in sizes:
-        raise RunDirectoryError(f"output {store.url} is not empty and not a run directory (it holds {', '.join(strangers[:3])}); name another place")
+        raise RunDirectoryError(
+            f"output {store.url} is not empty and not a run directory (it holds {', '.join(strangers[:3])}); name another place"
+        )
 
 
 def _entries(store: ObjectStore, sizes: dict[str, int]) -> dict[str, bytes]:
@@ -103,7 +105,11 @@ def publish_end(workspace: Path, live: Iterable[Entry]) -> None:
         return
     live = list(live)
     listed = {path for entry in live for path in entry.outputs} | {f"manifest/{entry.unit}.json" for entry in live}
-    store.delete(name for name in store.sizes() if name.startswith(tuple(f"{folder}/" for folder in DATA_FOLDERS)) and name not in listed)
+    store.delete(
+        name
+        for name in store.sizes()
+        if name.startswith(tuple(f"{folder}/" for folder in DATA_FOLDERS)) and name not in listed
+    )
     reports = [str(p.relative_to(workspace)) for p in sorted((workspace / "report").rglob("*")) if p.is_file()]
     for name in [*sorted(reports, key=lambda name: name == REPORT_JSON), LOG_FILE]:
         store.upload(workspace / name, name)
@@ -123,7 +129,9 @@ def local_copy(url: str) -> Path:
     store, workspace = ObjectStore(url), workspace_of(url)
     sizes = store.sizes()
     if RUN_FILE not in sizes:
-        raise RunDirectoryError(f"{url} is not a run directory (it has no {RUN_FILE}); make one with `gristmill run JOB`")
+        raise RunDirectoryError(
+            f"{url} is not a run directory (it has no {RUN_FILE}); make one with `gristmill run JOB`"
+        )
     try:
         workspace.mkdir(parents=True, exist_ok=True)
         (workspace / STORE_FILE).write_text(url, encoding="utf-8")
@@ -156,7 +164,9 @@ def _held(store: ObjectStore) -> Iterator[None]:
     except RunDirectoryError:
         raise
     except Exception as error:  # each library raises its own when credentials, or the bucket, are missing
-        raise StoreError(f"cannot write to output {store.url}: {type(error).__name__}: {error}; check the address, and the credentials of the environment") from None
+        raise StoreError(
+            f"cannot write to output {store.url}: {type(error).__name__}: {error}; check the address, and the credentials of the environment"
+        ) from None
     beat = threading.Thread(target=_beat, args=(store, holder, stop), daemon=True)
     beat.start()
     try:
@@ -164,7 +174,10 @@ def _held(store: ObjectStore) -> Iterator[None]:
     finally:
         stop.set()
         beat.join()
-        store.delete([LOCK_OBJECT])
+        with suppress(
+            StoreError, OSError
+        ):  # where the store is gone the lock ends by itself, and what went wrong is told
+            store.delete([LOCK_OBJECT])
 
 
 def _take(store: ObjectStore, holder: Holder) -> None:
@@ -195,5 +208,5 @@ def _beat(store: ObjectStore, holder: Holder, stop: threading.Event) -> None:
     while not stop.wait(BEAT_SECONDS):
         try:
             store.write(LOCK_OBJECT, _told(holder))
-        except OSError:
-            continue  # the next one may get through
+        except Exception:  # of any library; the next one may get through, and a run whose lock ends is still the run
+            continue

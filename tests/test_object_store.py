@@ -13,9 +13,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from corpus import documents, write_corpus, write_job
+from fsspec.registry import _registry
 
 from curation import object_store
+from curation.cli import report as report_command
 from curation.cli import verify as verify_command
+from curation.cli import why as why_command
 from curation.inputs import InputError, list_inputs, plan_shards
 from curation.job import load_job
 from curation.manifest import Manifest
@@ -29,6 +32,7 @@ from curation.run_lock import this_process
 from curation.stored_run import LOCK_OBJECT, STALE_SECONDS, stored
 from curation.verify import verify
 
+commands = {"why": why_command, "verify": verify_command, "report": report_command}
 s3fs = pytest.importorskip("s3fs")
 server = pytest.importorskip("moto.server")
 
@@ -40,7 +44,12 @@ def s3():
     running.start()
     host, port = running.get_host_and_port()
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in {"AWS_ENDPOINT_URL": f"http://{host}:{port}", "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "AWS_DEFAULT_REGION": "us-east-1"}.items():
+        for name, value in {
+            "AWS_ENDPOINT_URL": f"http://{host}:{port}",
+            "AWS_ACCESS_KEY_ID": "a",
+            "AWS_SECRET_ACCESS_KEY": "b",
+            "AWS_DEFAULT_REGION": "us-east-1",
+        }.items():
             patch.setenv(name, value)
         s3fs.S3FileSystem.clear_instance_cache()
         system, _ = open_system("s3://bucket/x")
@@ -65,7 +74,11 @@ def remote_job(folder: Path, url: str) -> Path:
 
 
 def data(store: ObjectStore) -> dict[str, bytes]:
-    names = [name for name in store.sizes() if name.startswith(tuple(f"{folder}/" for folder in DATA_FOLDERS if folder != "manifest"))]
+    names = [
+        name
+        for name in store.sizes()
+        if name.startswith(tuple(f"{folder}/" for folder in DATA_FOLDERS if folder != "manifest"))
+    ]
     return store.read_all(names)
 
 
@@ -77,15 +90,28 @@ def test_input_of_every_kind_is_read_from_s3(s3, tmp_path):
     local = write_corpus(tmp_path / "corpus", files=1) / "part-0.jsonl"
     text = local.read_bytes()
     pq.write_table(pa.Table.from_pylist(documents()), tmp_path / "t.parquet", row_group_size=50)
-    names = {"in/a b.jsonl": text, "in/größe#1?.jsonl.gz": gzip.compress(text), "in/deep/t%20.parquet": (tmp_path / "t.parquet").read_bytes(), "in/_SUCCESS": b"", "in/x.txt": b"words"}
+    names = {
+        "in/a b.jsonl": text,
+        "in/größe#1?.jsonl.gz": gzip.compress(text),
+        "in/deep/t%20.parquet": (tmp_path / "t.parquet").read_bytes(),
+        "in/_SUCCESS": b"",
+        "in/x.txt": b"words",
+    }
     for name, content in names.items():
         s3.pipe_file(f"bucket/{name}", content)
     files = list_inputs(["s3://bucket/in"], tmp_path)
     assert [file.name for file in files] == sorted(["a b.jsonl", "größe#1?.jsonl.gz", "deep/t%20.parquet", "x.txt"])
     assert [file.name for file in list_inputs(["s3://bucket/in/*.jsonl"], tmp_path)] == ["a b.jsonl"]
     assert len(list_inputs(["s3://bucket/in/größe#1?.jsonl.gz"], tmp_path)) == 1
-    rows = {shard.file.name: [batch.records for batch in read_shard(shard, ReadSettings())] for shard in plan_shards(files)}
-    assert {name: sum(counts) for name, counts in rows.items()} == {"a b.jsonl": 120, "größe#1?.jsonl.gz": 120, "deep/t%20.parquet": 120, "x.txt": 1}
+    rows = {
+        shard.file.name: [batch.records for batch in read_shard(shard, ReadSettings())] for shard in plan_shards(files)
+    }
+    assert {name: sum(counts) for name, counts in rows.items()} == {
+        "a b.jsonl": 120,
+        "größe#1?.jsonl.gz": 120,
+        "deep/t%20.parquet": 120,
+        "x.txt": 1,
+    }
 
 
 def test_what_cannot_be_listed_is_told(s3, tmp_path, monkeypatch):
@@ -96,6 +122,8 @@ def test_what_cannot_be_listed_is_told(s3, tmp_path, monkeypatch):
     with pytest.raises(StoreError, match="nope://"):
         list_inputs(["nope://bucket/x"], tmp_path)
     monkeypatch.setitem(sys.modules, "gcsfs", None)  # as where it is not installed
+    for protocol in ("gs", "gcs"):
+        monkeypatch.delitem(_registry, protocol, raising=False)
     with pytest.raises(StoreError, match=r"pip install 'gristmill\[gcs\]'"):
         list_inputs(["gs://bucket/x"], tmp_path)
 
@@ -111,7 +139,13 @@ def test_a_run_to_s3_holds_the_bytes_of_a_local_one_and_resumes_elsewhere(s3, tm
     shutil.rmtree(cache)  # another machine goes on
     result = run_job(job, "inline")
     assert result.done_before >= 3
-    here = {str(p.relative_to(local.output)): p.read_bytes() for folder in DATA_FOLDERS if folder != "manifest" for p in (local.output / folder).rglob("*") if p.is_file()}
+    here = {
+        str(p.relative_to(local.output)): p.read_bytes()
+        for folder in DATA_FOLDERS
+        if folder != "manifest"
+        for p in (local.output / folder).rglob("*")
+        if p.is_file()
+    }
     assert data(store) == here
     assert verify("s3://bucket/runs/one").problems == []
     shutil.rmtree(cache)
@@ -155,7 +189,11 @@ def test_verify_and_reading_commands_take_the_url(s3, tmp_path, cache):
     content = store.read(victim)
     done = CliRunner().invoke(verify_command, ["s3://bucket/runs/three"])
     assert done.exit_code == 0, done.output
-    for damaged, said in ((content[:-1], "bytes, the manifest says"), (b"?" + content[1:], "altered"), (None, "missing")):
+    for damaged, said in (
+        (content[:-1], "bytes, the manifest says"),
+        (b"?" + content[1:], "altered"),
+        (None, "missing"),
+    ):
         store.delete([victim]) if damaged is None else store.write(victim, damaged)
         store.write("removed/stranger", b"x")
         found = CliRunner().invoke(verify_command, ["s3://bucket/runs/three"]).output
@@ -204,7 +242,11 @@ def test_an_entry_is_put_after_its_outputs_and_taken_away_before_they_change(s3,
         (tmp_path / "clean/a").write_text(text)
         Manifest(tmp_path).record(Entry("pass0/00000", "key", {"clean/a": {"rows": 0, "bytes": 3, "sha256": text}}))
     entry = "manifest/pass0/00000.json"
-    first, second, third = [("upload", "clean/a"), ("write", entry)], [("delete", entry), ("upload", "clean/a"), ("write", entry)], [("write", entry)]
+    first, second, third = (
+        [("upload", "clean/a"), ("write", entry)],
+        [("delete", entry), ("upload", "clean/a"), ("write", entry)],
+        [("write", entry)],
+    )
     assert seen == first + second + third
 
 
@@ -247,6 +289,51 @@ def test_the_lock_is_taken_by_one_of_many(s3):
     [thread.start() for thread in threads]
     [thread.join() for thread in threads]
     assert len(won) == 1 and store.read("lock") == str(won[0]).encode()
+
+
+def test_a_store_that_goes_away_is_told_and_the_run_goes_on_when_it_is_back(tmp_path, cache, monkeypatch):
+    """The server ends after the third unit, and comes back at the same address with what it had."""
+    running = server.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    running.start()
+    host, port = running.get_host_and_port()
+    for name, value in {
+        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
+        "AWS_ACCESS_KEY_ID": "a",
+        "AWS_SECRET_ACCESS_KEY": "b",
+        "AWS_MAX_ATTEMPTS": "1",
+    }.items():
+        monkeypatch.setenv(name, value)
+    s3fs.S3FileSystem.clear_instance_cache()
+    object_store._opened.cache_clear()
+    system, _ = open_system("s3://leaving/x")
+    system.mkdir("leaving")
+    job, units = remote_job(tmp_path, "s3://leaving/run"), []
+
+    def stop_server() -> bool:
+        units.append(None)
+        if len(units) == 3:
+            running.stop()
+        return False
+
+    with pytest.raises(StoreError, match=r"s3://leaving/run cannot .*check the address"):
+        run_job(load_job(job), "inline", should_stop=stop_server)
+    for command in (["why", "s3://leaving/run", "x"], ["verify", "s3://leaving/run"], ["report", "s3://leaving/run"]):
+        done = CliRunner().invoke(commands[command[0]], command[1:])
+        assert (
+            done.exit_code == 2
+            and "s3://leaving/run cannot be listed" in done.output
+            and "Traceback" not in done.output
+        )
+    running = server.ThreadedMotoServer(ip_address="127.0.0.1", port=port, verbose=False)
+    running.start()
+    try:
+        system.rm(f"leaving/run/{LOCK_OBJECT}")  # of this process, which another would find gone
+        assert run_job(load_job(job), "inline").done_before >= 1
+        assert verify("s3://leaving/run").problems == []
+    finally:
+        running.stop()
+        s3fs.S3FileSystem.clear_instance_cache()
+        object_store._opened.cache_clear()
 
 
 def test_a_place_with_something_else_is_refused(s3, tmp_path, cache):

@@ -51,6 +51,17 @@ EDIT = pa.schema(
     ]
 )
 
+_NUMBERED = ("id", "rule")  # of edits: columns of few distinct texts
+
+
+def numbered_edits(edits: pa.Table) -> pa.Table:
+    """`edits`, of the columns of EDIT, with those of few distinct texts as numbers of dictionaries."""
+    for place, name in enumerate(edits.column_names):
+        if name in _NUMBERED and not pa.types.is_dictionary(edits.schema.field(name).type):
+            edits = edits.set_column(place, name, edits[name].dictionary_encode())
+    return edits
+
+
 # Texts as they were before rules changed them, of documents that stayed: `row` counts the shard's rows in signals/.
 BEFORE = pa.schema([("row", pa.int64()), ("text", pa.large_string())])
 

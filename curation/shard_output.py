@@ -8,13 +8,14 @@ from typing import Any
 
 import pyarrow as pa
 
+from curation.document import EDIT, numbered_edits
 from curation.guard import Guard
 from curation.id_hashes import SUFFIX, IdWriter
 from curation.line_counts import LineCountWriter
 from curation.outcome import TextSizes
 from curation.partial_output import COMMIT_BYTES, Journal
 from curation.pass_plan import WORK, ShardTask
-from curation.shards import FAST, NUMBERED, PLAIN, ShardWriter
+from curation.shards import EDITS, FAST, PLAIN, ShardWriter
 from curation.stages.lines import count_units, line_judge
 from curation.window_files import WindowWriter
 
@@ -58,7 +59,7 @@ class ShardOutput:
         """How Parquet is written: what only the next pass reads, fast."""
         between = kind == "kept" and not self.task.step.last
         if kind == "edits":
-            return NUMBERED
+            return EDITS
         return PLAIN if kind == "keys" else FAST if between or kind == BEFORE_RULES else None
 
     def rows(self, kind: str) -> int:
@@ -69,7 +70,9 @@ class ShardOutput:
         if table is None or (not len(table) and kind not in ("kept", "keys")):
             return
         if kind not in self.writers:
-            self.writers[kind] = ShardWriter(self.task.job.output / self.path(kind), self._options(kind))
+            schema = EDIT if kind == "edits" else None
+            self.writers[kind] = ShardWriter(self.task.job.output / self.path(kind), self._options(kind), schema)
+        table = numbered_edits(table) if kind == "edits" else table
         self.writers[kind].write(table)
         self._note(kind, table)
 

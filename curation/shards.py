@@ -6,6 +6,7 @@ row group by row group, so that memory holds one batch. The same rows in the sam
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import hashlib
 import json
@@ -23,7 +24,7 @@ _NAMES = ("rule", "action", "signal", "comparison", "threshold")  # of hits: few
 _DICTIONARIES = ["source", "lang", "stage", "reason", "verdict", "rule", *(f"hits.list.element.{name}" for name in _NAMES)]
 _PARQUET = {"compression": "zstd", "compression_level": 1, "write_statistics": ["id"], "use_dictionary": _DICTIONARIES}
 FAST = {"compression": "lz4", "compression_level": None}  # for .work/: a third more bytes, written in three quarters of the time and read in half of it
-NUMBERED = {"column_encoding": {"line": "DELTA_BINARY_PACKED"}}  # for edits, whose line numbers ascend
+EDITS = {"column_encoding": {"line": "DELTA_BINARY_PACKED"}, "use_dictionary": ["id", "rule"]}  # line numbers ascend
 PLAIN = {"compression": "none", "compression_level": None}  # for hashes, which no codec makes smaller
 
 
@@ -69,11 +70,12 @@ class ShardWriter:
     """One Parquet file, written batch by batch; nothing exists at `path` until `close`.
 
     When a later batch has other columns (input whose schema drifts), what was written is rewritten under the union of
-    both schemas; a column whose types cannot be joined becomes text. `options`: of Parquet, other than the usual ones.
+    both schemas; a column whose types cannot be joined becomes text. `options`: of Parquet, other than the usual ones. `schema`:
+    what readers are told; numbers of dictionaries are written without looking texts up, where it says texts.
     """
 
-    def __init__(self, path: Path, options: dict[str, Any] | None = None):
-        self.path = path
+    def __init__(self, path: Path, options: dict[str, Any] | None = None, schema: pa.Schema | None = None):
+        self.path, self._told = path, schema
         self.options = _PARQUET | (options or {})
         self.rows = 0
         self._temporary = path.with_name(f".{path.name}.{os.getpid()}{TEMPORARY}")
@@ -104,7 +106,9 @@ class ShardWriter:
         options["write_statistics"] = options["write_statistics"] or False
         options["use_dictionary"] = options["use_dictionary"] or False
         self._file = pa.OSFile(str(self._temporary), "wb")  # a path costs Arrow as much as a small file: it looks for a file system
-        self._writer = pq.ParquetWriter(self._file, schema, **options)
+        self._writer = pq.ParquetWriter(self._file, schema, store_schema=self._told is None, **options)
+        if self._told is not None:  # as Arrow itself stores a schema
+            self._writer.add_key_value_metadata({"ARROW:schema": base64.b64encode(self._told.serialize().to_pybytes()).decode()})
 
     def _widen(self, table: pa.Table) -> pa.Table:
         """Reopen under a schema that holds both what was written and `table`; returns `table` in that schema."""

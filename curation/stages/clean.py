@@ -7,17 +7,16 @@ that rules changed are kept as they were for documents that stay, so that a late
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curation.document import BEFORE, EDIT
+from curation.book_counts import edit_sums
+from curation.document import BEFORE, EDIT, numbered_edits
 from curation.language_drops import drop_counts
 from curation.outcome import Outcome, counted, edit_sizes, removed_table, without
 from rules.engine import WORDS, Applied, apply
-from rules.measures.signals import measure
 from rules.rule import Pack
 
 
@@ -26,7 +25,7 @@ def clean(documents: pa.Table, packs: Sequence[Pack], known: dict[str, np.ndarra
     applied = apply(packs, documents["text"], languages_of(documents), documents["url"], known)
     outcome = outcome_of(documents, applied, packs)
     outcome.edits = _edits(documents, applied)
-    outcome.counts |= {"edits": edit_counts(applied.edits)}
+    outcome.counts |= {"edits": edit_counts(outcome.edits)}
     return outcome
 
 
@@ -74,24 +73,30 @@ def _rule_counts(documents: pa.Table, applied: Applied, packs: Sequence[Pack]) -
     }
 
 
-def edit_counts(edits: pa.Table) -> dict[str, dict[str, Any]]:
-    """Per line rule: lines it changed or removed, documents, and the words and bytes that went."""
+def edit_counts(edits: pa.Table) -> dict[str, dict[str, int]]:
+    """Per line rule of edits/, where edits of one document are together: lines it changed or removed, documents, and the words
+    and bytes that went."""
+    edits = numbered_edits(edits).combine_chunks()
     if not len(edits):
         return {}
-    after = pc.fill_null(edits["after"], "")
-    words = [measure(column, [WORDS], "space")[WORDS] for column in (edits["before"], after)]
-    sizes = [pc.binary_length(column).to_numpy() for column in (edits["before"], after)]
-    table = pa.table({"rule": edits["rule"], "row": edits["row"], "words": words[0] - words[1], "bytes": sizes[0] - sizes[1]})
-    sums = table.group_by("rule").aggregate([("row", "count"), ("row", "count_distinct"), ("words", "sum"), ("bytes", "sum")])
-    names = {"row_count": "lines", "row_count_distinct": "documents", "words_sum": "words", "bytes_sum": "bytes"}
-    rows = sorted(sums.to_pylist(), key=lambda row: row["rule"])
-    return {row["rule"]: {name: int(row[column]) for column, name in names.items()} for row in rows}
+    ids, rules = edits["id"].chunk(0), edits["rule"].chunk(0)
+    return edit_sums(rules, ids.indices.cast(pa.int64()), edits["before"], edits["after"])
 
 
 def _edits(documents: pa.Table, applied: Applied) -> pa.Table:
-    ids = documents["id"].take(applied.edits["row"])
-    columns = [ids, *(applied.edits[name] for name in ("rule", "line", "before", "after"))]
-    return pa.table(columns, schema=EDIT)
+    """The edits as edits/ has them, with ids and names of rules as numbers of dictionaries: as texts they would be most of it."""
+    found = {name: _in_one(applied.edits[name]) for name in applied.edits.column_names}
+    rows = found["row"].to_numpy()
+    firsts = np.concatenate([np.zeros(min(len(rows), 1), np.int64), np.flatnonzero(rows[1:] != rows[:-1]) + 1])
+    number = np.repeat(np.arange(len(firsts), dtype=np.int32), np.diff(firsts, append=len(rows)))
+    ids = pa.DictionaryArray.from_arrays(number, _in_one(documents["id"].take(pa.array(rows[firsts]))))
+    return numbered_edits(pa.table([ids, *(found[name] for name in ("rule", "line", "before", "after"))], names=EDIT.names))
+
+
+def _in_one(column: pa.ChunkedArray) -> pa.Array:
+    """A column as one array, copied only where it lies in several."""
+    chunks = [chunk for chunk in column.chunks if len(chunk)] or [pa.array([], column.type)]
+    return chunks[0] if len(chunks) == 1 else pa.concat_arrays(chunks)
 
 
 def _signals(documents: pa.Table, applied: Applied) -> pa.Table:

@@ -156,7 +156,7 @@ def remove_lines(documents: pa.Table, judge: LineJudge, repeated: np.ndarray) ->
     stays = ~np.asarray(empty)[lines_documents(lines)]
     told = gone & stays  # lines of a document that goes whole are in removed/
     edits = line_edits(documents, lines, told)
-    return Outcome(kept, removed, edits, counts=changed | {"edits": edit_counts(edits.append_column("row", edits["id"]))})
+    return Outcome(kept, removed, edits, counts=changed | {"edits": edit_counts(edits)})
 
 
 def with_blanks(lines: TextLines, gone: np.ndarray) -> np.ndarray:

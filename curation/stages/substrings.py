@@ -115,5 +115,5 @@ def _outcome(documents: pa.Table, texts: dict[int, str], edits: list[tuple], emp
     hits = single_hits([EMPTY] * len(gone), "visible_chars", np.zeros(len(gone)), "==", 0.0)
     removed = removed_table(gone, "substrings", pa.array([EMPTY] * len(gone), pa.string()), hits)
     table = pa.table([list(column) for column in zip(*edits)], schema=EDIT) if edits else EDIT.empty_table()
-    counts = edit_sizes(documents.filter(pa.array(stays)), kept) | {"edits": edit_counts(table.append_column("row", table["id"]))}
+    counts = edit_sizes(documents.filter(pa.array(stays)), kept) | {"edits": edit_counts(table)}
     return Outcome(kept, removed, table, counts=counts)

@@ -9,6 +9,9 @@ And Arrow takes memory from the C library instead of an allocator of its own, wh
 that it then asks for again, cleared: of a run in two workers a tenth of the processor's time. What the environment says of
 either (ARROW_DEFAULT_MEMORY_POOL; see rules/text/kept_memory.py) goes before.
 
+NumPy's linear algebra starts a thread for each processor, which wait for work in a loop. A run multiplies one small matrix,
+and has a worker for each processor: it gets no such threads, where OPENBLAS_NUM_THREADS does not say how many.
+
 While modules are loaded nothing is garbage, and looking for it again and again takes 0.1 to 0.2 s.
 """
 
@@ -25,6 +28,7 @@ from typing import Any
 from rules.text.kept_memory import keep_freed_memory
 
 POOL = "ARROW_DEFAULT_MEMORY_POOL"  # Arrow reads it once, when it is imported; processes started from here read it too
+BLAS_THREADS = "OPENBLAS_NUM_THREADS"  # NumPy likewise
 
 
 class _Absent:
@@ -63,7 +67,9 @@ def collecting_nothing() -> Iterator[None]:
 
 
 def leave_out_unused() -> None:
-    """Have pyarrow and numba look for pandas and SciPy where they find none. What has other names in another version is as it was."""
+    """Have pyarrow and numba look for pandas and SciPy where they find none, and NumPy start no threads; before any is imported.
+    What has other names in another version is as it was."""
+    os.environ.setdefault(BLAS_THREADS, "1")
     with absent("pandas"):
         import pyarrow
 

@@ -42,3 +42,18 @@ def test_rooms_depend_on_those_before_them():
     assert room_of(said) == ROOMS[-1]
     files = [source_stamp(room)[1] for room in ROOMS]
     assert files == sorted(files) and files[0] > 50
+
+
+def test_a_kernel_from_the_cache_is_a_part_of_one_that_is_compiled(tmp_path):
+    """Its bitcode is read then; a kernel whose source changed is compiled with those that did not."""
+    rules = tmp_path / "rules"
+    (rules / "text").mkdir(parents=True)
+    (rules / "__init__.py").touch()
+    (rules / "text/__init__.py").touch()
+    shutil.copy(ROOT / "rules/text/compiled.py", rules / "text")
+    (rules / "inner.py").write_text(INNER.format(number=1).replace("from numba import njit", "from rules.text.compiled import kernel").replace("@njit", "@kernel"))
+    (rules / "outer.py").write_text(OUTER.replace("print(outer(1)", "print(step(1), outer(1)"))
+    assert said(tmp_path) == "2 2 0\n"
+    for file in (tmp_path / "cache").rglob("outer.outer-*"):
+        file.unlink()
+    assert said(tmp_path) == "2 2 0\n" and said(tmp_path) == "2 2 1\n"

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from curation.common_parts import Common, common_of
-from curation.forked import TICK_SECONDS, TRIES, can_fork, map_forked
+from curation.forked import TICK_SECONDS, TRIES, can_fork, end_workers, map_forked
 from curation.ray_start import RaySettings, WorkerError, started_ray
 from curation.supervision import become_expendable
 
@@ -35,7 +35,8 @@ def _nothing(*_: Any) -> None:
 class Watch:
     """Who is told that a task was handed out, that about a second went by while tasks run, and how many workers are ready; and
     who is asked how many bytes a task reads, and whether to stop. `prepare` is called in each worker of Ray before its first
-    task, `meanwhile` once here when forked workers have theirs."""
+    task, `meanwhile` once here when forked workers have theirs. `keep`: forked workers stay for the next call that says
+    so, until stop_workers."""
 
     begin: Callable[[Any], None] = _nothing
     tick: Callable[[], None] = _nothing
@@ -44,6 +45,7 @@ class Watch:
     prepare: Callable[[], None] | None = None
     ready: Callable[[int], None] = _nothing
     meanwhile: Callable[[], None] | None = None
+    keep: bool = False
 
 
 def worker_count(workers: Workers) -> int:
@@ -189,7 +191,8 @@ class Flight:
 
 
 def stop_workers() -> None:
-    """Stop a Ray that this process started."""
+    """End forked workers that were kept, and stop a Ray that this process started."""
+    end_workers()
     ray = sys.modules.get("ray")
     if ray is not None and ray.is_initialized():
         ray.shutdown()

@@ -1,8 +1,9 @@
 """Workers of one machine: processes forked from this one, which have at once all that it has imported, compiled and read.
 
-A fork takes some milliseconds where Ray takes seconds, pages that nobody writes to are shared, and tasks need not be
-pickled: a worker has the list, and is told a number. Answers come back as pickles between processes of our own, over pipes
-that nobody else holds. A worker that dies has its tasks tried by another; with this process its workers go.
+A fork takes some milliseconds where Ray takes seconds, pages that nobody writes to are shared, and the tasks of the call
+that forks need not be pickled: a worker has the list, and is told a number. Workers that are kept for the next call, with
+their memory and what they have loaded, are sent its list. Answers come back as pickles, and lists go, between processes of our
+own, over pipes that nobody else holds. A worker that dies has its tasks tried by another; with this process its workers go.
 """
 
 from __future__ import annotations
@@ -37,6 +38,15 @@ def can_fork() -> bool:
     return sys.platform == "linux"
 
 
+@dataclass(frozen=True)
+class Call:
+    """What tasks are done by, and the tasks; `pickled` where it is sent to workers that were forked before."""
+
+    function: Callable[[Any], Any]
+    tasks: Sequence[Any]
+    pickled: bytes = b""
+
+
 @dataclass
 class Worker:
     """A process, and the numbers of the tasks that it was given and has not answered, in order."""
@@ -44,11 +54,16 @@ class Worker:
     process: int
     tasks: int  # where the numbers of tasks are written
     answers: int
+    call: Call  # that it knows of
     given: list[int] = field(default_factory=list)
 
-    def give(self, number: int) -> None:
+    def give(self, call: Call, number: int) -> None:
+        """Hand it a task, and before that the call, which it reads while it has nothing else to do."""
         self.given.append(number)
         with contextlib.suppress(BrokenPipeError):  # it is gone, which its answers tell
+            if self.call is not call:
+                self.call = call
+                _write_all(self.tasks, LENGTH.pack(-len(call.pickled)) + call.pickled)
             os.write(self.tasks, LENGTH.pack(number))
 
     def ask_to_end(self) -> None:
@@ -67,12 +82,21 @@ class Worker:
 
 
 class Forked:
-    """Workers for the tasks of one call: forked when there is something to do, ended by `close`."""
+    """Workers for the tasks of one call after the other: forked when there is something to do, ended by `close`."""
 
-    def __init__(self, function: Callable[[Any], Any], tasks: Sequence[Any], count: int):
-        self.function, self.tasks, self.count = function, tasks, count
+    def __init__(self, count: int):
+        self.count, self.parent = count, os.getpid()
         self.workers: list[Worker] = []
+
+    def begin(self, function: Callable[[Any], Any], tasks: Sequence[Any]) -> None:
+        """Take up a call. Workers that it cannot be sent to are ended, and others will be forked."""
         self.died: dict[int, int] = {}  # number of a task -> how many workers died on it
+        self.call = Call(function, tasks)
+        if self.workers:
+            try:
+                self.call = Call(function, tasks, pickle.dumps((function, tasks)))
+            except Exception:  # whatever objects raise that are not made for it
+                self.close()
 
     @property
     def flying(self) -> list[int]:
@@ -84,7 +108,7 @@ class Forked:
         free = min(self.workers, key=lambda worker: len(worker.given), default=None)
         if free is None or (free.given and len(self.workers) < self.count):
             free = self._fork()
-        free.give(number)
+        free.give(self.call, number)
 
     def answered(self, seconds: float) -> tuple[list[Any], list[int]]:
         """Results that came within `seconds`, and tasks to be given again, whose workers died. Raises what a task raised, and
@@ -119,21 +143,20 @@ class Forked:
     def _fork(self) -> Worker:
         (their_tasks, tasks), (answers, their_answers) = os.pipe(), os.pipe()
         sys.stdout.flush(), sys.stderr.flush()
-        gc.freeze()  # what is here now is not looked at again by the worker, so that its pages stay shared
         before = signal.pthread_sigmask(signal.SIG_BLOCK, _HEEDED)
         parent, process = os.getpid(), os.fork()
         if not process:
             others = [tasks, answers, *(pipe for worker in self.workers for pipe in (worker.tasks, worker.answers))]
             self._work(parent, their_tasks, their_answers, others, before)
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-        gc.unfreeze()
         os.close(their_tasks), os.close(their_answers)
-        self.workers.append(Worker(process, tasks, answers))
+        self.workers.append(Worker(process, tasks, answers, self.call))
         return self.workers[-1]
 
     def _work(self, parent: int, tasks: int, answers: int, others: list[int], heeded: Any) -> NoReturn:
         """What a worker does until nobody gives it more. `others`: pipes of others; `heeded`: the mask of signals."""
         code = 1
+        gc.freeze()  # what is here now is not looked at again, so that its pages stay shared
         try:
             end_with_parent()
             _own_signals(heeded)
@@ -143,8 +166,7 @@ class Forked:
                 leave_to_parent()
                 become_expendable()
                 _one_processor()
-                while (number := _read(tasks, LENGTH.size)) is not None:
-                    _write_message(answers, _answer(self.function, self.tasks[LENGTH.unpack(number)[0]]))
+                _work_off(self.call, tasks, answers)
                 code = 0
         except (BrokenPipeError, KeyboardInterrupt):
             pass  # the parent has gone, or says so
@@ -161,6 +183,16 @@ class Forked:
         for worker in self.workers:
             worker.end()
         self.workers.clear()
+
+
+def _work_off(call: Call, tasks: int, answers: int) -> None:
+    """Answer one number after the other, of the call that came last, until the pipe is closed."""
+    while (head := _read(tasks, LENGTH.size)) is not None:
+        (number,) = LENGTH.unpack(head)
+        if number >= 0:
+            _write_message(answers, _answer(call.function, call.tasks[number]))
+        elif (data := _read(tasks, -number)) is not None:
+            call = Call(*pickle.loads(data))
 
 
 def _own_signals(mask: Any) -> None:
@@ -189,7 +221,11 @@ def _answer(function: Callable[[Any], Any], task: Any) -> bytes:
 
 
 def _write_message(pipe: int, data: bytes) -> None:
-    view = memoryview(LENGTH.pack(len(data)) + data)
+    _write_all(pipe, LENGTH.pack(len(data)) + data)
+
+
+def _write_all(pipe: int, data: bytes) -> None:
+    view = memoryview(data)
     while view:
         view = view[os.write(pipe, view) :]
 
@@ -219,10 +255,31 @@ def _read(pipe: int, count: int) -> bytes | None:
     return bytes(data)
 
 
+_kept: list[Forked] = []  # workers that have nothing to do: those of this process, and one kind of them
+
+
+def _workers(count: int, keep: bool) -> Forked:
+    """So many workers: those that were kept, where they may be kept again."""
+    if keep and _kept and (_kept[0].count, _kept[0].parent) == (count, os.getpid()):
+        return _kept.pop()
+    end_workers()
+    return Forked(count)
+
+
+def end_workers() -> None:
+    """End those that were kept."""
+    while _kept:
+        forked = _kept.pop()
+        if forked.parent == os.getpid():
+            forked.close()
+
+
 def map_forked(function: Callable[[Any], Any], tasks: Sequence[Any], count: int, most_bytes: int | None, watch: Any) -> Iterator[Any]:
     """Results of function(task), as they finish; `watch`: an executor.Watch. Tasks are handed out in their order, one more to
     each worker than it works on while many wait, and not more than `most_bytes` of input together."""
-    forked, waiting = Forked(function, tasks, count), list(range(len(tasks)))[::-1]
+    forked, waiting = _workers(count, watch.keep), list(range(len(tasks)))[::-1]
+    forked.begin(function, tasks)
+    idle = False
     sizes = [watch.size(task) for task in tasks]
     told: set[int] = set()
     meanwhile = watch.meanwhile
@@ -247,5 +304,9 @@ def map_forked(function: Callable[[Any], Any], tasks: Sequence[Any], count: int,
             waiting += again[::-1]
             watch.tick()
             yield from results
+        idle = True
     finally:
-        forked.close()
+        if idle and watch.keep:
+            _kept.append(forked)
+        else:
+            forked.close()

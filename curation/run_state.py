@@ -49,7 +49,7 @@ class RunState:
 
     def mapped(self, function: Callable[[Any], Entry], tasks: list[Any], bar: StageBar) -> Iterator[Entry]:
         """Entries of the tasks as they are finished, until a stop is asked for. `bar` is told what is handed out."""
-        watch = Watch(lambda task: bar.begin(task.unit), bar.tick, lambda task: bar.sizes.get(task.unit, 0), self.should_stop)
+        watch = Watch(lambda task: bar.begin(task.unit), bar.tick, lambda task: bar.sizes.get(task.unit, 0), self.should_stop, keep=True)
         if not self.prepared and len(tasks) > 1 and in_workers(len(tasks), self.workers, self.job.settings.ray):
             warm_kernels(self.job)
             watch, self.prepared = replace(watch, prepare=functools.partial(warm_up, self.job), ready=bar.ready), True

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from curation.executor import Watch, map_tasks
+from curation.executor import Watch, map_tasks, stop_workers
 from curation.forked import can_fork
 from curation.ray_start import WorkerError
 from curation.run_lock import locked
@@ -110,3 +110,47 @@ def test_a_worker_does_not_hold_the_lock_of_the_run(tmp_path):
         assert list(map_tasks(seen_lock, [tmp_path / ".lock"] * 2, 2)) == [[], []]
     with locked(tmp_path):
         pass
+
+
+KEPT = Watch(keep=True)
+
+
+@pytest.fixture
+def kept():
+    """What map_tasks returns with workers that are kept; none are left afterwards."""
+    yield lambda function, tasks, count=2: list(map_tasks(function, tasks, count, watch=KEPT))
+    stop_workers()
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
+
+
+def own_number(_: object) -> int:
+    time.sleep(0.05)  # so that both have something to do
+    return os.getpid()
+
+
+def test_workers_are_kept_for_another_call_with_other_tasks(kept):
+    first = set(kept(own_number, [Path("a")] * 6))
+    assert sorted(kept(abs, [-3, 2, -1])) == [1, 2, 3]
+    assert set(kept(own_number, range(6))) == first and len(first) == 2 and os.getpid() not in first
+    assert not set(map_tasks(own_number, range(4), 2)) & first, "who asks for none to be kept gets others"
+
+
+def test_a_call_that_cannot_be_sent_goes_to_workers_forked_for_it(kept):
+    first = set(kept(own_number, range(4)))
+    assert kept(lambda number: number + 1, [1, 2]) in ([2, 3], [3, 2])
+    assert not set(kept(own_number, range(4))) & first
+
+
+def test_a_kept_worker_that_was_killed_is_replaced(kept):
+    first = set(kept(own_number, range(4)))
+    for process in first:
+        os.kill(process, signal.SIGKILL)
+    assert not set(kept(own_number, range(4))) & first
+
+
+def test_after_an_error_nobody_is_kept(kept):
+    first = set(kept(own_number, range(4)))
+    with pytest.raises(WorkerError, match="Awkward"):
+        kept(fail_awkwardly, [1, 2])
+    assert not set(kept(own_number, range(4))) & first

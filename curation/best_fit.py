@@ -15,9 +15,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from curation.pack_settings import WINDOW
 from rules.text.kernels import kernel
 
-WINDOW = 10_000
 NONE = np.int64(-1)
 
 

@@ -13,13 +13,14 @@ from __future__ import annotations
 
 import json
 import threading
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import pyarrow as pa
 from tokenizers import Tokenizer
 
 from curation.byte_pairs import SHORT, Merges, byte_values, merge_long, merge_short, merges_of, pair_bits
+from curation.pack_settings import EncoderKind
 from curation.pretokens import GPT2_PATTERN, PATTERNS, PreTokenPattern, pretoken_classes, pretoken_end
 from curation.token_memo import (
     ENTRIES,
@@ -38,8 +39,6 @@ from curation.token_memo import (
 )
 from curation.tokenizer import encode
 from rules.text.kernels import kernel, kernel_bytes, kernel_texts, unowned
-
-EncoderKind = Literal["fast", "reference"]
 
 
 class Encoder(Protocol):

@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from curation.evaluation_items import EvaluationError, evaluation_files
 from curation.limits import Limits
 from curation.memory import allowed_bytes
 from curation.object_store import is_url, workspace_of
+from curation.pack_settings import PackSettings
 from curation.ray_start import RaySettings
 from curation.readers import ReadSettings
 from curation.stages.decontaminate import DecontaminateSettings
@@ -24,11 +24,8 @@ from curation.stages.exact import ExactSettings
 from curation.stages.language import LanguageSettings, check_model, is_named
 from curation.stages.lines import LinesSettings
 from curation.stages.near import NearSettings
-from curation.stages.pack import PackSettings
 from curation.stages.substrings import SubstringsSettings
-from rules.format.examples import example_problems
 from rules.format.pack import SHIPPED, find_pack, load_pack
-from rules.format.schema import DIALECT, schema_of
 from rules.identity import column_identities, texts_identity
 from rules.places import KEY, KeyPath, Located, Problem, Problems, SettingError, build, did_you_mean, load
 from rules.rule import Pack
@@ -124,6 +121,8 @@ class LoadedJob:
 
 def job_schema() -> dict[str, Any]:
     """The JSON Schema of a job file."""
+    from rules.format.schema import DIALECT, schema_of
+
     return {"$schema": DIALECT, "title": "gristmill job", **schema_of(Job)}
 
 
@@ -189,8 +188,12 @@ def _listed(value: str | list[str]) -> list[str]:
 
 
 def _evaluation_problems(job: Job, located: Located, folder: Path) -> list[Problem]:
+    if job.decontaminate is None:
+        return []
+    from curation.evaluation_items import EvaluationError, evaluation_files
+
     try:
-        evaluation_files([str(folder / file) for file in _listed(job.decontaminate.files)] if job.decontaminate else [])
+        evaluation_files([str(folder / file) for file in _listed(job.decontaminate.files)])
     except EvaluationError as error:
         return [located.problem(("decontaminate", "files"), "R103", str(error))]
     return []
@@ -254,6 +257,8 @@ def read_packs(uses: Any, located: Located, folder: Path, problems: list[Problem
             problems += found.problems
             continue
         if not file.is_relative_to(SHIPPED):  # the examples of shipped packs are run by the tests of gristmill
+            from rules.format.examples import example_problems
+
             problems += example_problems(pack)
         if pack.name in {p.name for p in packs}:
             problems.append(located.problem(place, "R105", f"two packs are called {pack.name!r}"))

@@ -7,15 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from curation.best_fit import WINDOW
-from curation.byte_pairs import BYTE_VALUES
 from curation.document import CLUSTER_SIZE
-from curation.encoder import EncoderKind
 from curation.language_sample import weights_problem
-from curation.tokenizer import SPECIALS
 from rules.places import SettingError
-from train.handoff import DOCUMENTS_SCHEMA
 
+WINDOW = 10_000  # pieces planned together
+EncoderKind = Literal["fast", "reference"]
 SHORTEST_SEQUENCE = 8  # two whole characters of four bytes, whatever the tokenizer
 # Copies by size of the cluster of near duplicates that a document stands for, as FineWeb-2's card gives them.
 FINEWEB2 = {1: 1.0, 2: 2.0, 3: 3.0, 5: 5.0, 100: 8.0, 1000: 1.0}
@@ -106,6 +103,9 @@ class PackSettings:
         return self.mixture is None and not self.rehydrate and self.token_budget is None
 
     def _check_least(self) -> None:
+        from curation.byte_pairs import BYTE_VALUES  # a job that packs nothing needs no tokenizers
+        from curation.tokenizer import SPECIALS
+
         least = {
             "vocab_size": BYTE_VALUES + len(SPECIALS), "train_bytes": 1, "sequence_length": SHORTEST_SEQUENCE,
             "window": 1, "rows_per_file": 1, "seed": 0, "most_epochs": 1, "most_copies": 1, "rate_documents": 1,
@@ -115,6 +115,8 @@ class PackSettings:
                 raise SettingError(key, f"{key} must be at least {value}, got {getattr(self, key)}")
 
     def _check_columns(self) -> None:
+        from train.handoff import DOCUMENTS_SCHEMA
+
         taken = {"id", "text", *DOCUMENTS_SCHEMA.names} & set(self.columns)
         if taken:
             raise SettingError("columns", f"{', '.join(sorted(taken))}: documents.parquet has what is of use of it already; name other columns")

@@ -27,7 +27,7 @@ from curation.partitions import DIVIDED, divide
 from curation.pass_plan import plan_passes
 from curation.progress import Progress, StageBar, Work
 from curation.rehydration_unit import UNIT as REHYDRATION
-from curation.run import curate, decidable, pack, shard_task
+from curation.run import curate, decidable, shard_task
 from curation.run_directory import changes_since, check_place, describe
 from curation.run_state import RunState
 from curation.shard_numbers import read_numbers, with_numbers
@@ -162,6 +162,8 @@ def plan_run(job: LoadedJob, workers: Workers | None = None) -> RunPlan:
         clean = curate(run, shards)
         divide(run, clean)
         if job.settings.pack:
+            from curation.packing import pack
+
             pack(run, clean)
     except _ToDo:
         _count_decided_again(run, shards, walk.steps[-1])

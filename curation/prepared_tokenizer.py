@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 from tokenizers import Tokenizer
 
-from curation.encoder import Encoder, EncoderKind, encoder_for
+from curation.encoder import Encoder, encoder_for
+from curation.pack_settings import EncoderKind
 from curation.pieces import TokenBytes, token_bytes
 from curation.tokenizer import TokenizerInfo, load_tokenizer
 

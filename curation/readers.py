@@ -1,4 +1,4 @@
-"""From a shard to batches of documents, whatever the format of its file.
+"""From a shard to batches of documents, whatever the format of its file; what reads a format is imported where one is read.
 
 Every record of the shard is exactly one of: a document, quarantined, or skipped (counted by reason). The documents are in
 the order of the file, and they, their ids and their columns are the same for any `batch_bytes`.
@@ -8,14 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from curation.archives import read_archive
 from curation.batches import BATCH_BYTES, Batch, Losses, ReadSettings
 from curation.document import DOCUMENT
 from curation.guard import Guard
 from curation.inputs import Shard
-from curation.jsonl import read_jsonl
 from curation.tables import read_arrow, read_parquet
-from curation.text_files import read_text
 
 __all__ = ["BATCH_BYTES", "Batch", "ReadSettings", "read_shard"]
 
@@ -36,8 +33,14 @@ def read_shard(shard: Shard, settings: ReadSettings, batch_bytes: int = BATCH_BY
     elif file.format == "arrow":
         yield from read_arrow(shard, settings, batch_bytes, guard)
     elif file.format == "jsonl":
+        from curation.jsonl import read_jsonl
+
         yield from read_jsonl(file, settings, batch_bytes, first)
     elif file.format == "text":
+        from curation.text_files import read_text
+
         yield from read_text(file, settings, guard)
     else:
+        from curation.archives import read_archive
+
         yield from read_archive(file, settings, batch_bytes, guard, first)

@@ -2,19 +2,17 @@
 
 A fork takes some milliseconds where Ray takes seconds, pages that nobody writes to are shared, and the tasks of the call
 that forks need not be pickled: a worker has the list, and is told a number. Workers that are kept for the next call, with
-their memory and what they have loaded, are sent its list. Answers come back as pickles, and lists go, between processes of our
-own, over pipes that nobody else holds. A worker that dies has its tasks tried by another; with this process its workers go.
+their memory and what they have loaded, are sent its tasks. All goes as pickles between processes of our own, over pipes
+that nobody else holds (task_pipes.py). A worker that dies has its tasks tried by another; with this process its workers go.
 """
 
 from __future__ import annotations
 
-import contextlib
 import gc
 import os
 import pickle
 import select
 import signal
-import struct
 import sys
 import time
 import traceback
@@ -25,26 +23,17 @@ from typing import Any, NoReturn
 from curation.ray_start import WorkerError
 from curation.run_lock import leave_to_parent
 from curation.supervision import become_expendable, end_with_parent
+from curation.task_pipes import CALL, Call, message, number_message, read_message, work_off
 
 TRIES = 3  # of one task, where its worker dies
 TICK_SECONDS = 1.0
 PATIENCE_SECONDS = 2.0  # for a worker that is to leave nothing half done
-LENGTH = struct.Struct("<q")
 _HEEDED = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
 
 
 def can_fork() -> bool:
     """Linux alone tells a worker that its parent is gone; elsewhere libraries of the system do not survive a fork."""
     return sys.platform == "linux"
-
-
-@dataclass(frozen=True)
-class Call:
-    """What tasks are done by, and the tasks; `pickled` where it is sent to workers that were forked before."""
-
-    function: Callable[[Any], Any]
-    tasks: Sequence[Any]
-    pickled: bytes = b""
 
 
 @dataclass
@@ -54,17 +43,32 @@ class Worker:
     process: int
     tasks: int  # where the numbers of tasks are written
     answers: int
-    call: Call  # that it knows of
+    has: Call  # the call whose tasks it has, since it was forked for it
+    sent: Call | None = None  # the call that it was sent
     given: list[int] = field(default_factory=list)
+    unsent: bytearray = field(default_factory=bytearray)  # what its pipe has no room for while it works
 
     def give(self, call: Call, number: int) -> None:
-        """Hand it a task, and before that the call, which it reads while it has nothing else to do."""
+        """Hand it a task, and before that the call, where it does not know it."""
         self.given.append(number)
-        with contextlib.suppress(BrokenPipeError):  # it is gone, which its answers tell
-            if self.call is not call:
-                self.call = call
-                _write_all(self.tasks, LENGTH.pack(-len(call.pickled)) + call.pickled)
-            os.write(self.tasks, LENGTH.pack(number))
+        if self.has is call:
+            self.unsent += number_message(number)
+        else:
+            if self.sent is not call:
+                self.unsent += message(CALL, call.pickled)
+            self.sent = call
+            self.unsent += call.message(number)
+        self.send()
+
+    def send(self) -> None:
+        """Write as much as there is room for."""
+        try:
+            while self.unsent:
+                del self.unsent[: os.write(self.tasks, self.unsent)]
+        except BlockingIOError:
+            pass
+        except BrokenPipeError:  # it is gone, which its answers tell
+            self.unsent.clear()
 
     def ask_to_end(self) -> None:
         """It ends when it has nothing to do, or now, where it works on something."""
@@ -94,8 +98,8 @@ class Forked:
         self.call = Call(function, tasks)
         if self.workers:
             try:
-                self.call = Call(function, tasks, pickle.dumps((function, tasks)))
-            except Exception:  # whatever objects raise that are not made for it
+                self.call = Call.to_send(function, tasks)
+            except Exception:
                 self.close()
 
     @property
@@ -113,10 +117,14 @@ class Forked:
     def answered(self, seconds: float) -> tuple[list[Any], list[int]]:
         """Results that came within `seconds`, and tasks to be given again, whose workers died. Raises what a task raised, and
         WorkerError for a task that every worker dies on."""
-        ready, _, _ = select.select([worker.answers for worker in self.workers], [], [], seconds)
+        full = [worker for worker in self.workers if worker.unsent]
+        ready, room, _ = select.select([worker.answers for worker in self.workers], [worker.tasks for worker in full], [], seconds)
+        for worker in full:
+            if worker.tasks in room:
+                worker.send()
         results, again = [], []
         for worker in [worker for worker in self.workers if worker.answers in ready]:
-            answer = _read_message(worker.answers)
+            answer = read_message(worker.answers)
             if answer is None:
                 again += self._buried(worker)
                 continue
@@ -150,6 +158,7 @@ class Forked:
             self._work(parent, their_tasks, their_answers, others, before)
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
         os.close(their_tasks), os.close(their_answers)
+        os.set_blocking(tasks, False)
         self.workers.append(Worker(process, tasks, answers, self.call))
         return self.workers[-1]
 
@@ -166,7 +175,7 @@ class Forked:
                 leave_to_parent()
                 become_expendable()
                 _one_processor()
-                _work_off(self.call, tasks, answers)
+                work_off(self.call, tasks, answers)
                 code = 0
         except (BrokenPipeError, KeyboardInterrupt):
             pass  # the parent has gone, or says so
@@ -185,16 +194,6 @@ class Forked:
         self.workers.clear()
 
 
-def _work_off(call: Call, tasks: int, answers: int) -> None:
-    """Answer one number after the other, of the call that came last, until the pipe is closed."""
-    while (head := _read(tasks, LENGTH.size)) is not None:
-        (number,) = LENGTH.unpack(head)
-        if number >= 0:
-            _write_message(answers, _answer(call.function, call.tasks[number]))
-        elif (data := _read(tasks, -number)) is not None:
-            call = Call(*pickle.loads(data))
-
-
 def _own_signals(mask: Any) -> None:
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # which leaves nothing half done
@@ -209,27 +208,6 @@ def _one_processor() -> None:
     pyarrow.set_cpu_count(1)
 
 
-def _answer(function: Callable[[Any], Any], task: Any) -> bytes:
-    try:
-        return pickle.dumps(("result", function(task)))
-    except Exception as error:
-        with contextlib.suppress(Exception):
-            data = pickle.dumps(("raised", error))
-            pickle.loads(data)  # some errors cannot be made again from their arguments
-            return data
-        return pickle.dumps(("raised", WorkerError("".join(traceback.format_exception(error)))))
-
-
-def _write_message(pipe: int, data: bytes) -> None:
-    _write_all(pipe, LENGTH.pack(len(data)) + data)
-
-
-def _write_all(pipe: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(pipe, view) :]
-
-
 def _drained(pipe: int) -> bool:
     """Read what still comes, for a moment: does the pipe stay open?"""
     until = time.monotonic() + PATIENCE_SECONDS
@@ -237,22 +215,6 @@ def _drained(pipe: int) -> bool:
         if not os.read(pipe, 1 << 16):
             return False
     return True
-
-
-def _read_message(pipe: int) -> bytes | None:
-    length = _read(pipe, LENGTH.size)
-    return None if length is None else _read(pipe, LENGTH.unpack(length)[0])
-
-
-def _read(pipe: int, count: int) -> bytes | None:
-    """So many bytes; None where the pipe ends before."""
-    data = bytearray()
-    while len(data) < count:
-        piece = os.read(pipe, count - len(data))
-        if not piece:
-            return None
-        data += piece
-    return bytes(data)
 
 
 _kept: list[Forked] = []  # workers that have nothing to do: those of this process, and one kind of them

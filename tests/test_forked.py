@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -134,6 +135,25 @@ def test_workers_are_kept_for_another_call_with_other_tasks(kept):
     assert sorted(kept(abs, [-3, 2, -1])) == [1, 2, 3]
     assert set(kept(own_number, range(6))) == first and len(first) == 2 and os.getpid() not in first
     assert not set(map_tasks(own_number, range(4), 2)) & first, "who asks for none to be kept gets others"
+
+
+@dataclass(frozen=True)
+class Large:
+    """A task of more than a pipe holds, with a part that all tasks share."""
+
+    shared: bytes
+    own: bytes
+
+
+def parts(task: Large) -> tuple[bytes, bytes]:
+    return task.shared, task.own
+
+
+def test_tasks_and_answers_of_more_than_a_pipe_holds_pass_each_other(kept):
+    kept(own_number, range(4))
+    shared = b"shared" * 50_000
+    tasks = [Large(shared, bytes([number]) * 300_000) for number in range(8)]
+    assert sorted(kept(parts, tasks), key=lambda found: found[1]) == [(shared, task.own) for task in tasks]
 
 
 def test_a_call_that_cannot_be_sent_goes_to_workers_forked_for_it(kept):

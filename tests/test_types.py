@@ -1,4 +1,4 @@
-"""ruff and mypy find nothing: mypy strictly in rules/ and the packed format, as [tool.mypy] in pyproject.toml says."""
+"""ruff and mypy find nothing: mypy in rules/ and the packed format strictly, in train/ as [tool.mypy] in pyproject.toml says."""
 
 from __future__ import annotations
 

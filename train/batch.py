@@ -177,8 +177,10 @@ class Loader:
 
     def ahead(self, first: int, last: int, rank: int = 0, world_size: int = 1) -> Iterator[StepBatch]:
         """The batches of steps first..last-1, each built by a thread while the one before is in use."""
+        if first >= last:
+            return
         with ThreadPoolExecutor(max_workers=1, thread_name_prefix="batches") as pool:
-            following = pool.submit(self.batch, first, rank, world_size) if first < last else None
+            following = pool.submit(self.batch, first, rank, world_size)
             for step in range(first, last):
                 ready = following.result()
                 if step + 1 < last:

@@ -76,8 +76,7 @@ def describe(name: str, vocab: int | None, context: int | None, as_json: bool) -
         from train import describe as describing
 
         config, chunk_tokens = describing.find_model(name)
-        given = {"vocab_size": vocab, "context": context}
-        config = dataclasses.replace(config, **{key: value for key, value in given.items() if value})
+        config = dataclasses.replace(config, vocab_size=vocab or config.vocab_size, context=context or config.context)
         found = describing.describe(name, config, chunk_tokens)
         click.echo(json_line(found.record()) if as_json else visible(describing.description_text(found)))
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 PATHS = ("data", "output")
 NOT_DECIDING = (*PATHS, "log_to", "parallel")  # what may change while a run goes on
-FROM_MANIFEST: dict[str, Any] = {"metadata": {"internal": True}, "default": 0}
+FROM_MANIFEST = {"internal": True}
 
 
 class TrainError(ValueError):
@@ -64,8 +64,8 @@ class ModelConfig:
     norm_eps: float = 1e-5
     tied_head: bool = False
     head_width: int | None = field(default=None, metadata={"yaml": "head_dim"})
-    vocab_size: int = field(**FROM_MANIFEST)
-    context: int = field(**FROM_MANIFEST)
+    vocab_size: int = field(default=0, metadata=FROM_MANIFEST)
+    context: int = field(default=0, metadata=FROM_MANIFEST)
 
     def __post_init__(self) -> None:
         _need_positive(self, "layers", "dim", "query_heads", "ffn_dim", "kv_heads", "rope_theta", "norm_eps")

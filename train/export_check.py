@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from train.attention import PLANS, PrefixPlan
+from train.attention import PrefixPlan, dense_plan, loop_plan
 from train.batch import PackedBatch, packed_batch
 from train.config import TrainError
 from train.generate import stream
@@ -68,8 +68,8 @@ def _check_tokens(saved: SavedModel, tokenizer: Any) -> int:
 def _check_logits(saved: SavedModel, twin: Any) -> float:
     """The largest difference of two logits, over the largest logit where that is above 1."""
     batch = random_rows(saved.model.config.vocab_size, min(64, saved.model.config.context))
-    ours = saved.model.logits(saved.model(batch.input_ids, batch.positions, PLANS["loop"](batch)))
-    theirs = twin(batch.input_ids, attention_mask=PLANS["dense"](batch).mask, position_ids=batch.positions).logits
+    ours = saved.model.logits(saved.model(batch.input_ids, batch.positions, loop_plan(batch)))
+    theirs = twin(batch.input_ids, attention_mask=dense_plan(batch).mask, position_ids=batch.positions).logits
     difference = float((ours - theirs).abs().max() / ours.abs().max().clamp(min=1))
     if not difference <= TOLERANCE:
         raise ExportMismatch(f"the logits of transformers differ by {difference:.2e}; {TOLERANCE:.0e} is allowed.")

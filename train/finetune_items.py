@@ -125,6 +125,7 @@ class _Encoder:
 
 def _records(path: Path) -> Iterator[tuple[int, dict[str, Any], str]]:
     """Line number (from 1), object and file:line of each line that is not blank."""
+    number = 0
     with (gzip.open if path.suffix == ".gz" else open)(path, "rt", encoding="utf-8") as stream:
         try:
             for number, line in enumerate(stream, 1):

@@ -49,7 +49,7 @@ class Writer(SavedModel):
     ) -> Iterator[list[str]]:
         """`continuations` piece by piece: after each token, what it adds to each text (whole characters only)."""
         prompt_ids = [self.begin() + self.encode(prompt) for prompt in prompts]
-        never = sorted({self.bos_id, self.pad_id} - {self.eos_id, None, *self.stop_ids})
+        never = sorted({id for id in (self.bos_id, self.pad_id) if id is not None} - {self.eos_id, *self.stop_ids})
         samplers = [Sampler(temperature, top_p, seed + number, never) for number in range(len(prompts))]
         texts = [GrowingText(self.tokenizer.decode, ids) for ids in prompt_ids]
         for step in stream(self.model, prompt_ids, tokens, samplers, {self.eos_id, *self.stop_ids}, compiled):

@@ -40,7 +40,7 @@ def generate(
     with exit_codes():
         given = [*prompts, *(read_prompts(prompts_file) if prompts_file else ())] or [""]
         asked = [prompt for prompt in given for _ in range(samples)]
-        settings = {"tokens": tokens, "temperature": temperature, "top_p": top_p}
+        settings: dict[str, Any] = {"tokens": tokens, "temperature": temperature, "top_p": top_p}
         writer = _open(model, device)
         if len(asked) == 1 and not as_json:
             _show_streaming(writer, asked[0], {**settings, "seed": seed, "compiled": compiled})

@@ -86,7 +86,7 @@ def model_yaml(config: ModelConfig) -> str:
         value = getattr(config, field.name)
         if field.metadata.get("internal") or value == field.default:
             continue
-        value = dataclasses.asdict(value) if dataclasses.is_dataclass(value) else value
+        value = dataclasses.asdict(value) if dataclasses.is_dataclass(value) and not isinstance(value, type) else value
         shown[field.metadata.get("yaml", field.name)] = value
     return f"model: {_flow(shown)}"
 

@@ -21,8 +21,9 @@ CONFIG, SPECIAL = "tokenizer_config.json", "special_tokens_map.json"
 def write_tokenizer(folder: Path, tokenizer: Tokenizer, ids: dict[str, int | None], context: int) -> None:
     """tokenizer.json, tokenizer_config.json and special_tokens_map.json. `ids` are bos_id, eos_id and pad_id."""
     copy = Tokenizer.from_str(tokenizer.to_str())
-    if ids["bos_id"] is not None:
-        copy.post_processor = _begins_with(copy.id_to_token(ids["bos_id"]), ids["bos_id"])
+    begin = ids["bos_id"]
+    if begin is not None and (token := copy.id_to_token(begin)) is not None:
+        copy.post_processor = _begins_with(token, begin)
     special = {f"{name[:3]}_token": copy.id_to_token(id) for name, id in ids.items() if id is not None}
     copy.save(str(folder / TOKENIZER_NAME))
     write_json(folder / SPECIAL, special)

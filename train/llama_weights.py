@@ -127,7 +127,7 @@ def _files(folder: Path) -> list[tuple[Path, list[str] | None]]:
 def _indexed(index: Path) -> list[tuple[Path, list[str] | None]]:
     try:
         places: dict[str, Any] = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
-        files: dict[str, list[str] | None] = {}
+        files: dict[str, list[str]] = {}
         for tensor, file in places.items():
             files.setdefault(file, []).append(tensor)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:

@@ -16,6 +16,7 @@ from __future__ import annotations
 import functools
 import importlib.util
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -61,7 +62,7 @@ def liger_cross_entropy(hidden: Tensor, head_weight: Tensor, labels: Tensor, z_l
     settings = {"lse_square_scale": z_loss, "return_z_loss": True} if z_loss else {}
     loss = liger_kernel()(ignore_index=IGNORED, reduction="sum", **settings)
     with torch.autocast(hidden.device.type, enabled=False):
-        found = loss(head_weight.to(hidden.dtype), hidden.flatten(0, -2), labels.flatten())
+        found: Any = loss(head_weight.to(hidden.dtype), hidden.flatten(0, -2), labels.flatten())
     if not z_loss:
         return found, found.detach()
     total, penalty = (found.loss, found.z_loss) if hasattr(found, "z_loss") else found[:2]  # by version of Liger
@@ -80,7 +81,7 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
     def forward(ctx, hidden, head_weight, labels, chunk_tokens, z_loss, with_gradient):
         per_token = torch.empty(len(labels), dtype=torch.float32, device=hidden.device)
         penalty = torch.zeros((), dtype=torch.float32, device=hidden.device)
-        grad_hidden = torch.empty_like(hidden) if with_gradient else None
+        grad_hidden: Any = torch.empty_like(hidden) if with_gradient else None
         grad_head = torch.zeros_like(head_weight, dtype=torch.float32) if with_gradient else None
         with torch.autocast(hidden.device.type, enabled=False):
             weight = head_weight.to(hidden.dtype)
@@ -91,7 +92,7 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
                 nll, chunk_penalty, grad_logits = _chunk_nll(logits, labels[chunk], z_loss, with_gradient)
                 per_token[chunk] = nll
                 penalty += chunk_penalty
-                if with_gradient:
+                if grad_logits is not None:
                     grad_logits = grad_logits.to(hidden.dtype)
                     torch.mm(grad_logits, weight, out=grad_hidden[chunk])
                     _add_product(grad_head, grad_logits, hidden[chunk])

@@ -210,7 +210,8 @@ class _Rotate(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx, grad):
-        return _rotated(grad, *ctx.saved_tensors, -1), None, None
+        cosines, sines = ctx.saved_tensors
+        return _rotated(grad, cosines, sines, -1), None, None
 
 
 def _rotated(x: Tensor, cosines: Tensor, sines: Tensor, sign: int) -> Tensor:

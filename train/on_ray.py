@@ -123,12 +123,13 @@ def _work(settings: dict[str, Any]) -> None:
 
 def _asking(requests: Any) -> Callable[[], bool]:
     """Whether a stop was requested, asked of the queue now and then."""
-    state = {"asked": time.monotonic(), "stop": False}
+    asked, stop = time.monotonic(), False
 
     def should_stop() -> bool:
-        if not state["stop"] and time.monotonic() - state["asked"] > SECONDS_BETWEEN_QUESTIONS:
-            state["asked"], state["stop"] = time.monotonic(), requests.qsize() > 0
-        return state["stop"]
+        nonlocal asked, stop
+        if not stop and time.monotonic() - asked > SECONDS_BETWEEN_QUESTIONS:
+            asked, stop = time.monotonic(), requests.qsize() > 0
+        return stop
 
     return should_stop
 

@@ -120,7 +120,8 @@ def _packed(
 
 
 def _alone(model: Transformer, rows: list[Row], device: torch.device, dtype: torch.dtype) -> tuple[Tensor, dict]:
-    total, losses = torch.zeros((), device=device), []
+    total = torch.zeros((), device=device)
+    losses: list[Tensor] = []
     for tokens, lengths, _ in rows:
         for document in np.split(tokens, np.cumsum(lengths))[: len(lengths)]:
             whole = (document, np.array([len(document)]), np.zeros(1, dtype=np.int64))

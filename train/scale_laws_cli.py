@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -127,7 +128,7 @@ def ladder(
         records, ladders, lines = {}, [], []
         resamples = min(options["resamples"], 200)  # of a stage with a thousand points
         for task in wanted or points:
-            found = _fitted(lambda task=task: fit_ladder(task, points[task], resamples, options["seed"]), source)
+            found = _fitted(functools.partial(fit_ladder, task, points[task], resamples, options["seed"]), source)
             trained = known.get(task, {})
             asked = given | {name: target for name, (target, _) in trained.items()}
             predictions = {name: (target, found.predict(target)) for name, target in asked.items()}
@@ -189,13 +190,13 @@ def _rank(origin: _Source, by: str, at: str | None, scores: str | None, options:
     ranks = []
     for name, part in parts.items():
         runs, errors = runs_of(part, origin.names), _errors(part, scores)
-        law = _fitted(lambda runs=runs: fit_parametric(runs.params, runs.tokens, runs.loss, 20), origin.path).law
+        law = _fitted(functools.partial(fit_parametric, runs.params, runs.tokens, runs.loss, 20), origin.path).law
         loss = float(law.loss(*place))
-        rank = {"name": name, "runs": len(runs), "loss": loss}
+        rank: dict[str, Any] = {"name": name, "runs": len(runs), "loss": loss}
         if errors is not None:
             losses = part.numbers(origin.names.get("loss", "loss"))
             there = (losses == losses) & (errors == errors)
-            rank["error"] = float(_fitted(lambda losses=losses[there], errors=errors[there]: fit_error(losses, errors), origin.path).at(loss))
+            rank["error"] = float(_fitted(functools.partial(fit_error, losses[there], errors[there]), origin.path).at(loss))
         ranks.append(rank)
     ranks.sort(key=lambda rank: rank.get("error", rank["loss"]))
     record = origin.record() | {"by": by, "params": place[0], "tokens": place[1], "ranks": ranks}

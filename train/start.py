@@ -39,8 +39,8 @@ def load_start(model: Transformer, path: Path) -> None:
 
 def _require_same_shape(path: Path, there: ModelConfig, here: ModelConfig) -> None:
     records = [dataclasses.asdict(config) | {"head_width": config.head_dim} for config in (there, here)]
-    fixed = [{name: value for name, value in record.items() if name not in FREE} for record in records]
-    lines = differences(*fixed)
+    old, new = ({name: value for name, value in record.items() if name not in FREE} for record in records)
+    lines = differences(old, new)
     if lines:
         changes = "\n  ".join(lines)
         raise TrainError(

@@ -82,7 +82,7 @@ def _shared_prefix(requests: Sequence[Request]) -> list[int]:
     return requests[0].context[: _common([request.context[:least] for request in requests])] if requests else []
 
 
-def _common(sequences: Sequence[Sequence[int]]) -> int:
+def _common(sequences: Sequence[list[int]]) -> int:
     """How many tokens all sequences begin with."""
     least, most = min(sequences), max(sequences)  # in the order of lists, what these two share, all share
     return next((place for place, pair in enumerate(zip(least, most)) if pair[0] != pair[1]), min(len(least), len(most)))

@@ -104,8 +104,11 @@ def read_items(task: Task, folder: Path | None, file: str | None = None) -> list
 
 def _with_files_beside(task: Task, folder: Path) -> Task:
     """`task` with the files that lie in `folder` named in full."""
-    names = [name for name in ("data", "examples") if getattr(task, name) and (folder / getattr(task, name)).exists()]
-    return dataclasses.replace(task, **{name: str(folder / getattr(task, name)) for name in names})
+
+    def placed(name: str) -> str:
+        return str(folder / name) if (folder / name).exists() else name
+
+    return dataclasses.replace(task, data=placed(task.data), examples=task.examples and placed(task.examples))
 
 
 def _items_path(task: Task, folder: Path | None, name: str) -> Path:

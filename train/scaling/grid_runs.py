@@ -6,6 +6,7 @@ both), so the same call resumes a grid wherever it stopped; also one that other 
 
 from __future__ import annotations
 
+import functools
 import math
 import shlex
 from collections.abc import Callable, Sequence
@@ -80,7 +81,7 @@ def run_here(runs: list[Member], listen: Listener, should_stop: Callable[[], boo
     from train.loop import train
 
     for run in runs:
-        train(run.config(), lambda event, name=run.name: listen(name, event), should_stop)
+        train(run.config(), functools.partial(listen, run.name), should_stop)
 
 
 def run_on_ray(runs: list[Member], listen: Listener, should_stop: Callable[[], bool], address: str | None, gpus_per_run: float | None) -> bool:

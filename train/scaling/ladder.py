@@ -15,6 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from train.config import TrainError
 from train.scaling.least_squares import fit
@@ -79,7 +80,7 @@ class StageTwo:
     nll: np.ndarray
     accuracy: np.ndarray
 
-    def at(self, nll: np.ndarray) -> np.ndarray:
+    def at(self, nll: ArrayLike) -> np.ndarray:
         return sigmoid_curve(np.atleast_1d(nll))(self.parameters[None])[0][0]
 
 

@@ -12,8 +12,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.optimize import minimize
 
 from train.scaling.least_squares import Fits, fit, huber
@@ -38,14 +40,14 @@ class Law:
     alpha: float
     beta: float
 
-    def loss(self, params: np.ndarray, tokens: np.ndarray) -> np.ndarray:
+    def loss(self, params: ArrayLike, tokens: ArrayLike) -> np.ndarray:
         return self.E + self.A / np.asarray(params) ** self.alpha + self.B / np.asarray(tokens) ** self.beta
 
-    def best_params(self, flops: float, per_param_token: float = 6.0) -> float:
+    def best_params(self, flops: Any, per_param_token: float = 6.0) -> Any:
         """N that minimises the loss where flops = per_param_token * N * D."""
         return self._balance() * (flops / per_param_token) ** self._share(self.beta)
 
-    def best_tokens(self, flops: float, per_param_token: float = 6.0) -> float:
+    def best_tokens(self, flops: Any, per_param_token: float = 6.0) -> Any:
         """D that minimises the loss where flops = per_param_token * N * D."""
         return (flops / per_param_token) ** self._share(self.alpha) * self._balance(-1)
 

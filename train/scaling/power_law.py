@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy import stats
 
 COVERAGE = 0.95
@@ -25,10 +27,10 @@ class Interval:
 class PowerLaw:
     """Fields are numbers, or arrays [R] of as many laws."""
 
-    coefficient: float
-    exponent: float
+    coefficient: Any
+    exponent: Any
 
-    def at(self, x: float) -> float:
+    def at(self, x: Any) -> Any:
         with np.errstate(over="ignore", invalid="ignore"):  # of wild resamplings, which intervals leave out
             return self.coefficient * x**self.exponent
 
@@ -55,21 +57,21 @@ def fit_power_law(x: np.ndarray, y: np.ndarray) -> PowerLaw:
     return PowerLaw(float(coefficient), float(exponent)) if log_y.ndim == 1 else PowerLaw(coefficient, exponent)
 
 
-def interval(values: np.ndarray, freedom: int | None = None) -> Interval:
+def interval(values: ArrayLike, freedom: int | None = None) -> Interval:
     """The middle 95 % of `values` [R]; those that are not finite (resamplings without an answer) are left out.
 
     `freedom`: how many more points than parameters the fit had. With few, resamplings spread too little as an estimate of
     the noise is itself uncertain; the interval then takes the quantiles that Student's t asks for (Hesterberg 2015,
     arXiv 1411.5279, section 5.4).
     """
-    values = np.asarray(values, np.float64)
-    values = values[np.isfinite(values)]
-    if not len(values):
+    found = np.asarray(values, np.float64)
+    found = found[np.isfinite(found)]
+    if not len(found):
         return Interval(float("nan"), float("nan"))
     outside = (1 - COVERAGE) / 2
     if freedom is not None:
         outside = float(stats.norm.cdf(stats.t.ppf(outside, max(freedom, 1))))
-    low, high = np.quantile(values, [outside, 1 - outside])
+    low, high = np.quantile(found, [outside, 1 - outside])
     return Interval(float(low), float(high))
 
 

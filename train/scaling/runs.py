@@ -50,8 +50,7 @@ class Runs:
 
     def chosen(self, which: np.ndarray) -> Runs:
         """The runs of a mask or of places."""
-        fields = (self.params, self.tokens, self.loss, self.flops, self.budget)
-        return Runs(*(values[which] for values in fields), left_out=self.left_out)
+        return Runs(self.params[which], self.tokens[which], self.loss[which], self.flops[which], self.budget[which], self.left_out)
 
 
 @dataclass(frozen=True)

@@ -144,11 +144,12 @@ def clocked(folder: Path, progress: Progress | None = None) -> None:
 def show(times: list[float], found: list[dict[str, float]]) -> None:
     rows, sizes = [], [f"{size:g} times" for size in times]
     for name in found[-1]:
-        values = [run.get(name, 0.0) for run in found]
         unit = "" if name in (SIZE, MEMORY) else " s"
-        slope = exponent([run[SIZE] for run in found], values)
-        rows.append([name, *(f"{value:.2f}{unit}" for value in values), f"{slope:.2f}"])
-        record(f"growth-{re.sub('[^a-z]+', '-', name)}", f"growth of: {name}", [slope], "", on=" ".join(f"{size:g}" for size in times) + " times the input")
+        there = [run for run in found if name in run]  # the keys of few documents are held, which takes no stage
+        slope = exponent([run[SIZE] for run in there], [run[name] for run in there])
+        rows.append([name, *(f"{run[name]:.2f}{unit}" if name in run else "" for run in found), "" if np.isnan(slope) else f"{slope:.2f}"])
+        if not np.isnan(slope):
+            record(f"growth-{re.sub('[^a-z]+', '-', name)}", f"growth of: {name}", [slope], "", on=" ".join(f"{size:g}" for size in times) + " times the input")
     show_table("growth", ("stage", *sizes, "exponent"), rows, numbers=len(sizes) + 1)
 
 

@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from curation.document import CLUSTER
-from curation.duplicates import DROPS, HASHES, STAGE_CODES, DuplicatesError
+from curation.duplicates import DROPS, HASHES, STAGE_CODES, DuplicatesError, unpacked
 from curation.minhash import estimated_jaccard
 from curation.shards import ShardWriter
 from curation.stages.exact import ExactSettings, find_exact
@@ -74,7 +74,7 @@ class Keys:
     def signature_batches(self) -> Iterator[tuple[int, np.ndarray]]:
         """(first row, signatures [n, hashes]), of files that are not held row group by row group."""
         for number, (file, first) in enumerate(zip(self.files, self.first_row)):
-            some = signatures_of(file) if self.held is None else [(0, _signatures(self.held[number]))]
+            some = signatures_of(file) if self.held is None else [(0, unpacked(self.held[number]["signature"]))]
             yield from ((int(first) + row, signature) for row, signature in some if len(signature))
 
 
@@ -85,13 +85,8 @@ def signatures_of(file: Path) -> Iterator[tuple[int, np.ndarray]]:
         for group in range(parquet.num_row_groups):
             table = parquet.read_row_group(group, columns=["signature"])
             if len(table):
-                yield row, _signatures(table)
+                yield row, unpacked(table["signature"])
             row += len(table)
-
-
-def _signatures(table: pa.Table) -> np.ndarray:
-    flat = pa.concat_arrays(table["signature"].chunks).flatten() if len(table) else pa.array([], pa.uint64())
-    return flat.to_numpy().reshape(len(table), -1 if len(table) else 0)
 
 
 def _read(file: Path, names: Sequence[str] | None) -> pa.Table:

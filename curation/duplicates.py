@@ -55,11 +55,29 @@ def write_keys(documents: pa.Table, settings: Any, barrier: Sequence[str], count
         raise DuplicatesError(str(error)) from None
     if "near" in barrier:
         signature, shingles = near_keys(texts, settings.near)
-        flat = pa.array(signature.reshape(-1))
         if settings.near.within != "corpus":
             columns["group"] = group_hashes(documents, settings.near.within)
-        columns |= {"shingles": pa.array(shingles), "signature": pa.FixedSizeListArray.from_arrays(flat, signature.shape[1])}
+        columns |= {"shingles": pa.array(shingles), "signature": _packed(signature)}
     return pa.table(columns)
+
+
+def _packed(signatures: np.ndarray) -> pa.Array:
+    """A column of signatures [n, hashes]: those of 64 bits as bytes, which Parquet writes in half the time of lists and reads in
+    a quarter; others as lists."""
+    count, hashes = signatures.shape
+    if signatures.dtype != np.uint64:
+        return pa.FixedSizeListArray.from_arrays(pa.array(signatures.reshape(-1)), hashes)
+    return pa.FixedSizeBinaryArray.from_buffers(pa.binary(8 * hashes), count, [None, pa.py_buffer(np.ascontiguousarray(signatures))])
+
+
+def unpacked(column: pa.ChunkedArray) -> np.ndarray:
+    """The signatures [n, hashes] of a column, which earlier versions wrote as lists whatever their bits."""
+    kind = column.type
+    if pa.types.is_fixed_size_binary(kind):
+        parts = [np.frombuffer(chunk.buffers()[1], np.uint64, len(chunk) * kind.byte_width // 8, chunk.offset * kind.byte_width) for chunk in column.chunks if len(chunk)]
+        return np.concatenate([np.zeros(0, np.uint64), *parts] if len(parts) != 1 else parts).reshape(len(column), -1 if len(column) else 0)
+    flat = pa.concat_arrays(column.chunks).flatten() if len(column) else pa.array([], kind.value_type)
+    return flat.to_numpy().reshape(len(column), -1 if len(column) else 0)
 
 
 def read_drops(path: Path) -> pa.Table:

@@ -8,10 +8,12 @@ from types import SimpleNamespace
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from curation.decision import decide, open_keys, write_decision
+from curation.duplicates import _packed, unpacked
 from curation.near_clusters import BandTask, JoinTask, are_held, held_edges, joined_roots, run_bands, run_join
 from curation.stages.exact import ExactSettings
 from curation.stages.near import NearSettings
@@ -27,11 +29,16 @@ def write_keys(folder: Path, counts: list[int], seed: int) -> list[str]:
         table = pa.table({
             "id": pa.array([f"{number}-{row}" for row in range(count)], pa.string()), "length": rng.integers(1, 4, count), "size": rng.integers(1, 3, count),
             "hash_high": pa.array(hashes[0], mask=rng.random(count) < 0.3), "hash_low": hashes[1], "group": rng.integers(0, 2, count, np.uint64),
-            "signature": pa.FixedSizeListArray.from_arrays(pa.array(rng.integers(0, 3, count * BANDS * ROWS, np.uint64)), BANDS * ROWS),
+            "signature": (_packed if rng.random() < 0.7 else as_lists)(rng.integers(0, 3, (count, BANDS * ROWS), np.uint64)),
         })  # fmt: skip
         paths.append(f"{number}.keys.parquet")
         pq.write_table(table, folder / paths[-1], row_group_size=7)
     return paths
+
+
+def as_lists(signatures: np.ndarray) -> pa.Array:
+    """What earlier versions wrote."""
+    return pa.FixedSizeListArray.from_arrays(pa.array(signatures.reshape(-1)), signatures.shape[1])
 
 
 def edges_of_tasks(folder: Path, paths: list[str], alive: np.ndarray, first_rows: list[int], chains: bool) -> np.ndarray:
@@ -69,6 +76,16 @@ def test_keys_that_are_held_give_the_same_edges_and_the_same_decision(tmp_path_f
     names = [f"{number}-{row}" for number, count in enumerate(counts) for row in range(count)]
     drops = [row for number in range(len(paths)) for row in pq.read_table(folder / f"decided-True/drops-{number}.parquet").to_pylist()]
     assert [row["kept_id"] for row in drops] == [names[kept] if stage else None for stage, kept in zip(held.stage, held.kept)]
+
+
+@pytest.mark.parametrize("kind", [np.uint64, np.uint32])
+def test_signatures_come_back_as_they_were_written(kind):
+    signatures = np.random.default_rng(1).integers(0, 2**32, (9, 5)).astype(kind)
+    whole, lists = pa.chunked_array([_packed(signatures)]), pa.chunked_array([as_lists(signatures)])
+    for column in (whole, lists, pa.chunked_array([whole.chunk(0)[:4], whole.chunk(0)[4:]])):
+        assert unpacked(column).tolist() == signatures.tolist() and unpacked(column).dtype == kind
+        assert unpacked(column[2:6]).tolist() == signatures[2:6].tolist()
+    assert unpacked(whole[:0]).shape == (0, 0)
 
 
 def test_keys_are_held_where_they_and_the_memory_allowed_are_no_more_than_that(tmp_path):

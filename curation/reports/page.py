@@ -41,8 +41,8 @@ def _templates() -> Any:
         return Markup("<wbr>").join([Markup.escape(part) for part in re.split(r"(?<=[/.])", visible(name))])
 
     templates = Environment(loader=FileSystemLoader(FOLDER), autoescape=True, undefined=StrictUndefined, finalize=shown, trim_blocks=True, lstrip_blocks=True, bytecode_cache=Compiled(str(FOLDER / "__pycache__"), "template-%s.cache"))
-    templates.filters.update(count=count, size=size, share=share, number=number, pretty=pretty, breakable=breakable, heights=heights, size_ranges=size_ranges)
-    templates.globals.update(size_range=size_range, shown=visible, flagged_means=FLAGGED_MEANS, flagged_rows=flagged_rows, is_logarithmic=is_logarithmic)
+    templates.filters.update(count=count, size=size, share=share, number=number, pretty=pretty, breakable=breakable, told=told, size_ranges=size_ranges)
+    templates.globals.update(size_range=size_range, shown=visible, flagged_means=FLAGGED_MEANS, flagged_rows=flagged_rows, is_logarithmic=is_logarithmic, bars=lambda histogram: Markup(bars(histogram)))
     return templates
 
 
@@ -91,6 +91,24 @@ def sections(report: dict[str, Any], documents: dict[str, Any]) -> list[tuple[st
 def other_reasons(report: dict[str, Any], documents: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
     """Documents that something other than a rule removed: extraction, language, a line rule that left nothing."""
     return {reason: some for reason, some in documents["removed"].items() if reason not in report["rules"] and not any(document.get("kept_id") for document in some)}
+
+
+def told(hit: dict[str, Any]) -> str:
+    """What is said of a hit behind the name of its rule."""
+    says = "" if hit["threshold"] is None else f", rule says {hit['comparison']} {number(hit['threshold'])}"
+    return f"{' (tag)' if hit['action'] == 'tag' else ''}: {hit['signal']} is {number(hit['value'])}{says}"
+
+
+def bars(histogram: dict[str, Any]) -> str:
+    """The bars of a histogram in SVG, 320 wide and 90 high: of numbers alone, so that there is nothing to escape."""
+    counts, edges = histogram["counts"], [number(float(edge)) for edge in histogram["edges"]]
+    step, tall, found = 320 / len(counts), heights(histogram), []
+    for place, documents in enumerate(counts):
+        if documents:
+            height = max(90 * tall[place], 1)
+            title = f"{edges[place]} to {edges[place + 1]}: {documents:,}"
+            found.append(f'<rect class="kept" x="{place * step:.1f}" y="{92 - height:.1f}" width="{step - 1:.1f}" height="{height:.1f}"><title>{title}</title></rect>')
+    return "".join(found)
 
 
 def heights(histogram: dict[str, Any]) -> list[float]:

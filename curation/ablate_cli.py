@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from curation.cli import INTERRUPTED, _print_json, user_errors
+from curation.cli import INTERRUPTED, _print_json, tell_warnings, user_errors
 from train.cli import SPIN_COUNT, exit_codes
 
 
@@ -139,6 +139,7 @@ def mix(config: Path, as_json: bool) -> None:
         from curation.progress import default_progress
 
         found = load_mix(config)
+        tell_warnings(found.warnings)
         with _stoppable(f"gristmill mix {config}") as should_stop:
             report = run_mix(found, default_progress(), listening, should_stop)
             write_mix_report(report, found.output)

@@ -100,6 +100,9 @@ def _check_job(path: Path, checked: Checked) -> None:
 
     checked.jobs += 1
     try:
-        checked.loaded += load_job(path).packs
+        job = load_job(path)
     except Problems as found:
         checked.problems += found.problems
+        return
+    checked.loaded += job.packs
+    checked.warnings += job.warnings

@@ -31,7 +31,7 @@ def classifier() -> None:
 @click.option("--held-out-texts", type=click.Path(path_type=Path, file_okay=False), help="Write the texts that were measured on to this folder, positive.parquet and negative.parquet, to preview rules on.")
 @click.option("--all", "everything", is_flag=True, help="Train on all documents, even if there are more of one kind.")
 @click.option("--epochs", default=10, show_default=True, type=click.IntRange(1), help="Passes over the texts.")
-@click.option("--lr", default=0.5, show_default=True, type=click.FloatRange(0, min_open=True), help="Learning rate.")
+@click.option("--learning-rate", "--lr", "learning_rate", default=0.5, show_default=True, type=click.FloatRange(0, min_open=True), help="Learning rate at the start; it falls to 0.")
 @click.option("--dim", default=16, show_default=True, type=click.IntRange(1), help="Numbers of a word's vector.")
 @click.option("--word-ngrams", default=2, show_default=True, type=click.IntRange(1, 5), help="Longest run of words that is a feature.")
 @click.option("--min-count", default=3, show_default=True, type=click.IntRange(1), help="Least occurrences of a word.")
@@ -43,7 +43,7 @@ def classifier() -> None:
 @user_errors
 def train(
     positive: tuple[str, ...], negative: tuple[str, ...], out: Path, language: str | None, megabytes: float, held_out: float, held_out_texts: Path | None,
-    everything: bool, epochs: int, lr: float, dim: int, word_ngrams: int, min_count: int, buckets: int, features: int,
+    everything: bool, epochs: int, learning_rate: float, dim: int, word_ngrams: int, min_count: int, buckets: int, features: int,
     threads: int, seed: int, as_json: bool,
 ) -> None:  # fmt: skip
     """Train a classifier with fastText and measure it on held-out texts: precision, recall, AUC, calibration.
@@ -56,7 +56,7 @@ def train(
     from rules.visible import shown_path
 
     plan = TrainingPlan(positive, negative, language, int(megabytes * MEGABYTE), held_out, not everything)
-    settings = FastTextSettings(dim, epochs, lr, word_ngrams, min_count, buckets, features, seed, threads)
+    settings = FastTextSettings(dim, epochs, learning_rate, word_ngrams, min_count, buckets, features, seed, threads)
     manifest = train_classifier(plan, settings, out, held_out_texts)
     if as_json:
         click.echo(json.dumps(manifest, indent=1))

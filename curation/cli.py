@@ -8,7 +8,7 @@ import json
 import shlex
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -139,6 +139,15 @@ def _print_checked(result: Any, visible: Callable[[str], str]) -> None:
     for problem in result.problems:
         click.echo(visible(str(problem)))
     click.echo(result.summary())
+
+
+def tell_warnings(warnings: Sequence[Any]) -> None:
+    """Print what is worth a look in a file of the user, such as settings that have another name today."""
+    if warnings:
+        from rules.visible import visible
+
+        for warning in warnings:
+            click.echo(visible(f"{warning} (warning)"), err=True)
 
 
 def _tell_unread(unread: Counter[str]) -> None:

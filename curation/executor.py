@@ -72,7 +72,7 @@ def map_tasks(
     elif tasks and on_ray(len(tasks), workers, ray):
         yield from _map_on_ray(function, tasks, _asked_of_ray(workers, ray), ray, watch)
     elif tasks:
-        yield from map_forked(function, tasks, worker_count(workers), ray.in_flight_mb and ray.in_flight_mb << 20, watch)
+        yield from map_forked(function, tasks, worker_count(workers), ray.in_flight_bytes, watch)
 
 
 def in_workers(tasks: int, workers: Workers, ray: RaySettings) -> bool:
@@ -101,12 +101,12 @@ def _map_on_ray(function: Callable[[Any], Any], tasks: Sequence[Any], count: int
     """`count` 0: as many as the cluster has room for."""
     ray, count = started_ray(count, settings)
     options: dict[str, Any] = {"max_retries": TRIES - 1, "num_cpus": settings.cpus_per_task}
-    if settings.memory_per_task_mb is not None:
-        options["memory"] = settings.memory_per_task_mb << 20
+    if settings.task_bytes is not None:
+        options["memory"] = settings.task_bytes
     remote = ray.remote(**options)(_in_worker)
     common = common_of(tasks)
     shared = [ray.put(pickle.dumps(common))]  # in a list: a reference alone would be sent as what it refers to
-    flight = Flight(count, settings.in_flight_mb and settings.in_flight_mb << 20)
+    flight = Flight(count, settings.in_flight_bytes)
     waiting = list(reversed(tasks))
     try:
         if watch.prepare is not None:

@@ -51,7 +51,7 @@ def train_model(lines: Path, model: Path, whole_model: Path, settings: FastTextS
     done = subprocess.run(command, env=os.environ | ZEROED, cwd=Path(__file__).parents[1], capture_output=True, text=True, errors="replace")
     if done.returncode:
         told = (done.stderr.strip().splitlines() or [f"it ended with {done.returncode}"])[-1]
-        advice = "; a lower --lr may help" if "NaN" in told else ""
+        advice = "; a lower --learning-rate may help" if "NaN" in told else ""
         raise TrainingError(f"fastText could not train: {told}{advice}")
 
 

@@ -29,12 +29,12 @@ MEGABYTE = 1_000_000
 @click.option("--keep", default=0.9, show_default=True, type=click.FloatRange(0, 1), help="Share of the texts that all rules together keep; thresholds move outwards until they do.")
 @click.option("--folds", default=5, show_default=True, type=click.IntRange(0), help="Of the cross-validation: what packs fitted without a fold keep of it; 0: none.")
 @click.option("--megabytes", default=50.0, show_default=True, type=click.FloatRange(0, min_open=True), help="Text of each language, chosen by document id.")
-@click.option("--fewest", default=30, show_default=True, type=click.IntRange(5), help="Texts that a language needs.")
+@click.option("--min-texts", "--fewest", "min_texts", default=30, show_default=True, type=click.IntRange(5), help="Texts that a language needs.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @user_errors
 def fit_thresholds(
     reference: tuple[str, ...], out: Path, languages: tuple[str, ...], signals: str | None, method: Any, tail: float, deviations: float,
-    english: tuple[str, ...], like: str, keep: float, folds: int, megabytes: float, fewest: int, as_json: bool,
+    english: tuple[str, ...], like: str, keep: float, folds: int, megabytes: float, min_texts: int, as_json: bool,
 ) -> None:  # fmt: skip
     """Adapt a pack to other languages, from reference texts in them, as FineWeb-2 did.
 
@@ -48,7 +48,7 @@ def fit_thresholds(
     chosen = tuple(name.strip() for name in signals.split(",") if name.strip()) if signals else ()
     if folds == 1:
         raise FitError("--folds 1 leaves nothing to fit on: give 2 or more, or 0 for no cross-validation")
-    settings = FitSettings(method, tail, deviations, keep, folds, like, chosen, int(megabytes * MEGABYTE), fewest)
+    settings = FitSettings(method, tail, deviations, keep, folds, like, chosen, int(megabytes * MEGABYTE), min_texts)
     try:
         find_pack(like, Path())
         fits, few = fit_packs(reference, settings, languages, english)

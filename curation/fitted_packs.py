@@ -63,7 +63,7 @@ class FitSettings:
     like: str = LIKE
     signals: tuple[str, ...] = ()  # none: those of FineWeb-2 with its pack, else all that the pack compares
     bytes_each: int = 50_000_000
-    fewest: int = 30  # texts of a language
+    min_texts: int = 30  # texts of a language
 
 
 @dataclass
@@ -98,13 +98,13 @@ def fit_packs(reference: Sequence[str], settings: FitSettings, languages: Sequen
     fits, few = [], {}
     for code, sample in samples.items():
         texts = pa.concat_arrays([pa.array([], pa.large_string()), *sample.batches()])
-        if len(texts) < settings.fewest:
+        if len(texts) < settings.min_texts:
             few[code] = len(texts)
         else:
             fits.append(_fit(code, texts, like, bounds, columns, settings))
     if not fits:
         there = ", ".join(f"{code} ({count})" for code, count in few.items())
-        raise FitError(f"no language has {settings.fewest} texts; there are {there or 'none'}: give more files, or a lower --fewest")
+        raise FitError(f"no language has {settings.min_texts} texts; there are {there or 'none'}: give more files, or a lower --min-texts")
     return fits, few
 
 
@@ -133,8 +133,8 @@ def english_columns(files: Sequence[str], signals: Sequence[str], settings: FitS
     """The signals of English texts."""
     sample = by_language(read_documents(files), settings.bytes_each, ["en"]).get("en")
     texts = pa.concat_arrays([pa.array([], pa.large_string()), *(sample.batches() if sample else ())])
-    if len(texts) < settings.fewest:
-        raise FitError(f"--english: {len(texts)} English texts; at least {settings.fewest} are needed")
+    if len(texts) < settings.min_texts:
+        raise FitError(f"--english: {len(texts)} English texts; at least {settings.min_texts} are needed")
     return measure(texts, list(dict.fromkeys(signals)))
 
 

@@ -197,7 +197,7 @@ class Child:
         if -code in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             raise KeyboardInterrupt  # somebody ends everything
         if code == -signal.SIGKILL:
-            return Broken("memory", "the process was killed, as the system does where memory runs out (limits.memory_mb)")
+            return Broken("memory", "the process was killed, as the system does where memory runs out (limits.memory_per_record)")
         name = signal.Signals(-code).name if code < 0 else f"exit code {code}"
         words = self._last_words()
         kind = "memory" if "bad_alloc" in words or "MemoryError" in words else "crashed"

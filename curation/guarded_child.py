@@ -28,7 +28,7 @@ def answer(function: Any, arguments: tuple, memory_mb: int) -> tuple[str, Any]:
         except (Unreadable, Skipped) as error:
             return "raised", error
         except MemoryError as error:
-            return "memory", f"it took more memory than limits.memory_mb allows: {type(error).__name__}"
+            return "memory", f"it took more memory than limits.memory_per_record allows: {type(error).__name__}"
         except Exception as error:
             return ("raised", error) if system_failed(error) else ("failed", trace_of(error))
 

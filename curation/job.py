@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from curation.former_names import FORMER_IN_JOBS, with_names_of_today
 from curation.limits import Limits
 from curation.memory import allowed_bytes
 from curation.object_store import is_url, workspace_of
@@ -89,6 +90,7 @@ class LoadedJob:
     stages: tuple[str, ...]  # the enabled stages in order
     against: tuple[str, ...] = ()  # run directories, absolute
     store: str | None = None  # the URL of an output in object storage; `output` is then the folder to work in
+    warnings: tuple[Problem, ...] = ()  # settings that have another name today
 
     @property
     def read_settings(self) -> ReadSettings:
@@ -132,6 +134,7 @@ def load_job(path: str | Path) -> LoadedJob:
     located = load(path)
     if isinstance(located.data, dict) and "rules" in located.data:
         raise Problems([located.problem(("rules", KEY), "R101", f"this is a rule pack, not a job; a job names it: `packs: [{path.name}]`")])
+    located, warnings = with_names_of_today(located, FORMER_IN_JOBS)
     problems: list[Problem] = []
     job: Job | None = None
     try:
@@ -150,7 +153,7 @@ def load_job(path: str | Path) -> LoadedJob:
     inputs = (job.input,) if isinstance(job.input, str) else tuple(job.input)
     folder = path.parent.resolve()
     against = tuple(str((folder / name).resolve()) for name in _listed(job.against) if name)
-    return LoadedJob(path, _resolved(job, folder), packs, inputs, folder, _output(job, folder), _enabled(job), against, job.output if is_url(job.output) else None)
+    return LoadedJob(path, _resolved(job, folder), packs, inputs, folder, _output(job, folder), _enabled(job), against, job.output if is_url(job.output) else None, tuple(sorted(warnings)))
 
 
 def _output(job: Job, folder: Path) -> Path:

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
+from curation.sizes import parse_size
 from rules.places import SettingError
 
 MEGABYTE = 1 << 20
@@ -28,16 +29,21 @@ _REARM_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class Limits:
-    """`seconds_per_record`: processor time for one record, and a second more for each megabyte of it. `memory_mb`: memory that
-    working on it may take, beyond what the process has before."""
+    """`seconds_per_record`: processor time for one record, and a second more for each megabyte of it. `memory_per_record`:
+    memory that working on it may take, such as 4GB, beyond what the process has before."""
 
     seconds_per_record: float = 60.0
-    memory_mb: int = 4096
+    memory_per_record: str | int = "4GiB"
 
     def __post_init__(self) -> None:
-        for name in ("seconds_per_record", "memory_mb"):
-            if getattr(self, name) <= 0:
-                raise SettingError(name, f"{name} must be more than 0, got {getattr(self, name)}")
+        if self.seconds_per_record <= 0:
+            raise SettingError("seconds_per_record", f"seconds_per_record must be more than 0, got {self.seconds_per_record}")
+        parse_size(self.memory_per_record, "memory_per_record", MEGABYTE)
+
+    @property
+    def memory_mb(self) -> int:
+        """`memory_per_record` in MiB."""
+        return parse_size(self.memory_per_record) // MEGABYTE
 
     def seconds(self, size: int) -> float:
         """Processor time for a record, or a batch, of `size` bytes."""

@@ -8,40 +8,24 @@ memory allowed / 8 for each worker that joins them.
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable
 
 from curation.duplicates import DuplicatesError
 from curation.inputs import Shard
+from curation.sizes import parse_size, shown_size
 from curation.stages import exact
-from rules.places import SettingError
 
 DOCUMENT_BYTES = 55  # length, size, kept row, similarity, stage, rank, best row, and what is added up over rows
 NEAR_BYTES = 24  # parents, roots, ties
-UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "ki": 1 << 10, "mi": 1 << 20, "gi": 1 << 30, "ti": 1 << 40}
 AVAILABLE_SHARE = 0.5  # of what is free, for "auto"
 RECORD_BYTES = {"warc": 30_000, "arc": 20_000, "text": 0}  # about, compressed as found on the web; text: a file is one
 OTHER_RECORD_BYTES, COMPRESSED_RECORD_BYTES = 4_000, 1_500
 TASK_SHARE = 8  # a partition gets this part: tasks run beside each other, and beside the process that hands them out
 
 
-def parse_size(text: str | int) -> int:
-    """Bytes of "8 GB", "500MiB", 1000. Raises SettingError."""
-    found = re.fullmatch(r"(\d+(?:\.\d+)?) *([kmgt]?i?)b?", str(text).strip().lower())
-    if not found or found[2] not in UNITS or not float(found[1]):
-        raise SettingError("memory", f"memory is auto or a size such as 8GB, got {text!r}")
-    return int(float(found[1]) * UNITS[found[2]])
-
-
-def shown_size(size: int) -> str:
-    """A size to read, which `parse_size` reads too."""
-    unit = next((unit for unit in ("GB", "MB", "kB") if size >= UNITS[unit[0].lower()]), "B")
-    return f"{size / UNITS[unit[:-1].lower()]:.3g} {unit}"
-
-
 def allowed_bytes(memory: str | int) -> int:
-    """What the job's `memory` allows: half of what is free for "auto"."""
-    return int(memory_of_machine() * AVAILABLE_SHARE) if memory == "auto" else parse_size(memory)
+    """What the job's `memory` allows: half of what is free for "auto". Raises SettingError."""
+    return int(memory_of_machine() * AVAILABLE_SHARE) if memory == "auto" else parse_size(memory, instead="auto or ")
 
 
 def partition_bytes(memory: str | int) -> int:

@@ -36,7 +36,7 @@ class RateColumns:
     """Collects what mixing needs to know of the pieces as they are listed."""
 
     def __init__(self, settings: PackSettings):
-        self._by = settings.mixture.by if settings.mixture else "source"
+        self._by = settings.mixture.column if settings.mixture else "source"
         self._copies = settings.copies_by_size
         self.names: list[str] = []
         self._found: list[DocumentRates] = []
@@ -107,11 +107,11 @@ def _epochs_of(name: str, settings: PackSettings) -> float:
 
 
 def weighted_targets(available: Mapping[str, float], settings: PackSettings) -> dict[str, float]:
-    """Tokens of each group by its weight. None gets more than `most_epochs` of it; what is over, the others get."""
+    """Tokens of each group by its weight. None gets more than `max_epochs` of it; what is over, the others get."""
     weights = settings.mixture.weights if settings.mixture else {}
     shares = {name: weights[name] for name, tokens in available.items() if weights[name] and tokens}
     left = float(settings.token_budget or sum(available[name] for name in shares))
-    most = {name: available[name] * settings.most_epochs for name in shares}
+    most = {name: available[name] * settings.max_epochs for name in shares}
     targets = dict.fromkeys(available, 0.0)
     while shares:
         total = sum(shares.values())
@@ -194,7 +194,7 @@ def _missed_shares(groups: Mapping[str, Mapping[str, Any]], mixture: MixtureSett
     total = sum(mixture.weights.values())
     return [
         f"mixture: {mixture.by} {name!r} is {got[name]:.1%} of the tokens, not {weight / total:.1%}: the documents of some are too"
-        " few for their weights, or too long; a larger token_budget or most_epochs brings them nearer"
+        " few for their weights, or too long; a larger token_budget or max_epochs brings them nearer"
         for name, weight in mixture.weights.items()
         if abs(got[name] - weight / total) > 0.01
     ]

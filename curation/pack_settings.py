@@ -16,6 +16,7 @@ EncoderKind = Literal["fast", "reference"]
 SHORTEST_SEQUENCE = 8  # two whole characters of four bytes, whatever the tokenizer
 # Copies by size of the cluster of near duplicates that a document stands for, as FineWeb-2's card gives them.
 FINEWEB2 = {1: 1.0, 2: 2.0, 3: 3.0, 5: 5.0, 100: 8.0, 1000: 1.0}
+GROUP_COLUMNS = {"source": "source", "language": "lang"}  # of documents, by what `by` calls it
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class MixtureSettings:
     "*" stands for all that are not named. Without it, those have no weight and are left out, or one epoch.
     """
 
-    by: Literal["source", "lang"] = "source"
+    by: Literal["source", "language"] = "source"
     weights: dict[str, float] = field(default_factory=dict)
     epochs: dict[str, float] = field(default_factory=dict)
 
@@ -37,6 +38,11 @@ class MixtureSettings:
             if problem:
                 raise SettingError(key, problem.replace("weight", key[:-1]) if key == "epochs" else problem)
 
+    @property
+    def column(self) -> str:
+        """The column of documents that names their group."""
+        return GROUP_COLUMNS[self.by]
+
 
 @dataclass(frozen=True)
 class PackSettings:
@@ -47,8 +53,8 @@ class PackSettings:
     times slower. `window`: pieces planned together. `held_out`: the fraction of documents never trained on, chosen by
     their ids. `columns` of the documents are carried along to documents.parquet. `mixture`, `rehydrate` (copies by cluster
     size: `fineweb2`, a table, of which the largest size up to that of the cluster counts, or `removal_rates`: up to
-    `most_copies` by how rarely rules removed documents of that size, from at least `rate_documents` of them) and
-    `token_budget` say how often a training document is packed, at most `most_epochs` times for the sake of a weight.
+    `max_copies` by how rarely rules removed documents of that size, from at least `rate_documents` of them) and
+    `token_budget` say how often a training document is packed, at most `max_epochs` times for the sake of a weight.
     """
 
     tokenizer: str | Path | None = None
@@ -65,10 +71,10 @@ class PackSettings:
     columns: tuple[str, ...] = ()
     mixture: MixtureSettings | None = None
     rehydrate: Literal["fineweb2", "removal_rates"] | dict[int, float] | None = None
-    most_copies: float = 10.0
+    max_copies: float = 10.0
     rate_documents: int = 1000
     token_budget: int | None = None
-    most_epochs: float = 4.0
+    max_epochs: float = 4.0
 
     def __post_init__(self) -> None:
         self._check_least()
@@ -108,7 +114,7 @@ class PackSettings:
 
         least = {
             "vocab_size": BYTE_VALUES + len(SPECIALS), "train_bytes": 1, "sequence_length": SHORTEST_SEQUENCE,
-            "window": 1, "rows_per_file": 1, "seed": 0, "most_epochs": 1, "most_copies": 1, "rate_documents": 1,
+            "window": 1, "rows_per_file": 1, "seed": 0, "max_epochs": 1, "max_copies": 1, "rate_documents": 1,
         }  # fmt: skip
         for key, value in least.items():
             if getattr(self, key) < value:

@@ -49,7 +49,7 @@ def pass_settings(job: LoadedJob, step: Pass) -> dict[str, Any]:
     if "near" in step.barrier:
         settings["near"] = [repr(job.settings.near.minhash), job.settings.near.ranking, job.settings.near.within]
     if "substrings" in step.barrier:
-        settings["substrings"] = job.settings.substrings.words
+        settings["substrings"] = job.settings.substrings.min_words
     if "lines" in step.barrier:
         lines = job.settings.lines
         settings["lines"] = [lines.allowed_lines(), repr(dataclasses.replace(lines, max_repeats=1, per=1, allow_file=None))]

@@ -22,7 +22,7 @@ from curation.id_hashes import TITLE as COMPARED
 from curation.inputs import Shard, list_inputs, plan_shards
 from curation.job import LoadedJob
 from curation.manifest import Entry, Manifest
-from curation.memory import expected_documents, shown_size
+from curation.memory import expected_documents
 from curation.partitions import DIVIDED, divide
 from curation.pass_plan import plan_passes
 from curation.progress import Progress, StageBar, Work
@@ -31,6 +31,7 @@ from curation.run import curate, decidable, shard_task
 from curation.run_directory import changes_since, check_place, describe
 from curation.run_state import RunState
 from curation.shard_numbers import read_numbers, with_numbers
+from curation.sizes import shown_size
 
 DECIDED, REHYDRATED = "decide about duplicates", "count sizes of clusters"  # stages that show no progress, or several
 WORKER_BYTES = 550 << 20  # a worker with its libraries, its compiled kernels and no documents

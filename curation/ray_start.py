@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from curation.sizes import parse_size
 from rules.places import SettingError
 
 STALL_SECONDS = 25.0  # after which a start-up is said to stall
@@ -24,6 +25,7 @@ OBJECT_STORE_BYTES = 200 << 20  # paths and counts go through it, no documents
 WORKER_IMPORTS = "curation.worker"  # what a worker of our own Ray imports while it waits for its first task
 LOCAL = "local"  # an address: a Ray of our own
 _LEAST_FREE = 1 << 30
+LEAST_SIZE = 1 << 20  # less is a number without its unit
 _UNUSED = ("start_monitor", "start_log_monitor", "start_api_server")  # scale clusters, print workers' logs, answer HTTP
 _CLUSTERS = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"  # whatever the system, in spite of its name
 
@@ -38,22 +40,31 @@ class RaySettings:
 
     `address`: `auto` or HOST:PORT of a cluster that runs, or `local` for a Ray of our own on this machine (else RAY_ADDRESS; else
     no Ray: workers are processes of this machine).
-    `cpus_per_task` and `memory_per_task_mb` are what Ray sets aside for each shard that is worked on. `in_flight_mb`: the most
-    megabytes of input in shards that are handed out (none: two shards a worker, whatever their size).
+    `cpus_per_task` and `memory_per_task`, such as 2GB, are what Ray sets aside for each shard that is worked on.
+    `in_flight`: the most input, such as 4GB, in shards that are handed out (none: two shards a worker, whatever their size).
     """
 
     address: str | None = None
     cpus_per_task: float = 1.0
-    memory_per_task_mb: int | None = None
-    in_flight_mb: int | None = None
+    memory_per_task: str | int | None = None
+    in_flight: str | int | None = None
 
     def __post_init__(self) -> None:
         if self.cpus_per_task <= 0:
             raise SettingError("cpus_per_task", f"cpus_per_task must be more than 0, got {self.cpus_per_task}")
-        for name in ("memory_per_task_mb", "in_flight_mb"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise SettingError(name, f"{name} must be at least 1, got {value}")
+        for name in ("memory_per_task", "in_flight"):
+            if getattr(self, name) is not None:
+                parse_size(getattr(self, name), name, LEAST_SIZE)
+
+    @property
+    def task_bytes(self) -> int | None:
+        """`memory_per_task` in bytes."""
+        return None if self.memory_per_task is None else parse_size(self.memory_per_task)
+
+    @property
+    def in_flight_bytes(self) -> int | None:
+        """`in_flight` in bytes."""
+        return None if self.in_flight is None else parse_size(self.in_flight)
 
     def wanted(self) -> str | None:
         """Where Ray is, if workers are to be Ray's."""
@@ -146,11 +157,11 @@ def _options(address: str | None, count: int, settings: RaySettings) -> dict[str
 def _room(resources: dict[str, float], settings: RaySettings) -> int:
     """How many tasks the cluster can run at once."""
     room = resources.get("CPU", 0.0) / settings.cpus_per_task
-    if settings.memory_per_task_mb is not None:
-        room = min(room, resources.get("memory", 0.0) / (settings.memory_per_task_mb << 20))
+    if settings.task_bytes is not None:
+        room = min(room, resources.get("memory", 0.0) / settings.task_bytes)
     if room < 1:
         have = f"{resources.get('CPU', 0):g} CPUs and {resources.get('memory', 0) / 2**20:,.0f} MB"
-        raise WorkerError(f"no task fits the cluster, which has {have}: lower ray.cpus_per_task or ray.memory_per_task_mb, or add nodes")
+        raise WorkerError(f"no task fits the cluster, which has {have}: lower ray.cpus_per_task or ray.memory_per_task, or add nodes")
     return int(room)
 
 

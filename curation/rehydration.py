@@ -95,7 +95,7 @@ def explained(counts: SizeCounts, most: float, least: int) -> dict[str, Any]:
     documents, removed = int(counts.documents.sum()), int(counts.removed.sum())
     return {
         "by": "removal_rates", "documents": documents, "removed": removed, "removal_rate": removed / documents if documents else 0.0,
-        "most_copies": most, "rate_documents": least, "sizes": rows,
+        "max_copies": most, "rate_documents": least, "sizes": rows,
     }  # fmt: skip
 
 

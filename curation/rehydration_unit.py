@@ -26,9 +26,9 @@ def rehydrated(run: RunState, settings: PackSettings) -> tuple[PackSettings, dic
 
 def _counted(run: RunState, settings: PackSettings) -> Entry:
     files = {path: out["sha256"] for entry in run.live.values() for path, out in entry.outputs.items() if path.startswith(("clean/", "removed/"))}
-    key = key_of(UNIT, sorted(files.items()), run.job.stages, settings.most_copies, settings.rate_documents)
+    key = key_of(UNIT, sorted(files.items()), run.job.stages, settings.max_copies, settings.rate_documents)
     entry = run.known(UNIT, key)
     if entry is None:
         counts = count_sizes([run.job.output / path for path in sorted(files)], run.job.stages)
-        entry = run.add(run.manifest.record(Entry(UNIT, key, {}, explained(counts, settings.most_copies, settings.rate_documents))))
+        entry = run.add(run.manifest.record(Entry(UNIT, key, {}, explained(counts, settings.max_copies, settings.rate_documents))))
     return entry

@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 
 import click
 
-from curation.cli import CLEAN, INTERRUPTED, QUARANTINED, _print_json, user_errors
+from curation.cli import CLEAN, INTERRUPTED, QUARANTINED, _print_json, tell_warnings, user_errors
 
 
 @contextmanager
@@ -80,6 +80,7 @@ def run(job_file: Path, workers: str | None, dry_run: bool, fresh: bool, yes: bo
     if yes and not fresh or fresh and dry_run:
         raise click.UsageError("--yes goes with --fresh" if yes and not fresh else "--fresh deletes and --dry-run writes nothing: name one of them")
     job = load_job(job_file)
+    tell_warnings(job.warnings)
     if dry_run:
         _print_plan(job, count, as_json)
         return

@@ -121,7 +121,7 @@ class ShardOutput:
     def write_windows(self, documents: pa.Table) -> None:
         """Add the word windows of a batch to those of the shard."""
         if WINDOWS not in self.writers:
-            self.writers[WINDOWS] = WindowWriter(self.task.job.output / self.path(WINDOWS), self.task.job.settings.substrings.words)
+            self.writers[WINDOWS] = WindowWriter(self.task.job.output / self.path(WINDOWS), self.task.job.settings.substrings.min_words)
         self.writers[WINDOWS].write(documents["text"])
         self._note(WINDOWS, documents.select(["text"]))
 

@@ -28,7 +28,7 @@ def decide_substrings(run: RunState, step: Pass, entries: dict[int, Entry]) -> d
     paths = {n: f"{WORK}/{step.name}/{n:05d}.windows" for n in entries}
     files = {path: entries[n].outputs[path] for n, path in paths.items() if path in entries[n].outputs}
     repeated = {n: f"{WORK}/{name}/repeated-{n:05d}.npy" for n in entries}
-    key = key_of(name, "substrings", settings.words, [entry["sha256"] for entry in files.values()], list(repeated))
+    key = key_of(name, "substrings", settings.min_words, [entry["sha256"] for entry in files.values()], list(repeated))
     bands, joins = _tasks(run, name, files, key)
     entry = run.known(name, key)
     if entry is None:
@@ -45,7 +45,7 @@ def decide_substrings(run: RunState, step: Pass, entries: dict[int, Entry]) -> d
     else:
         for task in [*bands, *joins]:
             run.known(task.unit, task.key)
-    return {n: Drops(path, key_of("substrings", entry.outputs[path]["sha256"], settings.words)) for n, path in repeated.items() if path in entry.outputs}
+    return {n: Drops(path, key_of("substrings", entry.outputs[path]["sha256"], settings.min_words)) for n, path in repeated.items() if path in entry.outputs}
 
 
 def _tasks(run: RunState, name: str, files: dict[str, dict[str, Any]], key: str) -> tuple[list[WindowBandTask], list[JoinTask]]:

@@ -79,24 +79,24 @@ def _place(traced: TracedRun, step: int, row: int, packed_row: int, pieces: Sequ
 
 
 def worst_documents(
-    traced: TracedRun, steps: range, saved: SavedModel, count: int, least_tokens: int, curation: Path | None
+    traced: TracedRun, steps: range, saved: SavedModel, count: int, min_tokens: int, curation: Path | None
 ) -> pa.Table:
     """The `count` documents of `steps` with the most bits per byte under `saved`, the worst first.
 
     Columns: those of a document (the text as the curation run kept it, else what the tokens spell), then
     bits_per_byte, nats_per_token, tokens (predicted, over all its pieces in the window) and step and row, where the
-    hardest of its pieces stands. Documents with fewer predicted tokens than `least_tokens` are left out.
+    hardest of its pieces stands. Documents with fewer predicted tokens than `min_tokens` are left out.
     """
     pieces = read_pieces(traced.data, "train", [])
     losses = piece_losses(traced, steps, model_losses(saved), rows_at_once(traced.split.manifest.sequence_length), pieces)
-    worst = _worst(losses, traced, count, least_tokens)
+    worst = _worst(losses, traced, count, min_tokens)
     documents = _documents(traced, worst, curation, saved)
     for name in ("bits_per_byte", "nats_per_token", "tokens", "step", "row"):
         documents = documents.append_column(name, worst[name])
     return documents
 
 
-def _worst(losses: pa.Table, traced: TracedRun, count: int, least_tokens: int) -> pa.Table:
+def _worst(losses: pa.Table, traced: TracedRun, count: int, min_tokens: int) -> pa.Table:
     """By document: sums over its pieces, most bits per byte first."""
     ids = pq.read_table(traced.data / "documents.parquet", columns=["document"])["document"]
     losses = losses.append_column("document", ids.take(losses["ref"]))
@@ -105,7 +105,7 @@ def _worst(losses: pa.Table, traced: TracedRun, count: int, least_tokens: int) -
     grouped = losses.group_by("document", use_threads=False).aggregate(
         [("nats", "sum"), ("tokens", "sum"), ("bytes", "sum"), ("step", "first"), ("row", "first"), ("ref", "first")]
     )
-    grouped = grouped.filter(pc.and_(pc.greater_equal(grouped["tokens_sum"], least_tokens), pc.greater(grouped["bytes_sum"], 0)))
+    grouped = grouped.filter(pc.and_(pc.greater_equal(grouped["tokens_sum"], min_tokens), pc.greater(grouped["bytes_sum"], 0)))
     nats, tokens, text_bytes = (grouped[f"{name}_sum"].to_numpy() for name in ("nats", "tokens", "bytes"))
     bits = nats / math.log(2) / text_bytes
     order = pa.array(np.argsort(-bits, kind="stable")[:count])

@@ -20,7 +20,7 @@ from train.cli import SPIN_COUNT, exit_codes
 @click.option("--token", type=click.IntRange(min=0), help="Only the document that this token of the row belongs to, from 0.")
 @click.option("--steps", "window", metavar="A-B", help="A window of steps, to find the documents with the highest loss in.")
 @click.option("--worst", default=20, show_default=True, type=click.IntRange(min=1), help="How many of them.")
-@click.option("--least-tokens", default=32, show_default=True, type=click.IntRange(min=1), help="Leave out documents that predict fewer tokens.")
+@click.option("--min-tokens", "--least-tokens", "min_tokens", default=32, show_default=True, type=click.IntRange(min=1), help="Leave out documents that predict fewer tokens.")
 @click.option("--out", type=click.Path(path_type=Path), help="Write them to this Parquet file too; `gristmill inspect` opens it.")
 @click.option("--model", type=click.Path(path_type=Path), help="Whose losses: a run, checkpoint or Llama folder; without it, the last checkpoint of RUN.")
 @click.option("--data", type=click.Path(path_type=Path), help="The packed data, where it was moved.")
@@ -28,7 +28,7 @@ from train.cli import SPIN_COUNT, exit_codes
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, with whole texts and stories.")
 @user_errors
 def trace(
-    run: Path, step: int | None, row: int | None, token: int | None, window: str | None, worst: int, least_tokens: int,
+    run: Path, step: int | None, row: int | None, token: int | None, window: str | None, worst: int, min_tokens: int,
     out: Path | None, model: Path | None, data: Path | None, curation: Path | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Go from a step of training run RUN to the documents it read, and to what curation did to them.
@@ -54,7 +54,7 @@ def trace(
         traced = open_traced(run, data)
         packed_by = tracing.curation_run(traced, curation)
         if steps is not None:
-            _show_worst(tracing, traced, steps, worst, least_tokens, packed_by, model or run, out, as_json)
+            _show_worst(tracing, traced, steps, worst, min_tokens, packed_by, model or run, out, as_json)
         elif row is not None:
             found = tracing.trace_row(traced, step, row, packed_by, token)
             _show(found, tracing.row_lines, as_json)
@@ -69,14 +69,14 @@ def _steps(text: str) -> range:
     return range(int(found[1]), int(found[2]) + 1)
 
 
-def _show_worst(tracing: Any, traced: Any, steps: range, worst: int, least_tokens: int, curation: Path | None, model: Path, out: Path | None, as_json: bool) -> None:
+def _show_worst(tracing: Any, traced: Any, steps: range, worst: int, min_tokens: int, curation: Path | None, model: Path, out: Path | None, as_json: bool) -> None:
     from rules.visible import shown_path, visible
     from train.open_model import open_model
     from train.world import choose_device
 
     for bound in (steps[0], steps[-1]):
         traced.rows(bound)  # a step that is not there is told before the model is loaded
-    documents = tracing.worst_documents(traced, steps, open_model(model, choose_device("auto")), worst, least_tokens, curation)
+    documents = tracing.worst_documents(traced, steps, open_model(model, choose_device("auto")), worst, min_tokens, curation)
     if out is not None:
         tracing.write_documents(documents, out)
     if as_json:

@@ -27,8 +27,8 @@ STAGES = """\
 decontaminate: {files: eval.jsonl, action: cut}
 exact: {by: [text, source]}
 near: {threshold: 0.7, verify: 0.6, keep: score, score: points}
-substrings: {words: 20}
-lines: {max_repeats: 2, by: source}
+substrings: {min_words: 20}
+lines: {max_repeats: 2, within: source}
 memory: 100kB
 workers: inline
 """

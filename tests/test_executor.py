@@ -117,4 +117,4 @@ def test_ray_listens_on_this_machine_alone_and_spills_nothing():
 
 def test_a_task_that_never_fits_is_refused(monkeypatch):
     with pytest.raises(WorkerError, match="no task fits"):
-        list(map_tasks(key_of, [1, 2], 2, RaySettings(address="local", memory_per_task_mb=10**9)))
+        list(map_tasks(key_of, [1, 2], 2, RaySettings(address="local", memory_per_task="1000TB")))

@@ -97,7 +97,7 @@ def test_bytes_in_flight_are_bounded_and_one_task_is_always_given():
     watch = Watch(begin=begun.append, size=lambda _: 10 << 20)
     from curation.ray_start import RaySettings
 
-    for done, _ in enumerate(map_tasks(abs, list(range(5)), 2, RaySettings(in_flight_mb=1), watch)):
+    for done, _ in enumerate(map_tasks(abs, list(range(5)), 2, RaySettings(in_flight="1MiB"), watch)):
         most.append(len(begun) - done)
     assert most == [1] * 5
 

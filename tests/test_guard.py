@@ -52,7 +52,7 @@ def warm() -> None:
 
 @pytest.fixture(scope="module")
 def careful():
-    guard = CarefulGuard(Limits(seconds_per_record=0.5, memory_mb=200), warm)
+    guard = CarefulGuard(Limits(seconds_per_record=0.5, memory_per_record="200MiB"), warm)
     yield guard
     guard.close()
 
@@ -61,7 +61,7 @@ def careful():
     ("what", "kind", "text"),
     [
         ("crash", "crashed", "ended with SIGSEGV\n.*in act"), ("exit", "crashed", "exit code 7"),
-        ("hang", "timeout", "more than 0.5 s .limits.seconds_per_record.\n.*in act"), ("memory", "memory", "limits.memory_mb"),
+        ("hang", "timeout", "more than 0.5 s .limits.seconds_per_record.\n.*in act"), ("memory", "memory", "limits.memory_per_record"),
         ("raise", "failed", "in act\n.*\nValueError: poison"),
     ],
 )  # fmt: skip
@@ -139,7 +139,7 @@ def test_halving_finds_the_poison_and_nothing_else(count, poison, together):
 
 
 def test_limits_are_checked_and_memory_is_limited():
-    for name in ("seconds_per_record", "memory_mb"):
+    for name in ("seconds_per_record", "memory_per_record"):
         with pytest.raises(SettingError, match=name):
             Limits(**{name: 0})
     with limited_memory(64), pytest.raises(MemoryError):

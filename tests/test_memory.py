@@ -18,13 +18,12 @@ from curation.memory import (
     foretold_memory,
     memory_of_machine,
     needed_bytes,
-    parse_size,
     partition_bytes,
-    shown_size,
 )
 from curation.near_clusters import joined_roots
 from curation.progress import Progress
 from curation.run import run_job
+from curation.sizes import parse_size, shown_size
 from curation.stages.exact import ExactSettings
 from curation.stages.near import NearSettings
 from rules.places import Problems, SettingError

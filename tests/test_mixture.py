@@ -60,12 +60,12 @@ def test_weights_are_shares_of_the_budget_to_within_a_document():
     assert said["documents_distinct"] == (copies > 0).sum() and said["documents_left_out"] == (copies == 0).sum()
 
 
-def test_a_weight_repeats_no_more_than_most_epochs_and_says_so():
+def test_a_weight_repeats_no_more_than_max_epochs_and_says_so():
     rates, tokens, names = documents({"web": 3000, "rare": 10})
-    copies, said = copies_of_documents(rates, tokens, names, with_mixture(weights={"web": 1, "rare": 1}, most_epochs=2))
+    copies, said = copies_of_documents(rates, tokens, names, with_mixture(weights={"web": 1, "rare": 1}, max_epochs=2))
     found = said["mixture"]["groups"]
     assert copies.max() == 2 and found["rare"]["epochs"] <= 2.0 and (copies[rates.group == 1] >= 1).all()
-    assert any("'rare' is" in warning and "most_epochs" in warning for warning in said["mixture_warnings"])
+    assert any("'rare' is" in warning and "max_epochs" in warning for warning in said["mixture_warnings"])
     assert found["web"]["tokens"] + found["rare"]["tokens"] <= tokens.sum()
 
 
@@ -218,9 +218,9 @@ def test_a_job_rehydrates_from_its_own_duplicates(tmp_path):
 
 
 def test_settings_are_read_from_yaml():
-    text = "mixture: {by: lang, weights: {en: 3, '*': 1}}\nrehydrate: {1: 1, 10: 2.5}\ntoken_budget: 1000\ncolumns: [stars]\n"
+    text = "mixture: {by: language, weights: {en: 3, '*': 1}}\nrehydrate: {1: 1, 10: 2.5}\ntoken_budget: 1000\ncolumns: [stars]\n"
     found = build(PackSettings, loads(text))
-    assert found == PackSettings(mixture=MixtureSettings("lang", {"en": 3.0, "*": 1.0}), rehydrate={1: 1.0, 10: 2.5}, token_budget=1000, columns=("stars",))
+    assert found == PackSettings(mixture=MixtureSettings("language", {"en": 3.0, "*": 1.0}), rehydrate={1: 1.0, 10: 2.5}, token_budget=1000, columns=("stars",))
     assert build(PackSettings, loads("rehydrate: fineweb2")).copies_by_size == FINEWEB2
     with pytest.raises(Problems, match="expected one of fineweb2"):
         build(PackSettings, loads("rehydrate: fineweb3"))
@@ -231,7 +231,7 @@ def test_settings_are_read_from_yaml():
     [
         ({"rehydrate": {0: 1.0}}, "rehydrate"), ({"rehydrate": {"x": 1.0}}, "rehydrate"), ({"rehydrate": {2: -1.0}}, "rehydrate"),
         ({"token_budget": 0}, "token_budget"), ({"token_budget": 5, "packing": "concat"}, "packing"), ({"columns": ("source",)}, "columns"),
-        ({"columns": ("a", "a")}, "columns"), ({"most_epochs": 0.5}, "most_epochs"), ({"train_weights": {"en": -1.0}}, "train_weights"),
+        ({"columns": ("a", "a")}, "columns"), ({"max_epochs": 0.5}, "max_epochs"), ({"train_weights": {"en": -1.0}}, "train_weights"),
     ],
 )  # fmt: skip
 def test_settings_that_make_no_sense_are_refused_by_key(changes, key):
@@ -257,7 +257,7 @@ def write_job(folder, pack_lines: str):
 
 
 def test_the_report_warns_of_a_mixture_that_could_not_be_had_and_of_a_slow_encoder(tmp_path):
-    report = write_job(tmp_path, "mixture: {weights: {a: 1, b: 20}}, most_epochs: 1")
+    report = write_job(tmp_path, "mixture: {weights: {a: 1, b: 20}}, max_epochs: 1")
     assert any("source 'a' is" in warning for warning in report["warnings"])
     assert report["packed"]["statistics"]["mixture"]["groups"]["b"]["epochs"] == 1.0
     record = json.loads((tmp_path / "out/packed/tokenizer.json").read_text())

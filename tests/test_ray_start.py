@@ -63,7 +63,7 @@ def test_what_is_looked_at_on_this_machine():
     assert all(line.startswith("  ") for line in diagnosis(None))
 
 
-@pytest.mark.parametrize(("settings", "key"), [({"cpus_per_task": 0}, "cpus_per_task"), ({"memory_per_task_mb": 0}, "memory_per_task_mb")])
+@pytest.mark.parametrize(("settings", "key"), [({"cpus_per_task": 0}, "cpus_per_task"), ({"memory_per_task": "2 houses"}, "memory_per_task"), ({"memory_per_task": 2000}, "memory_per_task"), ({"in_flight": 0}, "in_flight")])
 def test_settings_are_checked(settings, key):
     with pytest.raises(SettingError, match=key):
         RaySettings(**settings)
@@ -79,7 +79,7 @@ from curation.ray_start import RaySettings, WorkerError
 ready = []
 prepared = Watch(prepare=os.getpid, ready=ready.append)
 assert sorted(map_tasks(key_of, range(5), "auto", watch=prepared)) == sorted(map(key_of, range(5))) and 1 <= ready[0] <= 2
-assert sorted(map_tasks(key_of, range(5), "auto", RaySettings(memory_per_task_mb=50))) == sorted(map(key_of, range(5)))
+assert sorted(map_tasks(key_of, range(5), "auto", RaySettings(memory_per_task="50MB"))) == sorted(map(key_of, range(5)))
 try:
     list(map_tasks(key_of, range(5), "auto", RaySettings(cpus_per_task=3)))
 except WorkerError as error:

@@ -164,7 +164,7 @@ def test_it_is_found_counted_and_counted_again_where_something_changed(finished,
     job = load_job(finished.parent / "job.yaml")
     result = run_job(job)
     assert result.done_before == result.units
-    run_job(load_job(write_job(tmp_path, more=", most_copies: 3")), workers=2)
+    run_job(load_job(write_job(tmp_path, more=", max_copies: 3")), workers=2)
     copies = [row["copies"] for row in handoff.read_manifest(tmp_path / "out/packed").statistics["rehydration"]["sizes"]]
     assert max(copies) == 3.0 and data_files(tmp_path / "out")["clean/00000.parquet"] == data_files(finished)["clean/00000.parquet"]
 
@@ -189,7 +189,7 @@ def test_jobs_without_the_rates_are_refused_with_what_to_write(tmp_path, change,
 
 
 def test_settings_that_make_no_sense_are_refused():
-    for changes in ({"most_copies": 0.5}, {"rate_documents": 0}):
+    for changes in ({"max_copies": 0.5}, {"rate_documents": 0}):
         with pytest.raises(SettingError):
             PackSettings(rehydrate="removal_rates", **changes)
     with pytest.raises(ValueError, match="not known yet"):

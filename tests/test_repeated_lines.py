@@ -44,7 +44,7 @@ def plain_candidates(row: dict, how: LinesSettings) -> list[tuple[tuple, list[in
         where = {"head": place < how.edge, "foot": place >= len(units) - how.edge}
         where["middle"] = not (where["head"] or where["foot"])
         if len(words) >= how.min_words and words not in allowed and any(where[name] for name in how.at):
-            group = {"corpus": "", "source": row["source"], "language": row["lang"], "host": row["url"]}[how.by]
+            group = {"corpus": "", "source": row["source"], "language": row["lang"], "host": row["url"]}[how.within]
             found.append(((words, group), numbers))
     return found
 
@@ -52,7 +52,7 @@ def plain_candidates(row: dict, how: LinesSettings) -> list[tuple[tuple, list[in
 def plain_result(rows: list[dict], how: LinesSettings) -> list[str | None]:
     """The texts that stay, None where nothing is left."""
     counts = collections.Counter(key for row in rows for key in {key for key, _ in plain_candidates(row, how)})
-    totals = collections.Counter({"corpus": "", "source": row["source"], "language": row["lang"], "host": row["url"]}[how.by] for row in rows)
+    totals = collections.Counter({"corpus": "", "source": row["source"], "language": row["lang"], "host": row["url"]}[how.within] for row in rows)
     texts: list[str | None] = []
     for row in rows:
         gone = set()
@@ -76,7 +76,7 @@ ROWS = st.fixed_dictionaries({
 })  # fmt: skip
 HOW = st.builds(
     LinesSettings, max_repeats=st.integers(1, 2), per=st.integers(1, 4), min_words=st.integers(1, 2), unit=st.sampled_from(["line", "paragraph"]),
-    by=st.sampled_from(["corpus", "source", "language", "host"]), at=st.sampled_from([("head",), ("foot",), ("middle",), ("foot", "head"), ("head", "foot", "middle")]),
+    within=st.sampled_from(["corpus", "source", "language", "host"]), at=st.sampled_from([("head",), ("foot",), ("middle",), ("foot", "head"), ("head", "foot", "middle")]),
     edge=st.integers(1, 2), allow=st.sampled_from([(), ("ANOTHER line",)]),
 )  # fmt: skip
 

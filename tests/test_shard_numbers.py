@@ -22,7 +22,7 @@ from curation.shard_numbers import NUMBERS_FILE, number_shards, read_numbers
 from curation.verify import verify
 
 DEFAULT = "packs: [gopher_repetition]\nexact: {keep: longest}\nnear: {}\nlines: {max_repeats: 30}"
-FIRST_NEAR = f"{DEFAULT.replace('longest', 'first')}\nsubstrings: {{words: 40}}\norder: [exact, near, rules, substrings, lines]"
+FIRST_NEAR = f"{DEFAULT.replace('longest', 'first')}\nsubstrings: {{min_words: 40}}\norder: [exact, near, rules, substrings, lines]"
 PACK = "pack: {vocab_size: 300, sequence_length: 64, held_out: 0.2}\nworkers: inline"
 GROUPS = st.sampled_from([None, (0, 1), (2,)])
 

@@ -108,7 +108,7 @@ def pages() -> list[dict]:
 @pytest.mark.parametrize(("files", "workers"), [(1, "inline"), (4, "inline"), (3, 2)])
 def test_a_run_leaves_the_first_occurrence(tmp_path, files, workers):
     rows, passage = pages()
-    output = run(tmp_path, rows, "substrings: {words: 50}", files, workers)
+    output = run(tmp_path, rows, "substrings: {min_words: 50}", files, workers)
     texts = {row["id"]: row["text"] for row in table(output, "clean")}
     holders = [row["id"] for number in range(files) for row in rows[number::files] if passage in row["text"]]
     assert [name for name in holders if passage in texts[name]] == holders[:1] and len(holders) == 5

@@ -151,7 +151,7 @@ def test_a_pack_is_written_that_keeps_the_reference(reference):
 
 def test_a_folder_holds_a_pack_for_each_language(reference):
     out = reference.parent / "fitted"
-    code, output = call("fit-thresholds", "--reference", reference, "-o", out, "--signals", "mean_word_chars,dup_line_frac", "--fewest", "35", "--folds", 0)
+    code, output = call("fit-thresholds", "--reference", reference, "-o", out, "--signals", "mean_word_chars,dup_line_frac", "--min-texts", "35", "--folds", 0)
     assert code == 0 and output.count("keeps") == 2 and "not fitted on" not in output
     pack = load_pack(out / "nl.yaml")
     setting = yaml.safe_load(output.partition("for the job that uses them:\n")[2])["language"]
@@ -164,7 +164,7 @@ def test_what_cannot_be_fitted(reference):
     out = reference.parent / "x.yaml"
     for arguments, message in (
         (["--language", "sv"], "no language has 30 texts; there are none"),
-        (["--language", "nl", "--fewest", "50"], "no language has 50 texts; there are nl (40)"),
+        (["--language", "nl", "--min-texts", "50"], "no language has 50 texts; there are nl (40)"),
         ([], "the texts are in de, nl: name one with --language, or give a folder for --out"),
         (["--language", "de", "--method", "quantile"], "method quantile needs English texts"),
         (["--language", "de", "--like", "gofer_quality"], "did you mean 'gopher_quality'"),

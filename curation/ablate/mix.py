@@ -3,7 +3,7 @@
     documents -> one group for each source -> small runs on random mixtures -> a regression (mix_fit.py) -> the best mixture
       -> models on it against models on the natural proportions, several seeds, with the verdict of an ablation
 
-Everything that was tried is in the report. A mixture is a choice of rows: no group is read more often than `most_epochs`.
+Everything that was tried is in the report. A mixture is a choice of rows: no group is read more often than `max_epochs`.
 """
 
 from __future__ import annotations
@@ -30,8 +30,9 @@ from curation.ablate.models import JudgedSet, Judging, ModelRun, Training, train
 from curation.ablate.report import today
 from curation.ablate.settings import JudgeSettings, SettingsFile, checked_tasks, train_settings
 from curation.ablate.size import facts, train_defaults
+from curation.former_names import FORMER_IN_MIXES, with_names_of_today
 from curation.job import load_job
-from curation.pack_settings import PackSettings
+from curation.pack_settings import GROUP_COLUMNS, PackSettings
 from curation.progress import Progress
 from curation.run import run_job
 from curation.run_lock import locked
@@ -54,11 +55,11 @@ class MixSettings:
     tokens: int
     documents: str | list[str] = ()
     job: str | None = None
-    by: Literal["source", "lang"] = "source"
+    by: Literal["source", "language"] = "source"
     mixtures: int = 16
     seeds: int = 3  # for the best mixture against the natural one
     target: dict[str, float] = field(default_factory=dict)
-    most_epochs: float = 4.0
+    max_epochs: float = 4.0
     sequence_length: int = 512
     tokenizer: str | None = None
     vocab_size: int = 8192
@@ -69,7 +70,7 @@ class MixSettings:
     def __post_init__(self) -> None:
         if bool(self.documents) == bool(self.job):
             raise SettingError("documents", "name either documents, or a job")
-        for name, least in (("tokens", 1), ("mixtures", FEWEST_MIXTURES), ("seeds", 1), ("most_epochs", 1)):
+        for name, least in (("tokens", 1), ("mixtures", FEWEST_MIXTURES), ("seeds", 1), ("max_epochs", 1)):
             if getattr(self, name) < least:
                 raise SettingError(name, f"at least {least}")
         if any(weight < 0 for weight in self.target.values()) or self.target and not sum(self.target.values()):
@@ -83,6 +84,7 @@ class Mix(SettingsFile):
     settings: MixSettings
     config: TrainConfig
     tasks: tuple
+    warnings: tuple[Problem, ...] = ()  # settings that have another name today
 
     @property
     def rows(self) -> int:
@@ -102,7 +104,7 @@ class Group:
 def load_mix(path: str | Path) -> Mix:
     """Read the settings. Raises Problems with every mistake in them."""
     path = Path(path)
-    located = load(path)
+    located, warnings = with_names_of_today(load(path), FORMER_IN_MIXES)
     settings = build(MixSettings, located)
     problems: list[Problem] = []
     known = facts(settings.vocab_size, settings.sequence_length)
@@ -115,7 +117,7 @@ def load_mix(path: str | Path) -> Mix:
         raise Problems(problems)
     steps = max(round(settings.tokens / settings.sequence_length / config.batch_rows), config.warmup_steps, 1)
     tasks, judge = checked_tasks(settings.judge, path.parent)
-    return Mix(path, dataclasses.replace(settings, judge=judge), dataclasses.replace(config, steps=steps), tasks)
+    return Mix(path, dataclasses.replace(settings, judge=judge), dataclasses.replace(config, steps=steps), tasks, tuple(sorted(warnings)))
 
 
 def mix(found: Mix, progress: Progress | None = None, training: Training | None = None, should_stop: Callable[[], bool] = lambda: False) -> dict[str, Any]:
@@ -124,9 +126,9 @@ def mix(found: Mix, progress: Progress | None = None, training: Training | None 
         shop = Workshop(found, found.output / "data", progress or Progress(), should_stop)
         groups = _groups(shop, found, _documents(shop, found))
         natural = np.array([group.frac for group in groups])
-        most = np.array([group.rows for group in groups]) * found.settings.most_epochs / found.rows
+        most = np.array([group.rows for group in groups]) * found.settings.max_epochs / found.rows
         if most.sum() < 1:
-            raise TrainError(f"{found.settings.tokens:,} tokens are more than {found.settings.most_epochs:g} epochs of all documents. Lower tokens, or raise most_epochs.")
+            raise TrainError(f"{found.settings.tokens:,} tokens are more than {found.settings.max_epochs:g} epochs of all documents. Lower tokens, or raise max_epochs.")
         natural = capped(natural, most)
         judging = _judging(shop, found, groups)
         tried = np.concatenate([natural[None], draw_mixtures(natural, most, found.settings.mixtures - 1, 0)])
@@ -156,7 +158,7 @@ def _groups(shop: Workshop, found: Mix, arm: Arm) -> list[Group]:
     settings = found.settings
     identity = hashlib.sha256(json.dumps([arm.checksums, settings.by, settings.tokenizer, settings.vocab_size]).encode()).hexdigest()[:12]
     folder = shop.folder / f"groups-{identity}"
-    sizes = _sizes(arm.files, settings.by)
+    sizes = _sizes(arm.files, GROUP_COLUMNS[settings.by])
     names = sorted(sizes, key=lambda name: (-sizes[name], name))
     own, rest = (names, []) if len(names) <= MOST_GROUPS else (names[: MOST_GROUPS - 1], names[MOST_GROUPS - 1 :])
     if len(own) < 2:
@@ -170,7 +172,7 @@ def _groups(shop: Workshop, found: Mix, arm: Arm) -> list[Group]:
     for number, (name, chosen) in enumerate([*((name, [name]) for name in own), *([(OTHER, rest)] if rest else [])]):
         file = folder / f"{number:02d}.parquet"
         if not file.exists():
-            _write_group(arm.files, settings.by, chosen, file)
+            _write_group(arm.files, GROUP_COLUMNS[settings.by], chosen, file)
         packed[name] = read_as_they_are(shop, name, (str(file),), folder / f"{number:02d}", pack).job.output / "packed"
     rows = {name: len(open_split(folder, "train")) for name, folder in packed.items()}
     empty = [name for name, folder in packed.items() if not rows[name] or not len(open_split(folder, "held_out"))]
@@ -179,20 +181,20 @@ def _groups(shop: Workshop, found: Mix, arm: Arm) -> list[Group]:
     return [Group(name, packed[name], rows[name], rows[name] / sum(rows.values())) for name in packed]
 
 
-def _sizes(files: Sequence[Path], by: str) -> dict[str, int]:
+def _sizes(files: Sequence[Path], column: str) -> dict[str, int]:
     found: dict[str, int] = {}
     for table in read_tables(files):
-        counted = pa.table({"name": pc.fill_null(table[by], NONE), "bytes": pc.binary_length(table["text"])}).group_by("name").aggregate([("bytes", "sum")])
+        counted = pa.table({"name": pc.fill_null(table[column], NONE), "bytes": pc.binary_length(table["text"])}).group_by("name").aggregate([("bytes", "sum")])
         for row in counted.to_pylist():
             found[row["name"]] = found.get(row["name"], 0) + (row["bytes_sum"] or 0)
     return found
 
 
-def _write_group(files: Sequence[Path], by: str, names: Sequence[str], path: Path) -> None:
+def _write_group(files: Sequence[Path], column: str, names: Sequence[str], path: Path) -> None:
     schema = pa.schema([("id", pa.string()), ("text", pa.large_string()), ("source", pa.string()), ("lang", pa.string())])
     with whole_file(path) as temporary, pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
         for table in read_tables(files):
-            chosen = table.filter(pc.is_in(pc.fill_null(table[by], NONE), pa.array(names)))
+            chosen = table.filter(pc.is_in(pc.fill_null(table[column], NONE), pa.array(names)))
             if len(chosen):
                 writer.write_table(chosen.select(COLUMNS).cast(schema))
 

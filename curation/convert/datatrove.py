@@ -20,7 +20,7 @@ IGNORED = {
     "LocalPipelineExecutor": "", "SlurmPipelineExecutor": "",
 }  # fmt: skip
 UNEQUAL = {
-    "SentenceDedupSignature": "runs of sentences repeated across documents; `substrings: {words: 50}` cuts repeated stretches of words, `lines:` repeated lines",
+    "SentenceDedupSignature": "runs of sentences repeated across documents; `substrings: {min_words: 50}` cuts repeated stretches of words, `lines:` repeated lines",
     "SamplerFilter": "a random sample; `gristmill run` takes all of its input",
     "LambdaFilter": "Python code; write a rule for what it looks for",
     "UnigramLogProbFilter": "its English word frequencies do not come along; build a profile (`gristmill profile build`) and compare unigram_logprob(NAME)",
@@ -165,7 +165,7 @@ def _exact_dedup(reader: Reader) -> list[str]:
 
 def _substrings(reader: Reader) -> list[str]:
     reader.left.clear()
-    reader.converted.job["substrings"] = {"words": 50}
+    reader.converted.job["substrings"] = {"min_words": 50}
     reader.converted.differs(reader.step.where, reader.step.name, "stretches of 50 tokens there, of 50 words here")
     return ["substrings"]
 

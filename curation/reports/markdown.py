@@ -169,7 +169,7 @@ def _copies_section(said: dict[str, Any]) -> list[str]:
     if "removal_rate" in said:
         lines += [
             f"Of {said['documents']:,} documents rules removed {said['removed']:,}: a rate of {said['removal_rate']:.4f}. Sizes of that rate or a higher one"
-            f" are packed once, that of the lowest {said['most_copies']:g} times, those between in proportion. Sizes of fewer than {said['rate_documents']:,}"
+            f" are packed once, that of the lowest {said.get('max_copies', said.get('most_copies')):g} times, those between in proportion. Sizes of fewer than {said['rate_documents']:,}"
             " documents are taken together with others.", "",
         ]  # fmt: skip
     return lines

@@ -30,7 +30,7 @@ REASON = "decontaminate/overlap"
 class DecontaminateSettings:
     """`files`: JSONL files of evaluation items, paths or globs. `fields`: where their texts are; without it, every string.
 
-    `id_field`: the item's name, else its line. `ngram`: words. `min_ngrams`: how many must be shared. `action`: remove
+    `id_field`: the item's name, else its line. `ngram`: words. `min_ngrams`: how many must be shared. `action`: drop
     documents, or cut the shared spans out of them.
     """
 
@@ -39,7 +39,7 @@ class DecontaminateSettings:
     id_field: str | None = None
     ngram: int = 13
     min_ngrams: int = 1
-    action: Literal["remove", "cut"] = "remove"
+    action: Literal["drop", "cut"] = "drop"
 
     def __post_init__(self) -> None:
         if not self.files:
@@ -83,7 +83,7 @@ def decontaminate(documents: pa.Table, settings: DecontaminateSettings) -> Outco
     texts = some["text"].to_pylist()
     spans = [document_spans(text, found[starts[row] : starts[row + 1]], settings.ngram) for text, row in zip(texts, rows.tolist())]
     overlaps = _overlaps(some["id"].to_pylist(), texts, spans, items)
-    if settings.action == "remove":
+    if settings.action == "drop":
         return Outcome(documents.filter(pa.array(~hit)), _removed(some, shared[hit], settings), counts=NOT_EDITED, overlaps=overlaps)
     return _cut(documents, hit, texts, spans, shared[hit], overlaps, settings)
 

@@ -36,7 +36,7 @@ COUNTS = pa.schema([("key", pa.uint64()), ("group", pa.uint64()), ("documents", 
 class LinesSettings:
     """`max_repeats` documents per `per` documents of a group may have a line; lines of fewer than `min_words` words stay.
 
-    `unit`: line or paragraph. `by`: what makes a group. `at`: where in a document; `edge`: how many lines its head and its
+    `unit`: line or paragraph. `within`: what makes a group. `at`: where in a document; `edge`: how many lines its head and its
     foot have. `allow`: lines that stay; `allow_file`: a file of them. `normalise`: compare folded words, not bytes.
     """
 
@@ -44,7 +44,7 @@ class LinesSettings:
     per: int = 30_000_000
     min_words: int = 3
     unit: Literal["line", "paragraph"] = "line"
-    by: Literal["corpus", "source", "host", "language"] = "corpus"
+    within: Literal["corpus", "language", "source", "host"] = "corpus"
     at: tuple[Literal["head", "foot", "middle"], ...] = PLACES
     edge: int = 5
     allow: tuple[str, ...] = ()
@@ -78,7 +78,7 @@ class LineJudge:
     def units_of(self, documents: pa.Table) -> tuple[TextLines, Units, np.ndarray, np.ndarray]:
         """Lines, units, the key of every unit (uint64), and the group of every document (uint64)."""
         lines, units = find_units(documents["text"], self.settings.unit == "paragraph", self.settings.normalise)
-        groups, keys = group_hashes(documents, self.settings.by), np.empty(len(units.hashes), np.uint64)
+        groups, keys = group_hashes(documents, self.settings.within), np.empty(len(units.hashes), np.uint64)
         mix_group(units.hashes, units.document, groups, keys)
         return lines, units, keys, groups
 
@@ -105,13 +105,13 @@ def is_among(hashes: np.ndarray, known: np.ndarray) -> np.ndarray:
     return known[places] == hashes
 
 
-def group_hashes(documents: pa.Table, by: str) -> np.ndarray:
+def group_hashes(documents: pa.Table, within: str) -> np.ndarray:
     """The group of each document (uint64); documents without a value are a group of their own."""
-    if by == "corpus":
+    if within == "corpus":
         return np.zeros(len(documents), np.uint64)
-    column = documents["lang" if by == "language" else "url" if by == "host" else "source"]
+    column = documents["lang" if within == "language" else "url" if within == "host" else "source"]
     texts = large_strings(column)
-    return text_hashes(hosts(texts) if by == "host" else texts, normalise=False)[:, 0]
+    return text_hashes(hosts(texts) if within == "host" else texts, normalise=False)[:, 0]
 
 
 def count_units(documents: pa.Table, judge: LineJudge) -> tuple[pa.Table, pa.Table]:

@@ -1,7 +1,7 @@
-"""Substrings repeated across the corpus: stretches of `words` words or more that stand somewhere before, cut out of texts.
+"""Substrings repeated across the corpus: stretches of `min_words` words or more that stand somewhere before, cut out of texts.
 
 The result is that of a suffix array over words (Lee et al. 2022, Deduplicating Training Data Makes Language Models
-Better: 50 tokens), found by hashing: every window of `words` words has a 64-bit hash, and a window whose hash stands
+Better: 50 tokens), found by hashing: every window of `min_words` words has a 64-bit hash, and a window whose hash stands
 earlier in the corpus is repeated. Windows that follow each other make one stretch, so a repeat of any length is found
 whole. The first occurrence stays, all others go; a repeat that overlaps its own first occurrence loses what is after it.
 Two different windows share a hash by chance in n**2 / 2**65 of cases: three in a billion windows of ten billion.
@@ -27,13 +27,13 @@ RULE, EMPTY = "substrings/repeated", "substrings/empty"
 
 @dataclass(frozen=True)
 class SubstringsSettings:
-    """`words`: the least length of a repeat."""
+    """`min_words`: the least length of a repeat."""
 
-    words: int = 50
+    min_words: int = 50
 
     def __post_init__(self) -> None:
-        if not 5 <= self.words <= 1000:
-            raise SettingError("words", f"words must be 5 to 1000, got {self.words}")
+        if not 5 <= self.min_words <= 1000:
+            raise SettingError("min_words", f"min_words must be 5 to 1000, got {self.min_words}")
 
 
 def window_counts(places: WordPlaces, words: int) -> np.ndarray:
@@ -60,7 +60,7 @@ def cut_substrings(documents: pa.Table, repeated: np.ndarray, first_window: int,
     from the shard's first. Texts of which nothing is left are removed as they were.
     """
     places = word_places(documents["text"])
-    bounds = first_window + np.concatenate([[0], np.cumsum(window_counts(places, settings.words))])
+    bounds = first_window + np.concatenate([[0], np.cumsum(window_counts(places, settings.min_words))])
     cuts = np.searchsorted(repeated[:, 0], bounds)
     rows = np.flatnonzero(np.diff(cuts))
     if not len(rows):
@@ -71,7 +71,7 @@ def cut_substrings(documents: pa.Table, repeated: np.ndarray, first_window: int,
     for row in rows.tolist():
         windows = repeated[cuts[row] : cuts[row + 1]] - bounds[row]
         word = slice(int(places.first[row]), int(places.first[row + 1]))
-        gone = repeated_words(windows[:, 0], windows[:, 1], word.stop - word.start, settings.words)
+        gone = repeated_words(windows[:, 0], windows[:, 1], word.stop - word.start, settings.min_words)
         stretches = _stretches(gone)
         begin, end = int(offsets[row]), int(offsets[row + 1])
         text, found = _cut_text(data, begin, end, places.starts[word], places.ends[word], stretches)

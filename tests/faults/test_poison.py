@@ -44,7 +44,7 @@ def quarantined(output: Path) -> dict[str, dict]:
 def test_poison_is_found_and_the_rest_goes_on(tmp_path, workers, ray):
     """Records that crash, hang, take all memory or raise: each is quarantined with why, and no other record is."""
     corpus, ids = poisoned(tmp_path, list(POISON))
-    job = write_job(tmp_path / "job.yaml", corpus, more="limits: {seconds_per_record: 1, memory_mb: 400}")
+    job = write_job(tmp_path / "job.yaml", corpus, more="limits: {seconds_per_record: 1, memory_per_record: 400MiB}")
     run = Run(job, workers, faults={"poison": POISON}, ray=ray)
     assert run.finish() == 3, run.said
     rows = quarantined(run.output)
@@ -57,7 +57,7 @@ def test_poison_is_found_and_the_rest_goes_on(tmp_path, workers, ray):
     assert verify(run.output).problems == []
     again = run_job(load_job(job))
     assert again.done_before == again.units, "nothing is done again, and the poison is not met again"
-    job.write_text(job.read_text().replace("memory_mb: 400", "memory_mb: 500"))
+    job.write_text(job.read_text().replace("memory_per_record: 400MiB", "memory_per_record: 500MiB"))
     fresh = run_job(load_job(job))
     assert fresh.report["quarantined"] == 1, "under other limits, what they condemned is tried again"
 

@@ -1,0 +1,115 @@
+"""Settings by the names that they had before: read as if they had those of today, with a warning."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+from click.testing import CliRunner
+
+from curation.ablate.mix import MixSettings
+from curation.former_names import FORMER_IN_JOBS, FORMER_IN_MIXES, Former, with_names_of_today
+from curation.job import Job, load_job
+from gristmill import gristmill
+from rules.places import Problems, build, loads
+
+BEFORE = """\
+input: in.jsonl
+output: out
+workers: inline
+decontaminate: {files: items.jsonl, action: remove}
+substrings: {words: 20}
+lines: {max_repeats: 7, by: host}
+pack:
+  mixture: {by: lang, weights: {en: 1}}
+  most_epochs: 3
+  most_copies: 5
+  rehydrate: {1: 1}
+limits: {memory_mb: 512}
+ray: {memory_per_task_mb: 100, in_flight_mb: 200}
+near: {}
+"""
+TODAY = """\
+input: in.jsonl
+output: out
+workers: inline
+decontaminate: {files: items.jsonl, action: drop}
+substrings: {min_words: 20}
+lines: {max_repeats: 7, within: host}
+pack:
+  mixture: {by: language, weights: {en: 1}}
+  max_epochs: 3
+  max_copies: 5
+  rehydrate: {1: 1}
+limits: {memory_per_record: 512MiB}
+ray: {memory_per_task: 100MiB, in_flight: 200MiB}
+near: {}
+"""
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "in.jsonl").write_text('{"text": "The miller grinds grain between two stones, and sells the flour."}\n')
+    (tmp_path / "items.jsonl").write_text('{"query": "which of these is the largest river of the whole continent that we live on today?"}\n')
+    return tmp_path
+
+
+def test_a_job_by_its_former_names_is_the_job_of_today(folder):
+    for name, text in (("before.yaml", BEFORE), ("today.yaml", TODAY)):
+        (folder / name).write_text(text)
+    before, today = load_job(folder / "before.yaml"), load_job(folder / "today.yaml")
+    assert before.settings == today.settings and before.sha256 == today.sha256
+    assert today.warnings == () and len(before.warnings) == len(FORMER_IN_JOBS)
+    assert before.settings.limits.memory_mb == 512
+    assert (before.settings.ray.task_bytes, before.settings.ray.in_flight_bytes) == (100 << 20, 200 << 20)
+    told = [f"{problem.line}:{problem.col}: {problem.message}" for problem in before.warnings]
+    assert told[2] == "6:25: lines.by is called within now: write within: host"
+    assert "4:45: decontaminate.action: remove is called drop now: write action: drop" in told
+    assert "12:10: limits.memory_mb is called memory_per_record now: write memory_per_record: 512MiB" in told
+
+
+def test_every_former_name_is_of_a_setting_of_today():
+    located, warnings = with_names_of_today(loads(BEFORE), FORMER_IN_JOBS)
+    assert build(Job, located) == build(Job, loads(TODAY)) and len(warnings) == len(FORMER_IN_JOBS)
+    mix = "output: o\ntokens: 9\njob: j\nby: lang\nmost_epochs: 2\n"
+    located, warnings = with_names_of_today(loads(mix), FORMER_IN_MIXES)
+    assert build(MixSettings, located) == MixSettings(output="o", tokens=9, job="j", by="language", max_epochs=2.0)
+    assert [problem.message for problem in warnings] == ["by: lang is called language now: write by: language", "most_epochs is called max_epochs now: write max_epochs: 2"]
+
+
+def test_mistakes_are_told_where_they_stand_and_what_was_read_is_not_changed():
+    given = loads("stage:\n  old: [1, {x: 2}]\n  other: 3\n", "f.yaml")
+    data = copy.deepcopy(given.data)
+    located, (warning,) = with_names_of_today(given, (Former(("stage", "old"), "new"),))
+    assert given.data == data and located.data == {"stage": {"new": [1, {"x": 2}], "other": 3}}
+    assert list(located.data["stage"]) == ["new", "other"]
+    assert located.place(("stage", "new", 1, "x")) == given.place(("stage", "old", 1, "x"))
+    assert str(warning) == "f.yaml:2:3: R101 stage.old is called new now: write new: ..."
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("lines: {by: shelf}", "3:13: R103 expected one of corpus, language, source, host, got 'shelf'"),
+        ("lines: {by: host, within: host}", "3:9: R101 unknown key 'by'"),
+        ("limits: {memory_mb: -3}", "3:21: R103 memory_per_record is a size such as 8GB, got '-3MiB'"),
+        ("limits: {memory_per_record: 4096}", "3:29: R103 memory_per_record must be at least 1.05 MB, got 4.1 kB: write the unit, such as 4GB"),
+        ("limits: {memory_mb: much}", "3:21: R103 memory_per_record is a size such as 8GB, got 'much'"),
+        ("lines: [by]", "3:8: R103 expected a mapping of settings, got a list"),
+        ("pack: {mixture: {by: [lang], weights: {a: 1}}}", "3:22: R103 expected one of source, language, got a list"),
+    ],
+)
+def test_what_is_wrong_by_a_former_name_is_wrong(folder, text, message):
+    (folder / "job.yaml").write_text(f"input: in.jsonl\noutput: out\n{text}\n")
+    with pytest.raises(Problems) as caught:
+        load_job(folder / "job.yaml")
+    assert [str(problem).partition("job.yaml:")[2] for problem in caught.value.problems] == [message]
+
+
+def test_check_and_run_say_what_is_called_otherwise_now(folder):
+    (folder / "job.yaml").write_text("input: in.jsonl\noutput: out\nworkers: inline\nlines: {by: host}\n")
+    told = "job.yaml:4:9: R101 lines.by is called within now: write within: host (warning)\n"
+    checked = CliRunner().invoke(gristmill, ["check", str(folder / "job.yaml")])
+    assert checked.exit_code == 0 and told in checked.stdout and "1 warning" in checked.stdout
+    planned = CliRunner().invoke(gristmill, ["run", str(folder / "job.yaml"), "--dry-run"])
+    assert planned.exit_code == 0 and told in planned.stderr and told not in planned.stdout

@@ -28,6 +28,7 @@ from curation.pass_plan import WORK, Drops, Pass, ShardTask, plan_passes
 from curation.passes import run_shard
 from curation.progress import Progress, Work
 from curation.report import write_report
+from curation.reports.page import load_templates
 from curation.run_directory import RunDirectoryError, check_place, open_run_directory, sweep
 from curation.run_lock import locked
 from curation.run_log import LoggedProgress, RunLog
@@ -155,7 +156,7 @@ def _run_pass(run: RunState, step: Pass, tasks: list[ShardTask]) -> dict[int, En
     numbers = {task.unit: task.shard.number for task in waiting}
     work = [Work(task.unit, task.shard.label, task.shard.size_bytes) for task in waiting]
     with run.progress.stage(step.title, work, len(entries)) as bar:
-        for entry in run.mapped(run_shard, waiting, bar):
+        for entry in run.mapped(run_shard, waiting, bar, load_templates if step.last else None):
             entries[numbers[entry.unit]] = run.add(entry)
             bar.advance(entry)
     return {task.shard.number: entries[task.shard.number] for task in tasks}

@@ -15,6 +15,16 @@ from curation.manifest import Entry, Manifest
 from curation.progress import Progress, StageBar, Work
 from curation.shards import file_sha256
 
+# It passes common rules but for its last line, which has no mark at its end: what works on edits is warmed up too.
+TEXT_LIKE_MANY = """\
+The river rises in the hills to the north of the town, and it is joined there by two smaller streams.
+People have lived on its banks for a long time, because the land is good and the water has never failed.
+In spring the meadows are under water for some weeks, and the birds that come back from the south stay with them.
+A mill stood at the old bridge until a fire took it; the wheel is still there, and children play on it in the summer.
+Those who want to see the valley should walk up to the chapel in the evening, when the light is low and warm.
+Read more about the river
+"""
+
 
 @dataclass
 class RunState:
@@ -47,9 +57,10 @@ class RunState:
         self.live[entry.unit] = entry
         return entry
 
-    def mapped(self, function: Callable[[Any], Entry], tasks: list[Any], bar: StageBar) -> Iterator[Entry]:
-        """Entries of the tasks as they are finished, until a stop is asked for. `bar` is told what is handed out."""
-        watch = Watch(lambda task: bar.begin(task.unit), bar.tick, lambda task: bar.sizes.get(task.unit, 0), self.should_stop, keep=True)
+    def mapped(self, function: Callable[[Any], Entry], tasks: list[Any], bar: StageBar, meanwhile: Callable[[], None] | None = None) -> Iterator[Entry]:
+        """Entries of the tasks as they are finished, until a stop is asked for. `bar` is told what is handed out; `meanwhile`
+        is done here once forked workers have something to do."""
+        watch = Watch(lambda task: bar.begin(task.unit), bar.tick, lambda task: bar.sizes.get(task.unit, 0), self.should_stop, meanwhile=meanwhile, keep=True)
         if not self.prepared and len(tasks) > 1 and in_workers(len(tasks), self.workers, self.job.settings.ray):
             warm_kernels(self.job)
             watch, self.prepared = replace(watch, prepare=functools.partial(warm_up, self.job), ready=bar.ready), True
@@ -91,16 +102,21 @@ def warm_kernels(job: LoadedJob) -> None:
     import pyarrow as pa
 
     from curation.document import DOCUMENT
+    from curation.id_hashes import id_hashes
+    from curation.outcome import balance
     from curation.stages.clean import clean
 
-    row = ["id", "A few words.\nAnd a second line of words, to warm up.", None, "warm", None, None]
-    documents = pa.table([[value] for value in row], schema=DOCUMENT)
+    texts = ["A few words.\nAnd a second line of words, to warm up.", TEXT_LIKE_MANY]
+    documents = pa.table([["a", "b"], texts, [None] * 2, ["warm"] * 2, [None] * 2, [None] * 2], schema=DOCUMENT)
+    id_hashes(documents["id"])
     if job.settings.language is not None:
         from curation.stages.language import filter_language
 
         filter_language(documents, job.settings.language)
     if job.packs:
-        clean(documents, job.packs)
+        import pyarrow.acero  # noqa: F401 - edits of several packs are sorted with it
+
+        balance(documents, clean(documents, job.packs))
     for stage in ("exact", "near"):
         if stage in job.stages:
             write_keys(documents, job.settings, [stage])

@@ -16,16 +16,16 @@ from numba import types
 from numba.extending import intrinsic
 
 from curation.language_id.model_file import ModelFile
+from curation.language_id.ngram_lanes import CLOSE, FNV_PRIME, FNV_START, OPEN
 from curation.language_id.ownerless import ownerless
 from curation.language_id.vectors import NUMBERS, add_vectors, aligned_zeros, load_vector, no_vector
+from curation.language_id.word_memo import word_hash
 from rules.text.decode import text_at
-from rules.text.hash_sets import bytes_hash, slot_bits
+from rules.text.hash_sets import slot_bits
 from rules.text.kernels import inlined, kernel
 from rules.text.masks import bits_below, ones_in
 
-FNV_START, FNV_PRIME = np.uint32(2166136261), np.uint32(16777619)
 SIGNED = np.uint32(0xFFFFFF00)  # fastText hashes bytes as signed numbers
-OPEN, CLOSE = np.uint8(ord("<")), np.uint8(ord(">"))
 END_OF_TEXT = b"</s>"
 LABEL_PREFIX = b"__label__"
 FREE = -1
@@ -37,7 +37,7 @@ class Rows(NamedTuple):
     """A model's rows and how to find them."""
 
     rows: np.ndarray  # float32 [(words + kept) * 16]: of words, then of n-grams in order of bucket
-    ranks: np.ndarray  # uint64 [buckets / 64 + 1, 2]: which buckets have a row, and how many have before them
+    ranks: np.ndarray  # uint64 [2, buckets / 64 + 1]: which buckets have a row, and how many have before each 64
     words: np.ndarray  # uint8: the words, one after the other, and zeros
     word_begins: np.ndarray  # int64 [words + 1]
     word_slots: np.ndarray  # int32 [2**bits]: a word by its hash, FREE for none
@@ -57,18 +57,18 @@ def rows_of(model: ModelFile) -> Rows:
     words = np.frombuffer(b"".join(model.words) + bytes(64), np.uint8)
     slots = np.full(1 << slot_bits.py_func(max(count, 1)), FREE, np.int32)
     fill_word_slots(words, begins, slots)
-    shape = np.array([buckets, model.header.least, model.header.most, count], np.int64)
+    shape = np.array([buckets, max(model.header.least, 1), model.header.most, count], np.int64)
     return Rows(table.ravel(), _ranks(kept, buckets), words, begins, slots, shape)
 
 
 def _ranks(kept: np.ndarray, buckets: int) -> np.ndarray:
-    """Which buckets are `kept`, and how many of them come before each 64, uint64 [buckets / 64 + 1, 2]."""
+    """Which buckets are `kept`, and how many of them come before each 64, uint64 [2, buckets / 64 + 1]."""
     bits = np.zeros((buckets // 64 + 1) * 64, bool)
     bits[kept] = True
     packed = np.packbits(bits, bitorder="little").view("<u8").astype(np.uint64)
     before = np.concatenate([[0], np.cumsum(bits.reshape(-1, 64).sum(1))[:-1]]).astype(np.uint64)
-    ranks = aligned_zeros(2 * len(packed), np.uint64).reshape(-1, 2)
-    ranks[:, 0], ranks[:, 1] = packed, before
+    ranks = aligned_zeros(2 * len(packed), np.uint64).reshape(2, -1)
+    ranks[0], ranks[1] = packed, before
     return ranks
 
 
@@ -81,17 +81,17 @@ def fill_word_slots(words, begins, slots):
     last = np.uint64(slots.size - 1)
     for word in range(begins.size - 1):
         if begins[word + 1] > begins[word]:
-            slot = bytes_hash(words, begins[word], begins[word + 1]) & last
+            slot = word_hash(words, begins[word], begins[word + 1]) >> np.uint64(16) & last
             while slots[slot] != FREE:
                 slot = (slot + np.uint64(1)) & last
             slots[slot] = word
 
 
 @inlined
-def word_number(data, i, end, words, begins, slots):
-    """Which word of the model data[i:end] is, or FREE."""
+def word_number(data, i, end, hashed, words, begins, slots):
+    """Which word of the model data[i:end] is, or FREE; `hashed`: its word_hash."""
     last = np.uint64(slots.size - 1)
-    slot = bytes_hash(data, i, end) & last
+    slot = hashed >> np.uint64(16) & last
     while slots[slot] != FREE:
         word = np.int64(slots[slot])
         if begins[word + 1] - begins[word] == end - i and same_text(data, i, words, begins[word], end - i):
@@ -133,6 +133,34 @@ def is_continuation(byte):
     return byte & np.uint8(0xC0) == np.uint8(0x80)
 
 
+@inlined
+def mark(data, i, end, marked):
+    """Write the word data[i:end] between its marks: how many bytes that is."""
+    size = end - i + 2
+    marked[0], marked[np.uint64(size - 1)] = OPEN, CLOSE
+    for k in range(end - i):
+        marked[np.uint64(k + 1)] = data[np.uint64(i + k)]
+    return size
+
+
+@inlined
+def push_marked(data, i, end, marked, ranks, shape, found, filled):
+    """Write the buckets that have rows, of the n-grams of the word data[i:end], to `found` from place `filled` on."""
+    size = mark(data, i, end, marked)
+    for start in range(size):
+        filled = push_buckets(marked, start, size, ranks, shape, found, filled)
+    return filled
+
+
+@inlined
+def add_rows(found, first, last, rows):
+    """The sum of the rows whose numbers are found[first:last]."""
+    total = no_vector()
+    for k in range(first, last):
+        total = add_vectors(total, load_vector(rows, found[np.uint64(k)] * np.uint64(NUMBERS)))
+    return total
+
+
 @kernel
 def word_sum(data, i, end, scratch, model):
     """The sum (Vector) of all rows of the word data[i:end], and how many they are.
@@ -143,12 +171,9 @@ def word_sum(data, i, end, scratch, model):
     marked, _ = scratch
     if is_passed_over(data, i, end):
         return no_vector(), 0
-    size = end - i + 2
-    marked[0], marked[np.uint64(size - 1)] = OPEN, CLOSE
-    for k in range(end - i):
-        marked[np.uint64(k + 1)] = data[np.uint64(i + k)]
+    size = mark(data, i, end, marked)
     total, count = ngrams_sum(size, scratch, rows, ranks, shape)
-    word = word_number(data, i, end, words, begins, slots)
+    word = word_number(data, i, end, word_hash(data, i, end), words, begins, slots)
     if word != FREE:
         total, count = add_vectors(total, load_vector(rows, np.uint64(word * NUMBERS))), count + 1
     return total, count
@@ -222,11 +247,11 @@ def upper_product(typing_context, left, right):
 @inlined
 def has_row(bucket, ranks):
     """Whether a bucket (uint64) has a row: 0 or 1."""
-    return np.int64(ranks[bucket >> np.uint64(6), 0] >> (bucket & np.uint64(63)) & np.uint64(1))
+    return np.int64(ranks[0, bucket >> np.uint64(6)] >> (bucket & np.uint64(63)) & np.uint64(1))
 
 
 @inlined
 def rank_of(bucket, ranks):
     """How many buckets before this one have a row."""
     block = bucket >> np.uint64(6)
-    return np.int64(ranks[block, 1]) + ones_in(ranks[block, 0] & bits_below(bucket & np.uint64(63)))
+    return np.int64(ranks[1, block]) + ones_in(ranks[0, block] & bits_below(bucket & np.uint64(63)))

@@ -6,6 +6,8 @@ arrays have sixteen columns; models with fewer numbers have zeros after them.
 
 from __future__ import annotations
 
+import mmap
+
 import numpy as np
 from llvmlite import ir
 from numba import types
@@ -15,16 +17,27 @@ from numba.extending import intrinsic, models, register_model
 from rules.text.kernels import element_pointer
 
 NUMBERS = 16
+LARGE_PAGE, FEW_BYTES = 2 << 20, 256 << 10  # bytes
 LINE_BYTES = 128  # two lines of the processor's cache, which it fetches as a pair
 VECTOR = ir.VectorType(ir.FloatType(), NUMBERS)
 
 
 def aligned_zeros(count: int, kind: type) -> np.ndarray:
-    """Zeros that begin where a line of the cache does, so that no vector lies on two."""
+    """Zeros that begin where a line of the cache does, so that no vector lies on two; large ones in the system's large pages,
+    where it has some to give: looking up the address of a small page costs as much as the memory behind it."""
     size = np.dtype(kind).itemsize * count
-    memory = np.zeros(size + LINE_BYTES, np.uint8)
-    begin = -memory.ctypes.data % LINE_BYTES
+    memory, line = (np.zeros(size + LINE_BYTES, np.uint8), LINE_BYTES) if size < FEW_BYTES else (_large_pages(size + LARGE_PAGE), LARGE_PAGE)
+    begin = -memory.ctypes.data % line
     return memory[begin : begin + size].view(kind)
+
+
+def _large_pages(size: int) -> np.ndarray:
+    try:
+        memory = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        memory.madvise(mmap.MADV_HUGEPAGE)
+    except (OSError, AttributeError):  # none to give, or a system without them
+        return np.zeros(size, np.uint8)
+    return np.frombuffer(memory, np.uint8)
 
 
 class Vector(types.Type):

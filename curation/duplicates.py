@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from curation.document import CLUSTER_SIZE
-from curation.outcome import Outcome, removed_table, single_hits
+from curation.outcome import Outcome, removed_table, single_hits, without
 from curation.stages.exact import document_hashes, fold_columns
 from curation.stages.lines import group_hashes
 from curation.stages.near import near_keys
@@ -93,7 +93,7 @@ def drop_duplicates(documents: pa.Table, drops: pa.Table, stage: str) -> tuple[O
     hits = _similarity_hits(f"{stage}/duplicate", part["jaccard"])
     removed = removed_table(documents.filter(gone), stage, names, hits, part["kept_id"])
     stays = pc.invert(gone)
-    return Outcome(documents.filter(stays), removed), drops.filter(stays)
+    return Outcome(without(documents, gone), removed), drops.filter(stays)
 
 
 def with_cluster_size(documents: pa.Table, sizes: pa.ChunkedArray, counted: bool) -> pa.Table:

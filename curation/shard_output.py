@@ -15,7 +15,7 @@ from curation.line_counts import LineCountWriter
 from curation.outcome import TextSizes
 from curation.partial_output import COMMIT_BYTES, Journal
 from curation.pass_plan import WORK, ShardTask
-from curation.shards import EDITS, FAST, PLAIN, ShardWriter
+from curation.shards import EDITS, FAST, PLAIN, ShardWriter, Together
 from curation.stages.lines import count_units, line_judge
 from curation.window_files import WindowWriter
 
@@ -126,7 +126,8 @@ class ShardOutput:
         self._note(WINDOWS, documents.select(["text"]))
 
     def close(self) -> dict[str, dict[str, Any]]:
-        entries = {self.path(kind): writer.close() for kind, writer in self.writers.items()}
+        with Together() as files:
+            entries = {self.path(kind): writer.close(files) if isinstance(writer, ShardWriter) else writer.close() for kind, writer in self.writers.items()}
         return {path: entry for path, entry in entries.items() if entry is not None}
 
     def abandon(self) -> None:

@@ -11,6 +11,7 @@ import contextlib
 import hashlib
 import json
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -54,6 +55,46 @@ def sync(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+class Together:
+    """Files that come to exist when the block ends, all of them synced: each in a thread, while others are written and hashed."""
+
+    def __init__(self) -> None:
+        self._files: dict[Path, Path] = {}  # temporary -> final path
+        self._threads: list[threading.Thread] = []
+        self._errors: list[OSError] = []
+
+    def add(self, temporary: Path, path: Path) -> None:
+        self._files[temporary] = path
+        thread = threading.Thread(target=self._sync, args=(temporary,))
+        try:
+            thread.start()
+        except RuntimeError:  # no room for its stack
+            self._sync(temporary)
+        else:
+            self._threads.append(thread)
+
+    def _sync(self, path: Path) -> None:
+        try:
+            sync(path)
+        except OSError as error:
+            self._errors.append(error)
+
+    def __enter__(self) -> Together:
+        return self
+
+    def __exit__(self, failed: type[BaseException] | None, *_: object) -> None:
+        for thread in self._threads:
+            thread.join()
+        if failed:
+            return
+        if self._errors:
+            raise self._errors[0]
+        for temporary, path in self._files.items():
+            os.replace(temporary, path)
+        for folder in dict.fromkeys(path.parent for path in self._files.values()):
+            sync(folder)
 
 
 def json_bytes(data: Any) -> bytes:
@@ -126,18 +167,16 @@ class ShardWriter:
             old.unlink()
         return conform(table, wide)
 
-    def close(self) -> dict[str, Any] | None:
-        """Sync and rename; returns rows, bytes and sha256, or None when nothing was ever written."""
+    def close(self, others: Together | None = None) -> dict[str, Any] | None:
+        """Sync and rename, together with `others` or alone; returns rows, bytes and sha256, or None when nothing was ever written."""
         if self._writer is None and self._empty is not None:
             self._open(self._empty.schema.remove_metadata())
         if self._writer is None:
             return None
         self._shut()
-        sync(self._temporary)
-        entry = {"rows": self.rows, "bytes": self._temporary.stat().st_size, "sha256": file_sha256(self._temporary)}
-        os.replace(self._temporary, self.path)
-        sync(self.path.parent)
-        return entry
+        with contextlib.nullcontext(others) if others else Together() as files:
+            files.add(self._temporary, self.path)
+            return {"rows": self.rows, "bytes": self._temporary.stat().st_size, "sha256": file_sha256(self._temporary)}
 
     def _shut(self) -> None:
         """Write the end of the file."""

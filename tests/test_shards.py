@@ -9,7 +9,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from curation.shards import ShardWriter, conform, joined_schema, whole_file, write_json
+from curation import shards
+from curation.shards import ShardWriter, Together, conform, joined_schema, whole_file, write_json
 
 
 def test_whole_file_appears_only_when_complete(tmp_path):
@@ -40,6 +41,36 @@ def test_writer_reports_rows_bytes_and_checksum(tmp_path):
     data = (tmp_path / "x.parquet").read_bytes()
     assert entry == {"rows": 3, "bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
     assert pq.read_table(tmp_path / "x.parquet")["id"].to_pylist() == ["a", "b", "a"]
+
+
+def closed_together(tmp_path, names, files):
+    for name in names:
+        writer = ShardWriter(tmp_path / name / "x.parquet")
+        writer.write(pa.table({"id": [name]}))
+        writer.close(files)
+
+
+@pytest.mark.parametrize("threads", [True, False])
+def test_files_that_are_closed_together_appear_together(tmp_path, monkeypatch, threads):
+    if not threads:
+        monkeypatch.setattr("threading.Thread.start", lambda self: (_ for _ in ()).throw(RuntimeError("can't start new thread")))
+    with Together() as files:
+        closed_together(tmp_path, "ab", files)
+        assert not list(tmp_path.rglob("x.parquet"))
+    assert [pq.read_table(tmp_path / name / "x.parquet")["id"].to_pylist() for name in "ab"] == [["a"], ["b"]]
+    assert len(list(tmp_path.rglob("*.*"))) == 2
+
+
+def test_where_one_cannot_be_synced_none_appears(tmp_path, monkeypatch):
+    def fail(path, real=shards.sync):
+        if "/b/" in str(path):
+            raise OSError(28, "No space left on device")
+        real(path)
+
+    monkeypatch.setattr(shards, "sync", fail)
+    with pytest.raises(OSError, match="No space"), Together() as files:
+        closed_together(tmp_path, "ab", files)
+    assert not list(tmp_path.rglob("x.parquet"))
 
 
 def test_nothing_written_is_no_file(tmp_path):

@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 
 from curation.language_id.judging import Judged, Windows, judge, judge_lines, languages_of_lines, line_fractions
 from curation.language_id.models import VENDORED, check_model, is_named, label_code, load_model, model_identity
-from curation.outcome import Outcome, counted, removed_table, single_hits
+from curation.outcome import Outcome, counted, removed_table, single_hits, without
 from rules.languages import normalise
 from rules.places import SettingError, check_settings
 from rules.text.scripts import fraction_in, letters_of, main_scripts, script_counts, scripts_of
@@ -172,7 +172,7 @@ def _divided(documents: pa.Table, tests: list[tuple], counts: dict) -> Outcome:
     reasons = pa.array([test[0] for test in tests], pa.string()).take(pa.array(first[rows]))
     chosen = pa.concat_arrays(hits).take(pa.array(np.arange(len(rows)) + first[rows] * len(rows)))
     removed = removed_table(documents.filter(pa.array(gone)), "language", reasons, chosen)
-    return Outcome(documents.filter(pa.array(~gone)), removed, counts=counts)
+    return Outcome(without(documents, pa.array(gone)), removed, counts=counts)
 
 
 def check_scripts(texts: pa.Array | pa.ChunkedArray, judged: Judged) -> tuple[pa.StringArray, np.ndarray, np.ndarray]:

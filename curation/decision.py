@@ -90,7 +90,7 @@ def signatures_of(file: Path) -> Iterator[tuple[int, np.ndarray]]:
 
 
 def _read(file: Path, names: Sequence[str] | None) -> pa.Table:
-    with pq.ParquetFile(file) as parquet:
+    with pa.OSFile(str(file)) as source, pq.ParquetFile(source) as parquet:
         return parquet.read(None if names is None else list(names))
 
 
@@ -167,14 +167,14 @@ def similarity(keys: Keys, rows: np.ndarray, kept: np.ndarray) -> np.ndarray:
 
     Signatures that are not held are read twice: those of kept rows go to a file that has no name, then each row is compared
     with its own."""
-    leaders, found = np.unique(kept), np.ones(len(rows), np.float32)
+    (leaders, places), found = np.unique(kept, return_inverse=True), np.ones(len(rows), np.float32)
     if not len(rows):
         return found
     with TemporaryFile(dir=keys.files[0].parent) if keys.held is None else nullcontext() as file:
         theirs = _signatures_at(keys, leaders, file)
         for first, signature in keys.signature_batches():
             begin, end = np.searchsorted(rows, [first, first + len(signature)])
-            found[begin:end] = estimated_jaccard(signature[rows[begin:end] - first], theirs[np.searchsorted(leaders, kept[begin:end])])
+            found[begin:end] = estimated_jaccard(signature[rows[begin:end] - first], theirs[places[begin:end]])
     return found
 
 

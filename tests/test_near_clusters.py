@@ -25,10 +25,11 @@ def write_keys(folder: Path, counts: list[int], seed: int) -> list[str]:
     """Keys of as many documents in each file as `counts` says; words of signatures are few, so that bands meet."""
     rng, paths = np.random.default_rng(seed), []
     for number, count in enumerate(counts):
-        hashes = rng.integers(0, 6, (2, count), np.uint64)
+        hashes, without = rng.integers(0, 6, (2, count), np.uint64), rng.random(count) < 0.3
+        without[:1] = False  # that no document has a hash is refused
         table = pa.table({
             "id": pa.array([f"{number}-{row}" for row in range(count)], pa.string()), "length": rng.integers(1, 4, count), "size": rng.integers(1, 3, count),
-            "hash_high": pa.array(hashes[0], mask=rng.random(count) < 0.3), "hash_low": hashes[1], "group": rng.integers(0, 2, count, np.uint64),
+            "hash_high": pa.array(hashes[0], mask=without), "hash_low": hashes[1], "group": rng.integers(0, 2, count, np.uint64),
             "signature": (_packed if rng.random() < 0.7 else as_lists)(rng.integers(0, 3, (count, BANDS * ROWS), np.uint64)),
         })  # fmt: skip
         paths.append(f"{number}.keys.parquet")

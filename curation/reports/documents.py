@@ -16,9 +16,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
-from curation.reports.shard_choice import SEED, SHOWN, Shards, row_groups
+from curation.reports.shard_choice import SEED, SHOWN, Shards, opened, row_groups
 
 TEXT_CHARACTERS = 1500  # shown of a document
 EDIT_CHARACTERS = 300
@@ -42,7 +41,7 @@ class Lowest:
         if not len(groups):
             return
         draw = np.random.default_rng([SEED, row_group, zlib.crc32(path.name.encode())]).random(len(groups))
-        encoded = groups.dictionary_encode().combine_chunks()
+        encoded = groups.dictionary_encode().unify_dictionaries().combine_chunks()
         names = encoded.dictionary.to_pylist()
         codes = pc.fill_null(encoded.indices, len(names)).to_numpy(zero_copy_only=False)
         rows = lowest_rows(codes, draw, len(names) + 1, self.wanted)
@@ -72,21 +71,21 @@ def _runs(ordered: np.ndarray, groups: int) -> tuple[np.ndarray, np.ndarray]:
     return np.searchsorted(ordered, np.arange(groups)), np.searchsorted(ordered, np.arange(groups), "right")
 
 
-def rows_at(places: Sequence[Place], columns: Sequence[str]) -> dict[Place, dict[str, Any]]:
-    """The rows at `places`; each row group is read once, and as many as there are processors are in memory together."""
+def rows_at(places: Sequence[Place], columns: Sequence[str], coded: Sequence[str] = ()) -> dict[Place, dict[str, Any]]:
+    """The rows at `places`; each row group is read once, and as many as there are processors are in memory together. `coded`:
+    columns of few different values."""
     wanted: dict[tuple[Path, int], list[int]] = defaultdict(list)
     for path, group, row in places:
         wanted[path, group].append(row)
     order = sorted(wanted.items())
     with ThreadPoolExecutor(pa.cpu_count()) as threads:
-        read = threads.map(lambda item: _rows_of(*item[0], item[1], columns), order)
+        read = threads.map(lambda item: _rows_of(*item[0], item[1], columns, coded), order)
         return {(path, group, row): said for ((path, group), rows), found in zip(order, read) for row, said in zip(rows, found)}
 
 
-def _rows_of(path: Path, group: int, rows: Sequence[int], columns: Sequence[str]) -> list[dict[str, Any]]:
+def _rows_of(path: Path, group: int, rows: Sequence[int], columns: Sequence[str], coded: Sequence[str]) -> list[dict[str, Any]]:
     """Rows of one row group, with those of `columns` that the file has."""
-    with pq.ParquetFile(path) as file:
-        have = [name for name in columns if name in file.schema_arrow.names]
+    with opened(path, columns, coded) as (file, have):
         return file.read_row_group(group, columns=have).take(pa.array(rows)).to_pylist()
 
 
@@ -102,7 +101,7 @@ def removed_documents(shards: Shards) -> dict[str, list[dict[str, Any]]]:
     """By reason, documents that were removed for it."""
     lowest = Lowest(SHOWN)
     for path in shards.paths("removed", [*shards.shown, *shards.more["removed"]]):
-        for group, table in row_groups(path, ["reason"]):
+        for group, table in row_groups(path, ["reason"], ["reason"]):
             lowest.add(table["reason"], path, group)
     places = lowest.places()
     rows = rows_at([place for some in places.values() for place in some], _SHOWN_COLUMNS)
@@ -113,10 +112,10 @@ def edited_lines(shards: Shards) -> dict[str, list[dict[str, Any]]]:
     """By rule, lines that it changed, as they were and as they are (None: gone)."""
     lowest = Lowest(SHOWN)
     for path in shards.paths("edits", [*shards.shown, *shards.more["edits"]]):
-        for group, table in row_groups(path, ["rule"]):
+        for group, table in row_groups(path, ["rule"], ["rule"]):
             lowest.add(table["rule"], path, group)
     places = lowest.places()
-    rows = rows_at([place for some in places.values() for place in some], ("id", "line", "before", "after"))
+    rows = rows_at([place for some in places.values() for place in some], ("id", "line", "before", "after"), ["id"])
     return {rule: [_edit(rows[place]) for place in some] for rule, some in places.items()}
 
 
@@ -130,7 +129,7 @@ def quarantined_records(shards: Shards) -> dict[str, list[dict[str, Any]]]:
     lowest = Lowest(CAUSE_SHOWN)
     every = list(shards.files["quarantine"])[: 4 * CAUSE_SHOWN]
     for path in shards.paths("quarantine", sorted({*shards.chosen, *every})):
-        for group, table in row_groups(path, ["cause"]):
+        for group, table in row_groups(path, ["cause"], ["cause"]):
             lowest.add(table["cause"], path, group)
     places = lowest.places()
     rows = rows_at([place for some in places.values() for place in some], ("id", "source", "record", "cause", "error", "raw"))

@@ -31,7 +31,7 @@ class Measured:
                     tables.append(table.slice(0, ROWS - rows))
                     rows += len(tables[-1])
                     self._places.append((shard_of(path.name), len(tables[-1])))
-        self.table = pa.concat_tables(tables, promote_options="permissive") if tables else pa.table({"id": [], "verdict": []})
+        self.table = pa.concat_tables(tables, promote_options="permissive").combine_chunks() if tables else pa.table({"id": [], "verdict": []})
         self.shown = sum(count for shard, count in self._places if shard in shards.shown)  # the first rows: those that texts are shown of
         self._values: dict[str, np.ndarray] = {}
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
@@ -19,7 +20,7 @@ import pyarrow.parquet as pq
 from curation.manifest import Entry
 
 SEED = 1
-ROWS = 50_000  # documents that a report measures
+ROWS = 20_000  # documents that a report measures
 SHOWN_ROWS, SHOWN_SHARDS = 5_000, 4  # the first shards of those, which documents are shown from: so many documents and shards
 SHOWN = 10  # documents of each kind
 EXTRA_SHARDS = 6  # looked into for what the first shards have fewer of than are shown
@@ -132,9 +133,18 @@ def _more(looked: Sequence[str], every: Iterable[str], found: Found) -> list[str
     return more
 
 
-def row_groups(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, pa.Table]]:
-    """The row groups of a file, one in memory at a time, with those of `columns` that it has."""
-    with pq.ParquetFile(path) as file:
-        have = [name for name in columns if name in file.schema_arrow.names]
+def row_groups(path: Path, columns: Sequence[str], coded: Sequence[str] = ()) -> Iterator[tuple[int, pa.Table]]:
+    """The row groups of a file, one in memory at a time, with those of `columns` that it has; `coded`: columns of few different
+    values, read as numbers of a dictionary."""
+    with opened(path, columns, coded) as (file, have):
         for group in range(file.num_row_groups):
             yield group, file.read_row_group(group, columns=have)
+
+
+@contextmanager
+def opened(path: Path, columns: Sequence[str], coded: Sequence[str] = ()) -> Iterator[tuple[pq.ParquetFile, list[str]]]:
+    """A file of the run directory and those of `columns` that it has. By its path, Arrow would look for a file system, which takes
+    as long as reading a column."""
+    with pa.OSFile(str(path)) as source, pq.ParquetFile(source, read_dictionary=list(coded)) as file:
+        there = set(file.schema_arrow.names)
+        yield file, [name for name in columns if name in there]

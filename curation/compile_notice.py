@@ -26,7 +26,7 @@ class _Notice(event.Listener):
         self.depth += 1
         if not self.told and self.spent + time.monotonic() - self.began > PATIENCE_SECONDS:
             self.told = True
-            click.echo("compiling kernels, once after an installation: half a minute", err=True)
+            click.echo("compiling kernels, once after an installation: up to half a minute", err=True)
 
     def on_end(self, event: event.Event) -> None:
         self.depth -= 1

@@ -18,6 +18,7 @@ from rules.engine import WORDS
 from rules.places import Problem
 from rules.rule import Pack, Rule
 
+NAMED = 3  # of rules that hit nothing, at most
 EXPECT_DROP = 0.2  # a rule that drops more of a sample than this is a mistake unless it says so
 BATCH_DOCUMENTS = 2_000
 
@@ -108,8 +109,13 @@ def preview_lines(found: Preview) -> list[str]:
             rows.append((r.name, r.action, f"{r.documents:,}", f"{r.share:.2%}", only, f"{r.lines:,}" if r.lines else "", f"{r.words:,}", f"{r.bytes / 1e6:.2f}"))
     widths = [max(len(row[i]) for row in rows) for i in range(len(header))]
     lines = ["  ".join(c.ljust(w) if i < 2 else c.rjust(w) for i, (c, w) in enumerate(zip(row, widths))).rstrip() for row in rows]
-    idle = sum(not r.documents for r in found.rules)
     gone = found.documents - found.kept
     share = _share(gone, found.documents)
-    nothing = [f"{idle} {'rule hits' if idle == 1 else 'rules hit'} nothing"] if idle else []
-    return [*lines, *nothing, f"{found.documents:,} {'document' if found.documents == 1 else 'documents'}: {found.kept:,} kept, {gone:,} ({share:.1%}) dropped; {found.bytes / 1e6:.2f} MB: {found.kept_bytes / 1e6:.2f} MB kept"]
+    return [*lines, *_idle_line([r.name for r in found.rules if not r.documents]), f"{found.documents:,} {'document' if found.documents == 1 else 'documents'}: {found.kept:,} kept, {gone:,} ({share:.1%}) dropped; {found.bytes / 1e6:.2f} MB: {found.kept_bytes / 1e6:.2f} MB kept"]
+
+
+def _idle_line(names: list[str]) -> list[str]:
+    """Which rules hit nothing, or how many where they are more than a line holds."""
+    if not names:
+        return []
+    return [f"{', '.join(names) if len(names) <= NAMED else f'{len(names)} rules'} {'hits' if len(names) == 1 else 'hit'} nothing"]

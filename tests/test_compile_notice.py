@@ -25,7 +25,7 @@ def compiled_twice(capsys, monkeypatch, patience: float) -> str:
 
 
 def test_it_speaks_once(capsys, monkeypatch):
-    assert compiled_twice(capsys, monkeypatch, 0.0).splitlines() == ["compiling kernels, once after an installation: half a minute"]
+    assert compiled_twice(capsys, monkeypatch, 0.0).splitlines() == ["compiling kernels, once after an installation: up to half a minute"]
 
 
 def test_it_is_silent_about_a_moment(capsys, monkeypatch):

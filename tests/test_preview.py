@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from curation.compare import compare, comparison_lines
 from curation.inputs import InputError
-from curation.preview import greedy_rules, preview, preview_lines
+from curation.preview import Preview, RulePreview, greedy_rules, preview, preview_lines
 from curation.sample import draw_sample, stratified_rows
 from rules.format.pack import load_pack
 
@@ -84,6 +84,14 @@ def test_a_preview_says_what_each_rule_takes(corpus, tmp_path):
     assert rules["p/bread"].documents > 0 and rules["p/bread"].only == 0
     lines = preview_lines(found)
     assert any(line.startswith("p/short") and "10.00%" in line for line in lines) and "120 documents: 95 kept" in lines[-1]
+
+
+def test_rules_that_hit_nothing_are_named_where_they_are_few():
+    def idle(*names: str) -> list[str]:
+        return preview_lines(Preview(9, 9, 1, 1, 1, [RulePreview(name, "drop", 0, 0.0, 0, 0, 0) for name in names]))[1:-1]
+
+    assert idle() == [] and idle("p/a") == ["p/a hits nothing"] and idle("p/a", "p/b") == ["p/a, p/b hit nothing"]
+    assert idle("p/a", "p/b", "p/c", "p/d") == ["4 rules hit nothing"]
 
 
 def test_a_rule_that_drops_too_much_is_a_problem_unless_it_says_so(corpus, tmp_path):

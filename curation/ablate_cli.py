@@ -17,10 +17,10 @@ from train.cli import SPIN_COUNT, exit_codes
 
 @click.command("ablate")
 @click.argument("config", metavar="ABLATE.yaml", type=click.Path(path_type=Path))
-@click.option("--plan", is_flag=True, help="Tell what would be trained, and train nothing.")
+@click.option("--dry-run", "--plan", "dry_run", is_flag=True, help="Tell what would be trained, and train nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as one JSON object.")
 @user_errors
-def ablate(config: Path, plan: bool, as_json: bool) -> None:
+def ablate(config: Path, dry_run: bool, as_json: bool) -> None:
     """Train models on arms of data that differ in a rule (or in their jobs), and tell which arm is better.
 
     The same command goes on where it was interrupted. Exit 0 whatever the verdict is.
@@ -30,7 +30,7 @@ def ablate(config: Path, plan: bool, as_json: bool) -> None:
         from curation.ablate.settings import load_ablation
 
         ablation = load_ablation(config)
-        if plan:
+        if dry_run:
             _print_plan(ablation, as_json)
             return
         from curation.ablate.report import lines

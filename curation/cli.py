@@ -200,6 +200,7 @@ def _packs_and_input(path: Path) -> tuple[list[Any], tuple[str, ...], Path]:
     if is_pack(path):
         return [load_pack(path)], (), path.parent
     job = load_job(path)
+    tell_warnings(job.warnings)
     return list(job.packs), job.inputs, job.folder
 
 

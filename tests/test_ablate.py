@@ -243,7 +243,7 @@ def test_a_budget_chooses_the_model(tmp_path) -> None:
     ablation = load_ablation(path)
     config = ablation.sizes["model"]
     spent = 6 * 4 * config.steps * config.batch_rows * 64  # FLOPs a parameter of four models
-    result = CliRunner().invoke(command, [str(path), "--plan", "--json"])
+    result = CliRunner().invoke(command, [str(path), "--dry-run", "--json"])
     planned = json.loads(result.stdout)
     from train.sizes import parameter_counts
 

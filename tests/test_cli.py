@@ -59,7 +59,7 @@ def test_the_options_are_these_and_no_others():
         command = entry.gristmill.get_command(click.Context(entry.gristmill), name)
         options[name] = sorted(o for p in command.params if isinstance(p, click.Option) for o in p.opts)
     assert options == {
-        "init": [], "check": ["--documents", "--explain", "--json", "--sample", "--seed"],
+        "init": ["--demo"], "check": ["--documents", "--explain", "--json", "--sample", "--seed"],
         "diff": ["--documents", "--json", "--sample", "--seed", "--show"], "run": ["--dry-run", "--fresh", "--json", "--workers", "--yes"], "why": ["--json"],
         "duplicates": ["--json", "--query", "--show", "--threshold"],
         "signals": ["--json"], "schema": [], "report": ["--json", "--out"],

@@ -81,7 +81,8 @@ def unpacked(column: pa.ChunkedArray) -> np.ndarray:
 
 
 def read_drops(path: Path) -> pa.Table:
-    return pq.read_table(path)
+    with pq.ParquetFile(path) as file:  # read_table, which is made for folders, takes three times as long
+        return file.read()
 
 
 def drop_duplicates(documents: pa.Table, drops: pa.Table, stage: str) -> tuple[Outcome, pa.Table]:

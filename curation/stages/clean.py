@@ -54,22 +54,19 @@ def edited_texts(documents: pa.Table, texts: pa.Array, stays: pa.Array) -> tuple
 
 def _rule_counts(documents: pa.Table, applied: Applied, packs: Sequence[Pack]) -> dict[str, dict[str, int]]:
     """Per rule: documents it hit, documents no other rule that drops would have removed, documents it is the reason for."""
+    if not applied.rule_hits:
+        return {}
     drops = {f"{pack.name}/{rule.id}" for pack in packs for rule in pack.rules if rule.action == "drop"}
-    votes = np.zeros(len(documents), np.int64)
-    for name, mask in applied.rule_hits.items():
-        votes += mask if name in drops else 0
+    names, masks = list(applied.rule_hits), np.stack(list(applied.rule_hits.values()))  # bool [rules, docs]
+    dropping = np.array([name in drops for name in names])
+    only = masks[dropping].sum(0) == 1
     sizes = pc.binary_length(documents["text"]).to_numpy(zero_copy_only=False)
-    words = applied.signals[WORDS].to_numpy()
+    values = np.stack([np.ones(len(only)), only, applied.signals[WORDS].to_numpy(), sizes], axis=1)  # float64 [docs, 4]
+    sums = (masks.astype(np.float64) @ values).astype(np.int64).tolist()  # whole numbers: exact, in any order
     reasons = counted(applied.reasons.drop_null())
     return {
-        name: {
-            "hits": int(mask.sum()),
-            "only": int((mask & (votes == 1)).sum()) if name in drops else 0,
-            "reason": reasons.get(name, 0),
-            "words": int(words[mask].sum()),
-            "bytes": int(sizes[mask].sum()),
-        }
-        for name, mask in applied.rule_hits.items()
+        name: {"hits": hits, "only": only_one if drop else 0, "reason": reasons.get(name, 0), "words": words, "bytes": size}
+        for name, drop, (hits, only_one, words, size) in zip(names, dropping, sums)
     }
 
 

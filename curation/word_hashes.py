@@ -3,7 +3,7 @@
 `take_words` reads one chunk of a text and appends the hash of every word of `normalise.normalised` that ends in it; a
 word cut by the end of the chunk is carried over, so memory is fixed by the chunk whatever the text, and a text of
 50 MB without a space costs no more than any other. Two passes over each chunk:
-    mark_runs   finds runs of ASCII letters, digits and non-ASCII bytes, eight bytes at a time, without branches
+    mark_runs   finds runs of ASCII letters, digits and non-ASCII bytes, 64 bytes at a time, without branches
     hash_runs   a short ASCII run is one word, hashed from one load; other runs go character by character
 Hash of a word: a fold over its pieces. A piece is up to eight ASCII characters in a row, as a little-endian number, or
 one other code point with bit 63 set; `absorb` is a bijection of the running state, and the word's length in code
@@ -21,6 +21,7 @@ import pyarrow as pa
 from curation.normalise import IGNORED, LETTER, LONE, MARK, SEPARATOR
 from rules.text.buffers import string_buffers
 from rules.text.kernels import kernel
+from rules.text.masks import BLOCK, LAST, bits_up_to, block_at, digit_mask, high_mask, letter_mask, push_ones
 
 CHUNK_BYTES = 4096
 CARRIED = 5  # state, pending, held, size, lone: what a word that is not finished needs
@@ -33,11 +34,8 @@ ZERO, ONE, TWO, THREE, EIGHT = (np.uint64(number) for number in (0, 1, 2, 3, 8))
 EVERY_BYTE = np.uint64(0x0101010101010101)
 ALL_BITS = np.uint64(0xFFFFFFFFFFFFFFFF)
 HIGH_BITS = np.uint64(0x8080808080808080)
-LOW_BITS = np.uint64(0x7F7F7F7F7F7F7F7F)
 CASE_BITS = np.uint64(0x2020202020202020)
 CONTINUATION_BITS = np.uint64(0xC0C0C0C0C0C0C0C0)
-FROM_LOWER_A, PAST_LOWER_Z = np.uint64(128 - ord("a")) * EVERY_BYTE, np.uint64(127 - ord("z")) * EVERY_BYTE
-FROM_ZERO, PAST_NINE = np.uint64(128 - ord("0")) * EVERY_BYTE, np.uint64(127 - ord("9")) * EVERY_BYTE
 
 
 def read_only(array: np.ndarray) -> np.ndarray:
@@ -78,16 +76,6 @@ def text_at(data, i, end):
     """data[i:end], at most eight bytes, as a little-endian uint64 padded with zero bytes; data holds at least eight."""
     start = min(i, max(end, EIGHT) - EIGHT)
     return load_eight(data, start) >> (EIGHT * (i - start)) & first_bytes(min(end - i, EIGHT))
-
-
-@kernel
-def run_bytes(eight):
-    """The high bit of every byte of `eight` that is an ASCII letter, an ASCII digit or not ASCII."""
-    seven = eight & LOW_BITS
-    lower = seven | CASE_BITS
-    letter = (lower + FROM_LOWER_A) & ~(lower + PAST_LOWER_Z)
-    digit = (seven + FROM_ZERO) & ~(seven + PAST_NINE)
-    return (letter | digit | eight) & HIGH_BITS
 
 
 @kernel
@@ -208,24 +196,23 @@ def ends_word(kind, lone):
 
 @kernel
 def mark_runs(data, i, stop, inside, edges):
-    """Where runs of `run_bytes` start and end in data[i:stop], in turn, into `edges`: how many edges.
+    """Where runs of ASCII letters, digits and other than ASCII bytes start and end in data[i:stop], in turn, into `edges`: how
+    many edges.
 
     `inside`: the byte before i belongs to a run, whose start is then edges[0]. The number is even: a run that reaches
     `stop` ends there.
     """
-    marked, before = ZERO, ZERO
+    filled, before, place, end = 0, ZERO, np.int64(i), np.int64(stop)
     if inside:
-        edges[0], marked, before = i, ONE, np.uint64(0x80)
-    while i < stop:
-        run = run_bytes(text_at(data, i, stop))
-        turns = (run ^ (run << EIGHT | before)) >> np.uint64(7)
-        before = run >> np.uint64(56)
-        for k in range(8):
-            edges[marked] = i + np.uint64(k)
-            marked += turns >> np.uint64(8 * k) & ONE
-        i += EIGHT
-    edges[marked] = stop
-    return marked + (marked & ONE)
+        edges[0], filled, before = i, 1, ONE
+    while place < end:
+        block = block_at(data, place, end)
+        run = letter_mask(block) | digit_mask(block) | high_mask(block)
+        filled += push_ones(edges, filled, (run ^ (run << ONE | before)) & bits_up_to(place, end), place)
+        before = run >> LAST
+        place += BLOCK
+    edges[np.uint64(filled)] = stop
+    return np.uint64(filled + (filled & 1))
 
 
 @kernel

@@ -149,7 +149,7 @@ def show(times: list[float], found: list[dict[str, float]]) -> None:
         slope = exponent([run[SIZE] for run in there], [run[name] for run in there])
         rows.append([name, *(f"{run[name]:.2f}{unit}" if name in run else "" for run in found), "" if np.isnan(slope) else f"{slope:.2f}"])
         if not np.isnan(slope):
-            record(f"growth-{re.sub('[^a-z]+', '-', name)}", f"growth of: {name}", [slope], "", on=" ".join(f"{size:g}" for size in times) + " times the input")
+            record(f"growth-{re.sub('[^a-z]+', '-', name.lower())}", f"growth of: {name}", [slope], "", on=" ".join(f"{size:g}" for size in times) + " times the input")
     show_table("growth", ("stage", *sizes, "exponent"), rows, numbers=len(sizes) + 1)
 
 

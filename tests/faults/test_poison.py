@@ -44,7 +44,7 @@ def quarantined(output: Path) -> dict[str, dict]:
 def test_poison_is_found_and_the_rest_goes_on(tmp_path, workers, ray):
     """Records that crash, hang, take all memory or raise: each is quarantined with why, and no other record is."""
     corpus, ids = poisoned(tmp_path, list(POISON))
-    job = write_job(tmp_path / "job.yaml", corpus, more="limits: {seconds_per_record: 1, memory_per_record: 400MiB}")
+    job = write_job(tmp_path / "job.yaml", corpus, more="limits: {seconds_per_record: 3, memory_per_record: 400MiB}")
     run = Run(job, workers, faults={"poison": POISON}, ray=ray)
     assert run.finish() == 3, run.said
     rows = quarantined(run.output)

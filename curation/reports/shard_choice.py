@@ -20,10 +20,10 @@ import pyarrow.parquet as pq
 from curation.manifest import Entry
 
 SEED = 1
-ROWS = 20_000  # documents that a report measures
+ROWS = 50_000  # documents that a report measures
 SHOWN_ROWS, SHOWN_SHARDS = 5_000, 4  # the first shards of those, which documents are shown from: so many documents and shards
 SHOWN = 10  # documents of each kind
-EXTRA_SHARDS = 6  # looked into for what the first shards have fewer of than are shown
+EXTRA_SHARDS = 64  # at most, looked into for what the first shards have fewer of than are shown
 
 Found = dict[str, dict[str, int]]  # name -> shard -> how many the manifest counts there
 

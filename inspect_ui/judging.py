@@ -14,7 +14,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curation.stages.clean import edit_counts, languages_of
+from curation.book_counts import edit_sums
+from curation.stages.clean import languages_of
 from inspect_ui.line_table import LineTable, line_table
 from rules.deciding import Decision, decide
 from rules.engine import WORDS, Measured, measure_packs
@@ -101,7 +102,10 @@ class Judged:
     @cached_property
     def edit_counts(self) -> dict[str, dict[str, int]]:
         """Line rule -> lines, documents, words and bytes that it took."""
-        return edit_counts(self.edits)
+        if not len(self.edits):
+            return {}
+        rules, rows = (self.edits[name].combine_chunks() for name in ("rule", "row"))
+        return edit_sums(rules.dictionary_encode(), rows, self.edits["before"].combine_chunks(), self.edits["after"].combine_chunks())
 
     @cached_property
     def edit_documents(self) -> dict[str, np.ndarray]:

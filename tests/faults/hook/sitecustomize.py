@@ -112,7 +112,7 @@ def failing_open(real):
     return lambda path, mode: Failing(real(path, mode))
 
 
-MEMORY_PLACES = {"rules": ("curation.stages.clean", "apply"), "hand on": ("curation.passes", "hand_on"), "tokens": ("curation.run", "tokenise_shard")}
+MEMORY_PLACES = {"rules": ("curation.stages.clean", "apply"), "hand on": ("curation.passes", "hand_on"), "tokens": ("curation.packing", "tokenise_shard")}
 PATCHES = {}
 if "memory" in FAULTS:
     module, function = MEMORY_PLACES[FAULTS["memory"]["place"]]

@@ -57,3 +57,21 @@ def test_a_kernel_from_the_cache_is_a_part_of_one_that_is_compiled(tmp_path):
     for file in (tmp_path / "cache").rglob("outer.outer-*"):
         file.unlink()
     assert said(tmp_path) == "2 2 0\n" and said(tmp_path) == "2 2 1\n"
+
+
+def test_what_cannot_be_read_is_compiled_again(tmp_path):
+    """An index that names a module of an older version, and files that were cut off."""
+    rules = tmp_path / "rules"
+    (rules / "text").mkdir(parents=True)
+    (rules / "__init__.py").touch()
+    (rules / "text/__init__.py").touch()
+    shutil.copy(ROOT / "rules/text/compiled.py", rules / "text")
+    (rules / "outer.py").write_text(OUTER)
+    (rules / "inner.py").write_text(INNER.format(number=1))
+    assert said(tmp_path) == "2 0\n"
+    (index,), (code,) = (list((tmp_path / "cache").rglob(f"outer.outer-*.{kind}")) for kind in ("nbi", "nbc"))
+    of_another = index.read_bytes()[: index.read_bytes().index(b".") + 1] + b"cgone.module\nKind\n."
+    for file, content in ((index, of_another), (index, b""), (index, index.read_bytes()[:-9]), (code, b""), (code, code.read_bytes()[:-9])):
+        file.write_bytes(content)
+        assert said(tmp_path) == "2 0\n"
+        assert said(tmp_path) == "2 1\n"

@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 
 from llvmlite import binding
 from numba import njit
-from numba.core.caching import CompileResultCacheImpl, FunctionCache, NullCache
+from numba.core.caching import CompileResultCacheImpl, FunctionCache, IndexDataCacheFile, NullCache
 from numba.core.codegen import JITCodeLibrary
 from numba.core.dispatcher import Dispatcher
 from numba.core.runtime.nrt import rtsys
@@ -76,6 +76,27 @@ class KernelCache(FunctionCache):
             return self._load_overload(sig, target_context)
 
 
+class KernelFiles(IndexDataCacheFile):
+    """The files of a kernel in the cache. What cannot be read, because it was cut off or names what an upgrade took away, is not there:
+    numba unpickles it before it looks whether it is stale."""
+
+    def _load_index(self) -> dict[Any, str]:
+        try:
+            return super()._load_index()
+        except OSError:
+            raise  # the disk's, of which numba knows more
+        except Exception:
+            return {}
+
+    def load(self, key: Any) -> Any:
+        try:
+            return super().load(key)
+        except OSError:
+            raise
+        except Exception:
+            return None
+
+
 class LaterCache(NullCache):
     """The cache of a function, made when it is first asked; valid for the state that the sources had when this was made."""
 
@@ -85,7 +106,8 @@ class LaterCache(NullCache):
     @functools.cached_property
     def kept(self) -> KernelCache:
         cache = KernelCache(self.function)
-        cache._cache_file._source_stamp = (*cache._cache_file._source_stamp, *self.stamp)
+        files = cache._cache_file
+        files.__class__, files._source_stamp = KernelFiles, (*files._source_stamp, *self.stamp)
         return cache
 
     @property

@@ -51,23 +51,19 @@ def user_errors(command: Callable[..., None]) -> Callable[..., None]:
     return wrapped
 
 
-def _is_user_error(error: Exception) -> bool:
-    """Errors of our own that are made to be read, and errors of the file system."""
-    from curation.convert.result import ConvertError
-    from curation.duplicates import DuplicatesError
-    from curation.evaluation_items import EvaluationError
-    from curation.fasttext_training import TrainingError
-    from curation.inputs import InputError
-    from curation.language_sample import WeightsError
-    from curation.object_store import StoreError
-    from curation.ray_start import WorkerError
-    from curation.run_directory import RunDirectoryError
-    from curation.threshold_fitting import FitError
-    from curation.token_files import TokenFileError
-    from curation.tokenizer import TokenizerError
+USER_ERRORS = {  # made to be read
+    "curation.convert.result.ConvertError", "curation.duplicates.DuplicatesError", "curation.evaluation_items.EvaluationError",
+    "curation.fasttext_training.TrainingError", "curation.inputs.InputError", "curation.language_sample.WeightsError",
+    "curation.object_store.StoreError", "curation.ray_start.WorkerError", "curation.run_directory.RunDirectoryError",
+    "curation.threshold_fitting.FitError", "curation.token_files.TokenFileError", "curation.tokenizer.TokenizerError",
+}  # fmt: skip
 
-    ours = (ConvertError, DuplicatesError, EvaluationError, FitError, InputError, RunDirectoryError, StoreError, TokenizerError, TokenFileError, TrainingError, WeightsError, WorkerError)
-    return isinstance(error, (*ours, OSError))
+
+def _is_user_error(error: Exception) -> bool:
+    """Errors of our own that are made to be read, and errors of the file system. By their names: to import the modules that
+    define them would be slow, and leaves half of a compiled module behind where the disk is full (before Python 3.12.8)."""
+    names = {f"{kind.__module__}.{kind.__qualname__}" for kind in type(error).__mro__}
+    return isinstance(error, OSError) or not USER_ERRORS.isdisjoint(names)
 
 
 def _print_json(data: Any) -> None:

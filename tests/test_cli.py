@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import re
@@ -17,6 +18,7 @@ import pytest
 from corpus import write_corpus, write_job
 
 import gristmill as entry
+from curation.cli import USER_ERRORS, user_errors
 
 ROOT = Path(__file__).parents[1]
 
@@ -249,3 +251,18 @@ def test_signals_and_schema():
     for name in ("listed_words", "removed_line_frac", "line_words"):
         assert gristmill("signals", name).returncode == 0
     assert json.loads(gristmill("schema", "job").stdout)["properties"]["packs"]
+
+
+@pytest.mark.parametrize("name", sorted(USER_ERRORS))
+def test_errors_that_are_told_without_a_traceback_are_where_their_names_say(name, capsys):
+    module, _, kind = name.rpartition(".")
+    error = getattr(importlib.import_module(module), kind)
+    assert f"{error.__module__}.{error.__qualname__}" == name
+
+    @user_errors
+    def command():
+        raise type("Closer", (error,), {})("what, where, what to do")
+
+    with pytest.raises(SystemExit) as ended:
+        command()
+    assert ended.value.code == 2 and capsys.readouterr().err == "error: what, where, what to do\n"

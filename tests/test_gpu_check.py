@@ -8,6 +8,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+pytest.importorskip("torch")
+
 ROOT = Path(__file__).parents[1]
 WITHOUT = """
 import runpy, sys

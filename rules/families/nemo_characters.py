@@ -7,6 +7,7 @@ and letters in circles besides. The rest of its sets are short lists.
 from __future__ import annotations
 
 import functools
+import unicodedata
 
 import numpy as np
 
@@ -40,11 +41,13 @@ aabe aaeb-aaef aaf5 abe3-abea fb1e 10140-10174 10341 1034a 10376-1037a 103d1-103
 12400-1246e 16f4f 16f51-16f87 16f8f-16f92 16ff0-16ff1 1bc9e 1e000-1e006 1e008-1e018 1e01b-1e021 1e023-1e024
 1e026-1e02a 1e947 1f130-1f149 1f150-1f169 1f170-1f189
 """
+_SINCE_15 = "cf3 11241 11f00-11f01 11f03 11f34-11f3a 11f3e-11f40 1e08f"  # which Python knows from 3.12 on
 
 
 def other_alphabetic() -> list[range]:
-    """Code points that are Alphabetic though `str.isalpha` says no."""
-    ends = [[int(end, 16) for end in part.split("-")] for part in _OTHER_ALPHABETIC.split()]
+    """Code points that are Alphabetic though `str.isalpha` says no, of those that this Python knows."""
+    known = _OTHER_ALPHABETIC + (_SINCE_15 if int(unicodedata.unidata_version.split(".")[0]) >= 15 else "")
+    ends = [[int(end, 16) for end in part.split("-")] for part in known.split()]
     return [range(end[0], end[-1] + 1) for end in ends]
 
 

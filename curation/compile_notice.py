@@ -5,6 +5,7 @@ numba tells its listeners of every compilation that it begins; kernels that it l
 
 from __future__ import annotations
 
+import functools
 import time
 
 import click
@@ -18,7 +19,12 @@ class _Notice(event.Listener):
     """Speaks once, when a compilation begins after others that took so long together."""
 
     def __init__(self) -> None:
-        self.depth, self.began, self.spent, self.told = 0, 0.0, 0.0, False
+        self.depth, self.began = 0, 0.0
+        self.forget()
+
+    def forget(self) -> None:
+        """Begin anew, for another command of the same process."""
+        self.spent, self.told = 0.0, False
 
     def on_start(self, event: event.Event) -> None:
         if not self.depth:
@@ -34,6 +40,14 @@ class _Notice(event.Listener):
             self.spent += time.monotonic() - self.began
 
 
+@functools.cache
+def _listening() -> _Notice:
+    """The one listener of this process: commands that follow one another in a process share it, or each would speak."""
+    notice = _Notice()
+    event.register(COMPILE, notice)
+    return notice
+
+
 def tell_of_compiling() -> None:
     """From now on, say on stderr when this process compiles kernels for longer than a moment."""
-    event.register(COMPILE, _Notice())
+    _listening().forget()

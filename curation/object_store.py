@@ -44,9 +44,7 @@ def open_system(url: str) -> tuple[fsspec.AbstractFileSystem, str]:
         system, path = fsspec.core.url_to_fs(url)
     except ImportError as error:
         extra = EXTRAS.get(protocol)
-        raise StoreError(
-            f"{url}: {error}" + (f"; install it: pip install 'gristmill[{extra}]'" if extra else "")
-        ) from None
+        raise StoreError(f"{url}: {error}" + (f"; install it: pip install 'gristmill[{extra}]'" if extra else "")) from None
     except ValueError as error:
         raise StoreError(f"{url}: {error}") from None
     if isinstance(system, LocalFileSystem):
@@ -55,9 +53,7 @@ def open_system(url: str) -> tuple[fsspec.AbstractFileSystem, str]:
 
 
 def unreachable(what: str, error: Exception) -> StoreError:
-    return StoreError(
-        f"{what}: {type(error).__name__}: {error}; check the address, and the credentials of the environment"
-    )
+    return StoreError(f"{what}: {type(error).__name__}: {error}; check the address, and the credentials of the environment")
 
 
 @contextmanager
@@ -69,7 +65,7 @@ def _in_our_words(url: str) -> Iterator[None]:
     except (OSError, StoreError, NotImplementedError, TypeError):
         raise
     except Exception as error:
-        raise unreachable(f"{url} cannot be used any more", error) from None
+        raise unreachable(f"{url} cannot be used", error) from None
 
 
 class ObjectStore:
@@ -92,11 +88,7 @@ class ObjectStore:
             return {}
         except Exception as error:  # each library raises its own when credentials, or the network, are missing
             raise unreachable(f"{self.url} cannot be listed", error) from None
-        return {
-            path[len(self.root) :].strip("/"): int(info["size"])
-            for path, info in found.items()
-            if info["type"] == "file"
-        }
+        return {path[len(self.root) :].strip("/"): int(info["size"]) for path, info in found.items() if info["type"] == "file"}
 
     def upload(self, file: Path, name: str) -> None:
         """Put a file whole: an object appears when all of it is there, large ones in parts."""
@@ -127,15 +119,15 @@ class ObjectStore:
     def read_all(self, names: Iterable[str]) -> dict[str, bytes]:
         """Small objects, many at a time."""
         paths = {self.path(name): name for name in names}
-        return (
-            {paths[path]: data for path, data in self.system.cat(list(paths), recursive=False).items()}
-            if len(paths) > 1
-            else {name: self.read(name) for name in paths.values()}
-        )
+        if len(paths) < 2:
+            return {name: self.read(name) for name in paths.values()}
+        with _in_our_words(self.url):
+            return {paths[path]: data for path, data in self.system.cat(list(paths), recursive=False).items()}
 
     def exists(self, name: str) -> bool:
         self.system.invalidate_cache()
-        return self.system.exists(self.path(name))
+        with _in_our_words(self.url):
+            return self.system.exists(self.path(name))
 
     def fetch(self, name: str, file: Path) -> None:
         with _in_our_words(self.url), whole_file(file) as temporary:
@@ -178,9 +170,7 @@ def store_of(workspace: Path) -> ObjectStore | None:
     return _opened(url, os.getpid())
 
 
-def publish(
-    workspace: Path, unit: str, outputs: dict[str, dict[str, Any]], before: dict[str, dict[str, Any]], entry: bytes
-) -> None:
+def publish(workspace: Path, unit: str, outputs: dict[str, dict[str, Any]], before: dict[str, dict[str, Any]], entry: bytes) -> None:
     """Put a unit's outputs, then its entry. `before`: the outputs that its entry listed until now."""
     store = store_of(workspace)
     if store is None:

@@ -16,7 +16,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from curation.manifest import Entry, Manifest
-from curation.object_store import STORE_FILE, ObjectStore, StoreError, store_of, workspace_of
+from curation.object_store import STORE_FILE, ObjectStore, StoreError, store_of, unreachable, workspace_of
 from curation.report import REPORT_JSON
 from curation.run_directory import DATA_FOLDERS, RUN_FILE, RunDirectoryError
 from curation.run_lock import Holder, this_process
@@ -62,9 +62,7 @@ def check_store(store: ObjectStore, sizes: dict[str, int]) -> None:
     """Raises RunDirectoryError where the store holds something else."""
     strangers = sorted(name for name in sizes if name != LOCK_OBJECT)
     if strangers and RUN_FILE not in sizes:
-        raise RunDirectoryError(
-            f"output {store.url} is not empty and not a run directory (it holds {', '.join(strangers[:3])}); name another place"
-        )
+        raise RunDirectoryError(f"output {store.url} is not empty and not a run directory (it holds {', '.join(strangers[:3])}); name another place")
 
 
 def _entries(store: ObjectStore, sizes: dict[str, int]) -> dict[str, bytes]:
@@ -105,11 +103,8 @@ def publish_end(workspace: Path, live: Iterable[Entry]) -> None:
         return
     live = list(live)
     listed = {path for entry in live for path in entry.outputs} | {f"manifest/{entry.unit}.json" for entry in live}
-    store.delete(
-        name
-        for name in store.sizes()
-        if name.startswith(tuple(f"{folder}/" for folder in DATA_FOLDERS)) and name not in listed
-    )
+    folders = tuple(f"{folder}/" for folder in DATA_FOLDERS)
+    store.delete(name for name in store.sizes() if name.startswith(folders) and name not in listed)
     reports = [str(p.relative_to(workspace)) for p in sorted((workspace / "report").rglob("*")) if p.is_file()]
     for name in [*sorted(reports, key=lambda name: name == REPORT_JSON), LOG_FILE]:
         store.upload(workspace / name, name)
@@ -129,9 +124,7 @@ def local_copy(url: str) -> Path:
     store, workspace = ObjectStore(url), workspace_of(url)
     sizes = store.sizes()
     if RUN_FILE not in sizes:
-        raise RunDirectoryError(
-            f"{url} is not a run directory (it has no {RUN_FILE}); make one with `gristmill run JOB`"
-        )
+        raise RunDirectoryError(f"{url} is not a run directory (it has no {RUN_FILE}); make one with `gristmill run JOB`")
     try:
         workspace.mkdir(parents=True, exist_ok=True)
         (workspace / STORE_FILE).write_text(url, encoding="utf-8")
@@ -161,12 +154,10 @@ def _held(store: ObjectStore) -> Iterator[None]:
     holder, stop = this_process(), threading.Event()
     try:
         _take(store, holder)
-    except RunDirectoryError:
+    except (RunDirectoryError, StoreError):
         raise
     except Exception as error:  # each library raises its own when credentials, or the bucket, are missing
-        raise StoreError(
-            f"cannot write to output {store.url}: {type(error).__name__}: {error}; check the address, and the credentials of the environment"
-        ) from None
+        raise unreachable(f"cannot write to output {store.url}", error) from None
     beat = threading.Thread(target=_beat, args=(store, holder, stop), daemon=True)
     beat.start()
     try:
@@ -174,9 +165,7 @@ def _held(store: ObjectStore) -> Iterator[None]:
     finally:
         stop.set()
         beat.join()
-        with suppress(
-            StoreError, OSError
-        ):  # where the store is gone the lock ends by itself, and what went wrong is told
+        with suppress(StoreError, OSError):  # where the store is gone the lock ends by itself, and what went wrong is told
             store.delete([LOCK_OBJECT])
 
 

@@ -9,12 +9,13 @@ from pathlib import Path
 
 import pytest
 from corpus import write_corpus, write_job
+from run_data import local_data, stored_data
 
 from curation import object_store
 from curation.job import load_job
 from curation.object_store import ObjectStore, open_system
 from curation.run import run_job
-from curation.run_directory import DATA_FOLDERS, RunDirectoryError
+from curation.run_directory import RunDirectoryError
 from curation.stored_run import LOCK_OBJECT, stored
 from curation.verify import verify
 
@@ -45,11 +46,6 @@ def cache(tmp_path, monkeypatch) -> Path:
     return tmp_path / "cache"
 
 
-def data(store: ObjectStore) -> dict[str, bytes]:
-    folders = tuple(f"{folder}/" for folder in DATA_FOLDERS if folder != "manifest")
-    return store.read_all([name for name in store.sizes() if name.startswith(folders)])
-
-
 def test_a_run_reads_and_writes_there_and_goes_on_elsewhere(google, tmp_path, cache):
     corpus = write_corpus(tmp_path / "corpus")
     for file in sorted(corpus.iterdir()):
@@ -57,24 +53,14 @@ def test_a_run_reads_and_writes_there_and_goes_on_elsewhere(google, tmp_path, ca
     text = re.sub("input: .*", "input: gs://bucket/in/*.jsonl", write_job(tmp_path / "local.yaml", corpus).read_text())
     (tmp_path / "local.yaml").write_text(text)
     (tmp_path / "job.yaml").write_text(re.sub("output: .*", "output: gs://bucket/run", text))
-    local, job, store = (
-        load_job(tmp_path / "local.yaml"),
-        load_job(tmp_path / "job.yaml"),
-        ObjectStore("gs://bucket/run"),
-    )
+    local, job, store = load_job(tmp_path / "local.yaml"), load_job(tmp_path / "job.yaml"), ObjectStore("gs://bucket/run")
     run_job(local, "inline")
     with pytest.raises(KeyboardInterrupt):
         run_job(job, "inline", should_stop=lambda: sum(name.startswith("manifest/") for name in store.sizes()) >= 3)
     shutil.rmtree(cache)  # another machine goes on
     assert run_job(job, "2").done_before >= 3
-    here = {
-        str(p.relative_to(local.output)): p.read_bytes()
-        for folder in DATA_FOLDERS
-        if folder != "manifest"
-        for p in (local.output / folder).rglob("*")
-        if p.is_file()
-    }
-    assert data(store) == here
+    here = local_data(local.output)
+    assert stored_data(store) == here
     assert verify("gs://bucket/run").problems == []
     google.pipe_file(f"bucket/run/{min(here)}", b"something else")
     assert verify("gs://bucket/run").problems

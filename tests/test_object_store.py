@@ -14,6 +14,7 @@ import pytest
 from click.testing import CliRunner
 from corpus import documents, write_corpus, write_job
 from fsspec.registry import _registry
+from run_data import local_data, stored_data
 
 from curation import object_store
 from curation.cli import report as report_command
@@ -27,14 +28,21 @@ from curation.readers import ReadSettings, read_shard
 from curation.run import run_job
 from curation.run_argument import RUN_FOLDER
 from curation.run_cli import run as run_command
-from curation.run_directory import DATA_FOLDERS, RunDirectoryError
+from curation.run_directory import RunDirectoryError
 from curation.run_lock import this_process
 from curation.stored_run import LOCK_OBJECT, STALE_SECONDS, stored
 from curation.verify import verify
 
-commands = {"why": why_command, "verify": verify_command, "report": report_command}
+COMMANDS = {"why": why_command, "verify": verify_command, "report": report_command}
 s3fs = pytest.importorskip("s3fs")
 server = pytest.importorskip("moto.server")
+
+
+def set_address(patch: pytest.MonkeyPatch, host: str, port: int, **more: str) -> None:
+    """Have every s3:// go to a server of this machine."""
+    told = {"AWS_ENDPOINT_URL": f"http://{host}:{port}", "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "AWS_DEFAULT_REGION": "us-east-1"}
+    for name, value in (told | more).items():
+        patch.setenv(name, value)
 
 
 @pytest.fixture(scope="module")
@@ -44,13 +52,7 @@ def s3():
     running.start()
     host, port = running.get_host_and_port()
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in {
-            "AWS_ENDPOINT_URL": f"http://{host}:{port}",
-            "AWS_ACCESS_KEY_ID": "a",
-            "AWS_SECRET_ACCESS_KEY": "b",
-            "AWS_DEFAULT_REGION": "us-east-1",
-        }.items():
-            patch.setenv(name, value)
+        set_address(patch, host, port)
         s3fs.S3FileSystem.clear_instance_cache()
         system, _ = open_system("s3://bucket/x")
         system.mkdir("bucket")
@@ -71,15 +73,6 @@ def remote_job(folder: Path, url: str) -> Path:
     text = job.read_text().splitlines()
     job.write_text("\n".join(f"output: {url}" if line.startswith("output:") else line for line in text) + "\n")
     return job
-
-
-def data(store: ObjectStore) -> dict[str, bytes]:
-    names = [
-        name
-        for name in store.sizes()
-        if name.startswith(tuple(f"{folder}/" for folder in DATA_FOLDERS if folder != "manifest"))
-    ]
-    return store.read_all(names)
 
 
 def test_input_of_every_kind_is_read_from_s3(s3, tmp_path):
@@ -103,15 +96,8 @@ def test_input_of_every_kind_is_read_from_s3(s3, tmp_path):
     assert [file.name for file in files] == sorted(["a b.jsonl", "größe#1?.jsonl.gz", "deep/t%20.parquet", "x.txt"])
     assert [file.name for file in list_inputs(["s3://bucket/in/*.jsonl"], tmp_path)] == ["a b.jsonl"]
     assert len(list_inputs(["s3://bucket/in/größe#1?.jsonl.gz"], tmp_path)) == 1
-    rows = {
-        shard.file.name: [batch.records for batch in read_shard(shard, ReadSettings())] for shard in plan_shards(files)
-    }
-    assert {name: sum(counts) for name, counts in rows.items()} == {
-        "a b.jsonl": 120,
-        "größe#1?.jsonl.gz": 120,
-        "deep/t%20.parquet": 120,
-        "x.txt": 1,
-    }
+    rows = {shard.file.name: [batch.records for batch in read_shard(shard, ReadSettings())] for shard in plan_shards(files)}
+    assert {name: sum(counts) for name, counts in rows.items()} == {"a b.jsonl": 120, "größe#1?.jsonl.gz": 120, "deep/t%20.parquet": 120, "x.txt": 1}
 
 
 def test_what_cannot_be_listed_is_told(s3, tmp_path, monkeypatch):
@@ -139,14 +125,7 @@ def test_a_run_to_s3_holds_the_bytes_of_a_local_one_and_resumes_elsewhere(s3, tm
     shutil.rmtree(cache)  # another machine goes on
     result = run_job(job, "inline")
     assert result.done_before >= 3
-    here = {
-        str(p.relative_to(local.output)): p.read_bytes()
-        for folder in DATA_FOLDERS
-        if folder != "manifest"
-        for p in (local.output / folder).rglob("*")
-        if p.is_file()
-    }
-    assert data(store) == here
+    assert stored_data(store) == local_data(local.output)
     assert verify("s3://bucket/runs/one").problems == []
     shutil.rmtree(cache)
     again = run_job(job, "inline")
@@ -163,11 +142,11 @@ def test_forked_workers_write_to_s3_what_one_process_writes(s3, tmp_path, cache)
     result = run_job(load_job(job), "2")
     assert result.done_before == 0 and verify("s3://bucket/runs/forked").problems == []
     store = ObjectStore("s3://bucket/runs/forked")
-    forked = data(store)
+    forked = stored_data(store)
     shutil.rmtree(cache)
     job.write_text(job.read_text().replace("runs/forked", "runs/inline"))
     run_job(load_job(job), "inline")
-    assert forked == data(ObjectStore("s3://bucket/runs/inline"))
+    assert forked == stored_data(ObjectStore("s3://bucket/runs/inline"))
 
 
 def test_a_changed_job_leaves_nothing_of_the_earlier_one(s3, tmp_path, cache):
@@ -189,11 +168,7 @@ def test_verify_and_reading_commands_take_the_url(s3, tmp_path, cache):
     content = store.read(victim)
     done = CliRunner().invoke(verify_command, ["s3://bucket/runs/three"])
     assert done.exit_code == 0, done.output
-    for damaged, said in (
-        (content[:-1], "bytes, the manifest says"),
-        (b"?" + content[1:], "altered"),
-        (None, "missing"),
-    ):
+    for damaged, said in ((content[:-1], "bytes, the manifest says"), (b"?" + content[1:], "altered"), (None, "missing")):
         store.delete([victim]) if damaged is None else store.write(victim, damaged)
         store.write("removed/stranger", b"x")
         found = CliRunner().invoke(verify_command, ["s3://bucket/runs/three"]).output
@@ -242,12 +217,8 @@ def test_an_entry_is_put_after_its_outputs_and_taken_away_before_they_change(s3,
         (tmp_path / "clean/a").write_text(text)
         Manifest(tmp_path).record(Entry("pass0/00000", "key", {"clean/a": {"rows": 0, "bytes": 3, "sha256": text}}))
     entry = "manifest/pass0/00000.json"
-    first, second, third = (
-        [("upload", "clean/a"), ("write", entry)],
-        [("delete", entry), ("upload", "clean/a"), ("write", entry)],
-        [("write", entry)],
-    )
-    assert seen == first + second + third
+    put = [("upload", "clean/a"), ("write", entry)]
+    assert seen == [*put, ("delete", entry), *put, ("write", entry)]
 
 
 def _noted(what, real, seen):
@@ -296,13 +267,7 @@ def test_a_store_that_goes_away_is_told_and_the_run_goes_on_when_it_is_back(tmp_
     running = server.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     running.start()
     host, port = running.get_host_and_port()
-    for name, value in {
-        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
-        "AWS_ACCESS_KEY_ID": "a",
-        "AWS_SECRET_ACCESS_KEY": "b",
-        "AWS_MAX_ATTEMPTS": "1",
-    }.items():
-        monkeypatch.setenv(name, value)
+    set_address(monkeypatch, host, port, AWS_MAX_ATTEMPTS="1")
     s3fs.S3FileSystem.clear_instance_cache()
     object_store._opened.cache_clear()
     system, _ = open_system("s3://leaving/x")
@@ -318,12 +283,15 @@ def test_a_store_that_goes_away_is_told_and_the_run_goes_on_when_it_is_back(tmp_
     with pytest.raises(StoreError, match=r"s3://leaving/run cannot .*check the address"):
         run_job(load_job(job), "inline", should_stop=stop_server)
     for command in (["why", "s3://leaving/run", "x"], ["verify", "s3://leaving/run"], ["report", "s3://leaving/run"]):
-        done = CliRunner().invoke(commands[command[0]], command[1:])
-        assert (
-            done.exit_code == 2
-            and "s3://leaving/run cannot be listed" in done.output
-            and "Traceback" not in done.output
-        )
+        done = CliRunner().invoke(COMMANDS[command[0]], command[1:])
+        assert done.exit_code == 2 and "s3://leaving/run cannot be listed" in done.output and "Traceback" not in done.output
+    store = ObjectStore("s3://leaving/run")
+    for asked in (lambda: store.exists("run.json"), lambda: store.read_all(["run.json", LOCK_OBJECT]), lambda: store.read_all(["run.json"])):
+        with pytest.raises(StoreError, match="s3://leaving/run cannot be used: .*check the address"):
+            asked()
+    with pytest.raises(StoreError) as caught:
+        run_job(load_job(job), "inline")
+    assert str(caught.value).count("check the address") == 1
     running = server.ThreadedMotoServer(ip_address="127.0.0.1", port=port, verbose=False)
     running.start()
     try:

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import tomllib
 import venv
 import zipfile
 from email.parser import Parser
@@ -84,6 +85,13 @@ def files_of_the_checkout() -> set[str]:
 def test_the_wheel_holds_every_file_of_the_packages_and_nothing_else(built):
     names = {name for name in zipfile.ZipFile(built[1]).namelist() if ".dist-info/" not in name}
     assert names == files_of_the_checkout()
+
+
+def test_an_extra_brings_nothing_of_another():
+    """But for what developers have, which is all of them."""
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    names = [package for extra, packages in extras.items() if extra != "dev" for package in packages]
+    assert len(set(names)) == len(names) and not {name for name in names if "emulator" in name or name.startswith(("moto", "pytest"))}
 
 
 def test_the_source_distribution_holds_what_the_makefile_needs(built):

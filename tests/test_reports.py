@@ -22,6 +22,7 @@ from curation.report import write_report
 from curation.reports import shard_choice
 from curation.reports.comparison import compare, write_comparison
 from curation.reports.documents import Lowest, lowest_rows
+from curation.reports.measured import Measured, columns_of, nearly_removed
 from curation.reports.page import heights, size_ranges
 from curation.reports.shard_choice import SHOWN
 from curation.run import run_job
@@ -144,6 +145,23 @@ def test_a_large_run_is_looked_into_in_part(finished, tmp_path, monkeypatch):
     page = (output / "report/report.html").read_bytes()
     write_report(output)
     assert page == (output / "report/report.html").read_bytes(), "the choice is seeded"
+
+
+def test_nearly_removed_are_of_shards_that_texts_are_shown_of(finished, monkeypatch):
+    """A shard that is too large for the texts lies before one that is not."""
+    entries = report_of_run.read_entries(finished)
+    monkeypatch.setattr(shard_choice, "SHOWN_SHARDS", 1)
+    rows = shard_choice.choose(finished, entries).rows
+    every = sorted(rows, key=shard_choice.order)
+    monkeypatch.setattr(shard_choice, "SHOWN_ROWS", rows[every[0]] + min(rows[name] for name in every[1:]))
+    shards = shard_choice.choose(finished, entries)
+    assert 2 <= len(shards.shown) < len(shards.chosen) and shards.shown != shards.chosen[: len(shards.shown)]
+    rules = report_of_run.numbers(finished, entries)["rule_forms"]
+    measured = Measured(shards, set(columns_of(rules)))
+    assert measured.shown.sum() == sum(pq.read_metadata(path).num_rows for path in shards.paths("signals", shards.shown)) < len(measured)
+    shards_of = {row["id"]: name for name in every for folder in ("clean", "removed") for path in shards.paths(folder, [name]) for row in pq.read_table(path, columns=["id"]).to_pylist()}
+    found = {shards_of.get(document["id"]) for some in nearly_removed(shards, measured, rules).values() for document in some}
+    assert found == set(shards.shown)
 
 
 def test_pictures_are_written_where_asked_for(finished):

@@ -32,7 +32,8 @@ class Measured:
                     rows += len(tables[-1])
                     self._places.append((shard_of(path.name), len(tables[-1])))
         self.table = pa.concat_tables(tables, promote_options="permissive").combine_chunks() if tables else pa.table({"id": [], "verdict": []})
-        self.shown = sum(count for shard, count in self._places if shard in shards.shown)  # the first rows: those that texts are shown of
+        shown = np.array([shard in shards.shown for shard, _ in self._places], bool)
+        self.shown = np.repeat(shown, [count for _, count in self._places])  # bool [documents]: is its text in a shard that texts are shown of?
         self._values: dict[str, np.ndarray] = {}
 
     def __len__(self) -> int:
@@ -103,8 +104,7 @@ def nearly_removed(shards: Shards, measured: Measured, rules: dict[str, list[dic
 
     Only rules that compare signals, in the form for all languages, can be missed narrowly; a pattern hits or does not."""
     chosen: dict[str, list[tuple[str, str, list[dict[str, Any]]]]] = {}
-    kept = measured.kept if len(measured) else np.array([], bool)
-    kept[measured.shown :] = False
+    kept = measured.kept & measured.shown if len(measured) else np.array([], bool)
     for name, forms in rules.items():
         form = next((f for f in forms if not f["languages"] and f["drop_when"] and not f["other_tests"]), None)
         if form is not None:

@@ -36,7 +36,7 @@ class Shards:
     files: dict[str, dict[str, list[str]]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(list)))
     rows: dict[str, int] = field(default_factory=lambda: defaultdict(int))  # documents of a shard
     chosen: list[str] = field(default_factory=list)
-    shown: list[str] = field(default_factory=list)  # the first of the chosen ones
+    shown: list[str] = field(default_factory=list)  # of the chosen ones, the first that are not too large together
     more: dict[str, list[str]] = field(default_factory=dict)  # folder -> shards besides, for what is rare
 
     @property

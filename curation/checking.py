@@ -9,6 +9,8 @@ from typing import Any
 
 import pyarrow as pa
 
+from curation.inputs import InputError
+from curation.job import LoadedJob, load_job
 from curation.preview import Preview, greedy_rules, preview
 from rules.format.examples import count_examples, example_problems
 from rules.format.pack import load_pack, pattern_warnings, shipped_packs
@@ -28,6 +30,8 @@ class Checked:
     warnings: list[Problem] = field(default_factory=list)
     preview: Preview | None = None  # what the packs do to a sample
     loaded: list[Pack] = field(default_factory=list)
+    loaded_jobs: list[LoadedJob] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)  # what a reader of the preview must know
 
     def summary(self) -> str:
         counts = [(self.packs, "pack"), (self.jobs, "job"), (self.rules, "rule"), (self.examples, "example"), (len(self.problems), "problem"), (len(self.warnings), "warning")]
@@ -36,12 +40,26 @@ class Checked:
     def as_dict(self) -> dict[str, Any]:
         plain = {name: getattr(self, name) for name in ("packs", "jobs", "rules", "examples")}
         found = {name: [vars(p) for p in getattr(self, name)] for name in ("problems", "warnings")}
-        return {"schema_version": 1, **plain, **found, "preview": self.preview and self.preview.as_dict()}
+        return {"schema_version": 1, **plain, **found, "preview": self.preview and self.preview.as_dict(), "notes": self.notes}
+
+    @property
+    def job(self) -> LoadedJob | None:
+        """The job to try on documents; None: the packs. Raises InputError where there are several."""
+        if len(self.loaded_jobs) > 1:
+            raise InputError(f"there are {len(self.loaded_jobs)} jobs ({', '.join(str(job.path) for job in self.loaded_jobs[:5])}): with --sample, name the one to try")
+        return self.loaded_jobs[0] if self.loaded_jobs else None
+
+    def tried(self) -> list[Pack]:
+        """The packs to try on documents: those of the job, or all that were read, each once."""
+        return list(self.job.packs) if self.job else list({pack.name: pack for pack in self.loaded}.values())
 
     def try_on(self, documents: pa.Table) -> None:
-        """Apply the packs that were read to a sample, each pack once; rules that drop too much of it are problems."""
-        self.preview = preview(documents, list({pack.name: pack for pack in self.loaded}.values()))
-        self.problems = sorted({*self.problems, *greedy_rules(self.preview, self.loaded)})
+        """Apply the packs to a sample; rules that drop too much of it are problems."""
+        packs = self.tried()
+        self.preview = preview(documents, packs)
+        self.problems = sorted({*self.problems, *greedy_rules(self.preview, packs)})
+        left = [pack.name for pack in self.loaded if pack.name not in {tried.name for tried in packs}]
+        self.notes += [f"not tried, as the job does not name them: {', '.join(dict.fromkeys(left))}"] if left else []
 
 
 def check_files(paths: Sequence[Path]) -> Checked:
@@ -96,8 +114,6 @@ def _check_pack(path: Path, checked: Checked) -> None:
 
 
 def _check_job(path: Path, checked: Checked) -> None:
-    from curation.job import load_job
-
     checked.jobs += 1
     try:
         job = load_job(path)
@@ -105,4 +121,5 @@ def _check_job(path: Path, checked: Checked) -> None:
         checked.problems += found.problems
         return
     checked.loaded += job.packs
+    checked.loaded_jobs.append(job)
     checked.warnings += job.warnings

@@ -112,12 +112,10 @@ def check(paths: tuple[Path, ...], samples: tuple[str, ...], documents: int, see
         return
     tell_of_compiling()
     result = check_files(list(paths))
-    if samples and result.loaded:
-        from curation.sample import draw_sample
-
-        drawn = draw_sample(samples, Path(), documents, seed)
-        _tell_unread(drawn.unread)
-        result.try_on(drawn.documents)
+    if samples and result.jobs and not result.loaded_jobs:
+        result.notes.append("not tried on documents: the job has mistakes")
+    elif samples and result.loaded:
+        _try_on_sample(result, samples, documents, seed)
     if as_json:
         _print_json(result.as_dict())
     else:
@@ -125,11 +123,25 @@ def check(paths: tuple[Path, ...], samples: tuple[str, ...], documents: int, see
     sys.exit(FINDINGS if result.problems else CLEAN)
 
 
+def _try_on_sample(result: Any, samples: tuple[str, ...], documents: int, seed: int) -> None:
+    """Try what was read on documents: a job as it reads and labels them, packs with languages that are identified."""
+    from curation.sample import draw_sample
+    from curation.sample_languages import SeenLanguages, seen_by
+
+    seen = seen_by(result.job) if result.job else SeenLanguages(result.tried(), False)
+    drawn = draw_sample(samples, Path(), documents, seed, result.job and result.job.read_settings, label=seen)
+    _tell_unread(drawn.unread)
+    result.notes += seen.notes
+    result.try_on(drawn.documents)
+
+
 def _print_checked(result: Any, visible: Callable[[str], str]) -> None:
     from curation.preview import preview_lines
 
     for line in preview_lines(result.preview) if result.preview else ():
         click.echo(visible(line))
+    for note in result.notes:
+        click.echo(visible(note))
     for warning in result.warnings:
         click.echo(visible(f"{warning} (warning)"))
     for problem in result.problems:
@@ -167,37 +179,31 @@ def diff(job_a: Path, job_b: Path, samples: tuple[str, ...], documents: int, see
     """Show which documents of a sample JOB_A and JOB_B judge differently, and why. Either may be a pack.
 
     Exit 1 when there is a difference."""
-    from curation.compare import compare, comparison_lines
+    from curation.compare import compare, comparison_lines, load_side, seen_by_sides
     from curation.compile_notice import tell_of_compiling
     from curation.sample import draw_sample
+    from rules.visible import visible
 
     tell_of_compiling()
-    packs_a, _, _ = _packs_and_input(job_a)
-    packs_b, inputs, folder = _packs_and_input(job_b)
-    if not samples and not inputs:
+    a, b = load_side(job_a), load_side(job_b)
+    for side in (a, b):
+        tell_warnings(side.job.warnings if side.job else ())
+    if not samples and not b.job:
         raise click.UsageError("a pack has no input: name documents with --sample")
-    drawn = draw_sample(samples or inputs, Path() if samples else folder, documents, seed)
+    seen_a, seen_b = seen_by_sides(a, b)
+    patterns, folder = (samples, Path()) if samples or not b.job else (b.job.inputs, b.job.folder)
+    reading = b.job or a.job
+    drawn = draw_sample(patterns, folder, documents, seed, reading.read_settings if reading else None, label=lambda read: read)
     _tell_unread(drawn.unread)
-    found = compare(drawn.documents, packs_a, packs_b)
+    found = compare(drawn.documents, a.packs, b.packs, seen_a, seen_b)
     if as_json:
         _print_json(found.as_dict())
     else:
         for line in comparison_lines(found, show):
             click.echo(line)
+        for note in dict.fromkeys([*seen_a.notes, *seen_b.notes]):
+            click.echo(visible(note))
     sys.exit(FINDINGS if found.changes else CLEAN)
-
-
-def _packs_and_input(path: Path) -> tuple[list[Any], tuple[str, ...], Path]:
-    """The packs of a job (or the pack itself), and what the job reads."""
-    from curation.checking import is_pack
-    from curation.job import load_job
-    from rules.format.pack import load_pack
-
-    if is_pack(path):
-        return [load_pack(path)], (), path.parent
-    job = load_job(path)
-    tell_warnings(job.warnings)
-    return list(job.packs), job.inputs, job.folder
 
 
 @click.command()

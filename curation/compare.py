@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from curation.checking import is_pack
+from curation.job import LoadedJob, load_job
 from curation.preview import BATCH_DOCUMENTS
+from curation.sample_languages import SeenLanguages, seen_by
 from curation.stages.clean import languages_of
 from rules.engine import Applied, apply
+from rules.format.pack import load_pack
 from rules.rule import Pack
 from rules.visible import excerpt, visible
 
@@ -50,16 +55,52 @@ class Comparison:
         return {"schema_version": 1, **plain, "changes": [vars(change) for change in self.changes]}
 
 
-def compare(documents: pa.Table, packs_a: Sequence[Pack], packs_b: Sequence[Pack]) -> Comparison:
-    """Apply both lists of packs to `documents`."""
+@dataclass(frozen=True)
+class Side:
+    """One of the two that are compared: a job with its packs, or a pack alone."""
+
+    packs: Sequence[Pack]
+    job: LoadedJob | None
+
+
+def load_side(path: Path) -> Side:
+    """The job or the pack of a file. Raises Problems where it has mistakes."""
+    if is_pack(path):
+        return Side([load_pack(path)], None)
+    job = load_job(path)
+    return Side(job.packs, job)
+
+
+def seen_by_sides(a: Side, b: Side) -> list[SeenLanguages]:
+    """What the rules of each side see of the languages: a pack beside a job sees what the job's rules see."""
+    job = b.job or a.job
+    alone = seen_by(job) if job else SeenLanguages([], False)
+    return [seen_by(side.job) if side.job else replace(alone, packs=side.packs, notes=[]) for side in (a, b)]
+
+
+def compare(documents: pa.Table, packs_a: Sequence[Pack], packs_b: Sequence[Pack], seen_a: SeenLanguages | None = None, seen_b: SeenLanguages | None = None) -> Comparison:
+    """Apply both lists of packs to `documents`, with the languages that each side sees (without them, those that documents have)."""
     found = Comparison(len(documents), 0, 0)
+    seen = [one.each(documents) if one else (documents, None) for one in (seen_a, seen_b)]
     for start in range(0, len(documents), BATCH_DOCUMENTS):
         batch = documents.slice(start, BATCH_DOCUMENTS)
-        a, b = (apply(packs, batch["text"], languages_of(batch), batch["url"]) for packs in (packs_a, packs_b))
+        a, b = (_judged(packs, labelled, gone, start) for packs, (labelled, gone) in zip((packs_a, packs_b), seen))
         found.kept_a += int((~a.dropped).sum())
         found.kept_b += int((~b.dropped).sum())
         found.changes += _changes(batch, a, b)
     return found
+
+
+def _judged(packs: Sequence[Pack], documents: pa.Table, gone: pa.ChunkedArray | None, start: int) -> Applied:
+    """What one side does to the batch from `start`: what its language stage removes, `gone` names, and rules never see it."""
+    batch = documents.slice(start, BATCH_DOCUMENTS)
+    applied = apply(packs, batch["text"], languages_of(batch), batch["url"])
+    if gone is None or gone.null_count == len(gone):
+        return applied
+    reasons = gone.slice(start, BATCH_DOCUMENTS).combine_chunks()
+    by_language = reasons.is_valid()
+    hits = pc.if_else(by_language, pa.scalar([], applied.hits.type), applied.hits)
+    return replace(applied, dropped=applied.dropped | by_language.to_numpy(zero_copy_only=False), reasons=pc.coalesce(reasons, applied.reasons), hits=hits)
 
 
 def _changes(batch: pa.Table, a: Applied, b: Applied) -> list[Change]:

@@ -22,6 +22,7 @@ from curation.outcome import counted
 from curation.reports.documents import duplicate_examples, edited_lines, quarantined_records, removed_documents
 from curation.reports.markdown import markdown
 from curation.reports.measured import Measured, columns_of, histograms, hosts, nearly_removed
+from curation.reports.rules_told import no_language_warning, rules_that_name_languages
 from curation.reports.shard_choice import Shards, choose, row_groups
 from curation.run_directory import RunDirectoryError, read_run
 from curation.shards import whole_file
@@ -118,7 +119,7 @@ def numbers(output: Path, entries: Sequence[Entry]) -> dict[str, Any]:
         "in": rows[0]["in"], "kept": rows[-1]["kept"],
         "removed": sum(row["removed"] for row in rows), "quarantined": sum(row["quarantined"] for row in rows),
         "funnel": plain_funnel(counts, stages),
-        "warnings": [*language_warnings(counts, (run["job"]["language"] or {}).get("keep", ())), *id_warnings(ids), *drop_warnings(dropped), *_packing_warnings(packed)],
+        "warnings": [*language_warnings(counts, (run["job"]["language"] or {}).get("keep", ())), *id_warnings(ids), *_no_language_warnings(run, counts), *drop_warnings(dropped), *_packing_warnings(packed)],
         "input": {**run["input"], "skipped": read.get("skipped", {}), "repaired": read.get("repaired", {})},
         "quarantine": _causes(entries, output),
         "rules": rules.get("rules", {}), "evidence": run.get("evidence", {}), "edits": dict(sorted((rules.get("edits", {}) | counts.get("lines", {}).get("edits", {}) | counts.get("substrings", {}).get("edits", {})).items())), "seconds": _seconds(entries),
@@ -146,6 +147,13 @@ def _tokens(rows: Sequence[dict[str, Any]], packed: Sequence[dict[str, Any]]) ->
     rate = counted["text_bytes"] / counted["tokens"]
     stages = [round(row["kept_bytes"] / rate) for row in rows]
     return {"kept": counted["tokens"], "bytes_per_token": rate, "stages": [*stages[:-1], counted["tokens"]]}
+
+
+def _no_language_warnings(run: dict[str, Any], counts: dict[str, Any]) -> list[str]:
+    """Rules that name languages, where no document has one: they act on all."""
+    seen = {code for languages in counts.get("rules", {}).get("pack_languages", {}).values() for code in languages}
+    names = rules_that_name_languages(run.get("rules", {}), run["packs"])
+    return [no_language_warning(names)] if names and seen | set(counts.get("clean", {}).get("languages", {})) == {""} else []
 
 
 def _packing_warnings(packed: Sequence[dict[str, Any]]) -> list[str]:

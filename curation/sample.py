@@ -3,8 +3,8 @@
 Parquet is read a row group at a time, JSON lines that are not compressed at many places of the file, other files from
 their beginning, at most a few times the documents that are taken from each; of very many files, some are chosen by seed
 first. Memory and time depend on the size of the sample,
-not of the corpus. Empty documents are left out, as in a run. Documents without a language get one from the vendored
-identifier, so that rules for single languages see what they will see in a run.
+not of the corpus. Empty documents are left out, as in a run. Which language a document gets, the caller says
+(sample_languages.py); otherwise the vendored identifier does where no document has one.
 
 A stratified sample takes as many documents of each source (or language) as there are, up to the same number of each;
 it is chosen from four times as many documents.
@@ -13,7 +13,7 @@ it is chosen from four times as many documents.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -60,8 +60,10 @@ def draw_sample(
     seed: int = 0,
     settings: ReadSettings | None = None,
     stratify: Stratum | None = None,
+    label: Callable[[pa.Table], pa.Table] | None = None,
 ) -> Sample:
-    """About `size` documents of the files that `patterns` match, the same for the same seed.
+    """About `size` documents of the files that `patterns` match, the same for the same seed. `label` gives them languages, and
+    may leave documents out.
 
     Raises InputError where there is nothing to read."""
     files = list_inputs(patterns, folder)
@@ -71,8 +73,8 @@ def draw_sample(
     unread: Counter[str] = Counter()
     documents, whole = _drawn(plan_shards(chosen, _SHARD_BYTES), wanted, rng, settings or ReadSettings(), unread)
     whole = whole and len(chosen) == len(files)
-    documents = _labelled(documents)
     total, exact = (len(documents), True) if whole else _total(chosen, len(files), documents)
+    documents = (label or _labelled)(documents)
     if stratify and len(documents) > size:
         documents, whole = documents.take(pa.array(stratified_rows(documents[stratify], size, rng))), False
     return Sample(documents, len(files), seed, whole, total, exact, unread)

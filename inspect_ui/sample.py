@@ -8,7 +8,7 @@ along. Memory and time depend on the size of the sample.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,10 @@ import pyarrow as pa
 
 from curation.checking import is_pack
 from curation.inputs import InputError
-from curation.job import load_job
+from curation.job import LoadedJob, load_job
 from curation.run_directory import RUN_FILE, read_run
 from curation.sample import SAMPLE_DOCUMENTS, Stratum, draw_sample
+from curation.sample_languages import SeenLanguages, seen_by
 from inspect_ui.run_sample import draw_run
 from rules.format.pack import find_pack, load_pack
 from rules.places import Problems
@@ -85,13 +86,24 @@ def open_sample(
     if not paths:
         raise InspectError("name a run directory or files to inspect")
     job = load_job(paths[0]) if len(paths) == 1 and paths[0].endswith((".yaml", ".yml")) and Path(paths[0]).is_file() else None
-    if job is None:
-        sample = draw_sample(paths, Path(), size, seed, stratify=stratify)
-    else:
-        sample, files = draw_sample(job.inputs, job.folder, size, seed, job.read_settings, stratify), files or _job_packs(Path(paths[0]))
+    files = files or (_job_packs(Path(paths[0])) if job else [])
+    seen = _languages_seen(job or _only_job(packs), [file.pack for file in files])
+    places, folder, settings = (paths, Path(), None) if job is None else (job.inputs, job.folder, job.read_settings)
+    sample = draw_sample(places, folder, size, seed, settings, stratify, seen)
     if not len(sample.documents):
         raise InspectError(f"no document in {', '.join(map(repr, paths))}: every record is empty or unreadable")
-    return Opened(sample.documents, sample.total, sample.exact, seed, files)
+    return Opened(sample.documents, sample.total, sample.exact, seed, files, notices=seen.notes)
+
+
+def _languages_seen(job: LoadedJob | None, packs: list[Pack]) -> SeenLanguages:
+    """What the rules see of the documents: as in a run of the job, with these packs."""
+    return replace(seen_by(job), packs=packs) if job else SeenLanguages(packs, False)
+
+
+def _only_job(packs: Sequence[str]) -> LoadedJob | None:
+    """The job that stands where packs are named; None where it does not stand there alone."""
+    path = Path(packs[0]) if len(packs) == 1 else None
+    return load_job(path) if path and path.is_file() and not is_pack(path) else None
 
 
 def pack_files(name: str) -> list[PackFile]:

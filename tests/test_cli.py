@@ -117,7 +117,7 @@ def test_run_prints_a_funnel_that_adds_up(project):
 def test_run_json_is_one_object_on_stdout(project):
     data = json.loads(gristmill("run", "job.yaml", "--json", cwd=project).stdout)
     assert data["in"] == data["kept"] + data["removed"] + data["quarantined"] == 20
-    assert [row["stage"] for row in data["funnel"]] == ["read", "extract", "rules", "exact", "near"]
+    assert [row["stage"] for row in data["funnel"]] == ["read", "extract", "language", "rules", "exact", "near"]
 
 
 def test_the_starter_shows_one_of_each(project):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from rules.rule import Pack
+
+NAMED = 3  # rules in a line, at most
 
 
 def told_rules(packs: Iterable[Pack]) -> dict[str, list[dict[str, Any]]]:
@@ -15,7 +17,22 @@ def told_rules(packs: Iterable[Pack]) -> dict[str, list[dict[str, Any]]]:
         for rule in pack.rules:
             conditions = [{"signal": c.signal, "any_of": [{"operator": o.operator, "threshold": o.threshold} for o in c.any_of]} for c in rule.drop_when]
             found.setdefault(f"{pack.name}/{rule.id}", []).append({
-                "why": rule.why, "action": rule.action, "lines": rule.lines, "languages": list(rule.languages), "drop_when": conditions,
+                "why": rule.why, "action": rule.action, "lines": rule.lines, "languages": list(rule.languages), "except_languages": list(rule.except_languages), "drop_when": conditions,
                 "other_tests": rule.url is not None or rule.match is not None,
             })  # fmt: skip
     return found
+
+
+def rules_that_name_languages(forms: Mapping[str, Sequence[Mapping[str, Any]]], packs: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """The rules in force that act on some languages only, or differ by language. `forms`, `packs`: as run.json has them."""
+    limited = {name for name, pack in packs.items() if pack.get("languages")}
+    return [
+        name for name, told in forms.items()
+        if any(form["action"] != "off" for form in told) and (name.rpartition("/")[0] in limited or any(form["languages"] or form.get("except_languages") for form in told))
+    ]  # fmt: skip
+
+
+def no_language_warning(names: Sequence[str]) -> str:
+    """The one line about rules that name languages, where no document has one."""
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return f"no document has a language, so rules that name languages act on every document ({', '.join(names[:NAMED])}{more}); add `language: {{}}` to the job to identify them"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ def ablate(config: Path, dry_run: bool, as_json: bool) -> None:
         from curation.ablate.settings import load_ablation
 
         ablation = load_ablation(config)
+        tell_former_names(ablation)
         if dry_run:
             _print_plan(ablation, as_json)
             return
@@ -40,6 +41,13 @@ def ablate(config: Path, dry_run: bool, as_json: bool) -> None:
         with _stoppable(f"gristmill ablate {config}") as should_stop:
             report = run_ablation(ablation, default_progress(), listening, should_stop)
         _print_found(report, lines, ablation.output, as_json)
+
+
+def tell_former_names(found: Any, own: Sequence[Any] = ()) -> None:
+    """Say what is called otherwise now in a file of settings (`own`), and in the jobs that it names."""
+    from curation.job import load_job
+
+    tell_warnings([*own, *(warning for name in found.jobs for warning in load_job(found.path.parent / name).warnings)])
 
 
 def _print_plan(ablation: Any, as_json: bool) -> None:
@@ -120,6 +128,7 @@ def probe(config: Path, as_json: bool) -> None:
         from curation.progress import default_progress
 
         found = load_probe(config)
+        tell_former_names(found)
         with _stoppable(f"gristmill probe {config}") as should_stop:
             report = run_probe(found, default_progress(), listening, should_stop)
         _print_found(report, lines, found.output, as_json)
@@ -139,7 +148,7 @@ def mix(config: Path, as_json: bool) -> None:
         from curation.progress import default_progress
 
         found = load_mix(config)
-        tell_warnings(found.warnings)
+        tell_former_names(found, found.warnings)
         with _stoppable(f"gristmill mix {config}") as should_stop:
             report = run_mix(found, default_progress(), listening, should_stop)
             write_mix_report(report, found.output)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from curation.former_names import FORMER_IN_JOBS, with_names_of_today
+from curation.former_names import FORMER_IN_JOBS
 from curation.limits import Limits
 from curation.memory import allowed_bytes
 from curation.object_store import is_url, workspace_of
@@ -28,7 +28,18 @@ from curation.stages.near import NearSettings
 from curation.stages.substrings import SubstringsSettings
 from rules.format.pack import SHIPPED, find_pack, load_pack
 from rules.identity import column_identities, texts_identity
-from rules.places import KEY, KeyPath, Located, Problem, Problems, SettingError, build, did_you_mean, load
+from rules.places import (
+    KEY,
+    KeyPath,
+    Located,
+    Problem,
+    Problems,
+    SettingError,
+    build,
+    did_you_mean,
+    load,
+    with_names_of_today,
+)
 from rules.rule import Pack
 
 STAGES = ("language", "decontaminate", "rules", "exact", "near", "substrings", "lines")

@@ -52,6 +52,7 @@ class Opened:
     packs: list[PackFile]
     run: Path | None = None
     notices: list[str] = field(default_factory=list)
+    former_names: list[str] = field(default_factory=list)  # of settings of the job, and what they are called now
 
     @property
     def title(self) -> str:
@@ -77,22 +78,32 @@ def open_sample(
     runs = [path for path in paths if "://" not in path and (Path(path) / RUN_FILE).exists()]
     if runs and len(paths) > 1:
         raise InspectError(f"{runs[0]!r} is a run directory: inspect it alone, or name files only")
-    files = [file for name in packs for file in pack_files(name)]
+    told: list[str] = []
+    files = [file for name in packs for file in _packs_at(name, told)]
     names = [file.pack.name for file in files]
     if len(set(names)) < len(names):
         raise InspectError(f"two packs have the name {next(n for n in names if names.count(n) > 1)!r}: give each once")
     if runs:
-        return _open_run(Path(runs[0]), files, size, seed, stratify)
+        opened = _open_run(Path(runs[0]), files, size, seed, stratify)
+    else:
+        opened = _open_files(paths, packs, files, size, seed, stratify)
+    opened.former_names = [*told, *opened.former_names]
+    return opened
+
+
+def _open_files(paths: Sequence[str], packs: Sequence[str], files: list[PackFile], size: int, seed: int, stratify: Stratum | None) -> Opened:
+    """Of a job, its input, and its packs where there are no other `files`, which `packs` name."""
     if not paths:
         raise InspectError("name a run directory or files to inspect")
     job = load_job(paths[0]) if len(paths) == 1 and paths[0].endswith((".yaml", ".yml")) and Path(paths[0]).is_file() else None
-    files = files or (_job_packs(Path(paths[0])) if job else [])
+    files = files or (_job_packs(job) if job else [])
     seen = _languages_seen(job or _only_job(packs), [file.pack for file in files])
     places, folder, settings = (paths, Path(), None) if job is None else (job.inputs, job.folder, job.read_settings)
     sample = draw_sample(places, folder, size, seed, settings, stratify, seen)
     if not len(sample.documents):
         raise InspectError(f"no document in {', '.join(map(repr, paths))}: every record is empty or unreadable")
-    return Opened(sample.documents, sample.total, sample.exact, seed, files, notices=seen.notes)
+    told = _former_names(job) if job else []
+    return Opened(sample.documents, sample.total, sample.exact, seed, files, notices=seen.notes, former_names=told)
 
 
 def _languages_seen(job: LoadedJob | None, packs: list[Pack]) -> SeenLanguages:
@@ -106,43 +117,53 @@ def _only_job(packs: Sequence[str]) -> LoadedJob | None:
     return load_job(path) if path and path.is_file() and not is_pack(path) else None
 
 
-def pack_files(name: str) -> list[PackFile]:
-    """The pack called or at `name`; of a job, all its packs."""
+def _packs_at(name: str, told: list[str]) -> list[PackFile]:
+    """The pack called or at `name`; of a job, all its packs. What the job calls by former names is added to `told`."""
     try:
         path = find_pack(name, Path())
     except ValueError as error:
         raise InspectError(str(error)) from None
-    return [PackFile(path, load_pack(path))] if is_pack(path) else _job_packs(path)
-
-
-def _job_packs(path: Path) -> list[PackFile]:
+    if is_pack(path):
+        return [PackFile(path, load_pack(path))]
     job = load_job(path)
+    told += _former_names(job)
+    return _job_packs(job)
+
+
+def _job_packs(job: LoadedJob) -> list[PackFile]:
     uses: list[Any] = [{"use": use} if isinstance(use, str) else vars(use) for use in job.settings.packs]
-    return [PackFile(find_pack(use["use"], path.parent), pack, dict(use.get("set", {}))) for use, pack in zip(uses, job.packs)]
+    return [PackFile(find_pack(use["use"], job.path.parent), pack, dict(use.get("set", {}))) for use, pack in zip(uses, job.packs)]
+
+
+def _former_names(job: LoadedJob) -> list[str]:
+    return [f"{warning} (warning)" for warning in job.warnings]
 
 
 def _open_run(path: Path, files: list[PackFile], size: int, seed: int, stratify: Stratum | None) -> Opened:
     run = read_run(path)
     notices: list[str] = []
+    told: list[str] = []
     if not files:
-        files, notices = _packs_of_run(run, path)
+        files, notices = _packs_of_run(run, told)
     documents, total = draw_run(path, size, seed, stratify)
     if not len(documents):
         raise InspectError(f"{str(path)!r} holds no documents: nothing was kept or removed")
-    return Opened(documents, total, True, seed, files, path, notices)
+    return Opened(documents, total, True, seed, files, path, notices, told)
 
 
-def _packs_of_run(run: dict[str, Any], path: Path) -> tuple[list[PackFile], list[str]]:
-    """The packs of the run's job, and what a user must know about them."""
+def _packs_of_run(run: dict[str, Any], told: list[str]) -> tuple[list[PackFile], list[str]]:
+    """The packs of the run's job, and what a user must know about them. What the job calls by former names is added to `told`."""
     named = run.get("job_file", "")
     places = [Path(named), Path(run.get("folder", "")) / Path(named).name]
     job_file = next((place for place in places if place.is_file()), None)
     if job_file is None:
         return [], [f"the job {named!r} of this run is gone: no rules are applied; name packs with --packs"]
     try:
-        files = _job_packs(job_file)
+        job = load_job(job_file)
+        files = _job_packs(job)
     except (Problems, InputError, ValueError) as error:
         return [], [f"the packs of this run cannot be read now, so no rules are applied: {str(error).splitlines()[0]}"]
+    told += _former_names(job)
     old = {name: about["sha256"] for name, about in run.get("packs", {}).items()}
     changed = [file.pack.name for file in files if old.get(file.pack.name) != file.pack.sha256]
     return files, [f"changed since the run: {', '.join(changed)}; verdicts here are those of the packs as they are now"] if changed else []

@@ -126,7 +126,7 @@ class Session(InForce, Labelled):
         """What a user should know about what was opened."""
         damaged = [f"{log.path}: line {log.damaged[0]} is no label and is left out" for log in (self.log, *self.others) if log.damaged]
         nothing = [] if self.files or self.opened.notices else ["no rules are applied: name packs with --packs, such as --packs web_chrome,gopher_quality"]
-        return [*self.opened.notices, *self.draft_notices, *nothing, *damaged]
+        return [*self.opened.former_names, *self.opened.notices, *self.draft_notices, *nothing, *damaged]
 
     @property
     def count(self) -> int:

@@ -15,19 +15,25 @@ OUTER = "from rules.text.compiled import kernel\nfrom rules.inner import step\n\
 INNER = "from numba import njit\n\n\n@njit\ndef step(x):\n    return x + {number}\n"
 
 
-def said(folder: Path) -> str:
-    environment = os.environ | {"PYTHONPATH": str(folder), "NUMBA_CACHE_DIR": str(folder / "cache")}
-    return subprocess.run([sys.executable, "-m", "rules.outer"], check=True, capture_output=True, text=True, env=environment, cwd=folder).stdout
-
-
-def test_a_change_in_another_file_is_seen(tmp_path):
-    rules = tmp_path / "rules"
+def room(folder: Path) -> Path:
+    """A room of modules, with what compiles kernels and the two of this page: where it is."""
+    rules = folder / "rules"
     (rules / "text").mkdir(parents=True)
     (rules / "__init__.py").touch()
     (rules / "text/__init__.py").touch()
     shutil.copy(ROOT / "rules/text/compiled.py", rules / "text")
     (rules / "outer.py").write_text(OUTER)
     (rules / "inner.py").write_text(INNER.format(number=1))
+    return rules
+
+
+def said(folder: Path) -> str:
+    environment = os.environ | {"PYTHONPATH": str(folder), "NUMBA_CACHE_DIR": str(folder / "cache")}
+    return subprocess.run([sys.executable, "-m", "rules.outer"], check=True, capture_output=True, text=True, env=environment, cwd=folder).stdout
+
+
+def test_a_change_in_another_file_is_seen(tmp_path):
+    rules = room(tmp_path)
     assert said(tmp_path) == "2 0\n"
     assert said(tmp_path) == "2 1\n"  # from the cache
     (rules / "inner.py").write_text(INNER.format(number=20))
@@ -46,11 +52,7 @@ def test_rooms_depend_on_those_before_them():
 
 def test_a_kernel_from_the_cache_is_a_part_of_one_that_is_compiled(tmp_path):
     """Its bitcode is read then; a kernel whose source changed is compiled with those that did not."""
-    rules = tmp_path / "rules"
-    (rules / "text").mkdir(parents=True)
-    (rules / "__init__.py").touch()
-    (rules / "text/__init__.py").touch()
-    shutil.copy(ROOT / "rules/text/compiled.py", rules / "text")
+    rules = room(tmp_path)
     (rules / "inner.py").write_text(INNER.format(number=1).replace("from numba import njit", "from rules.text.compiled import kernel").replace("@njit", "@kernel"))
     (rules / "outer.py").write_text(OUTER.replace("print(outer(1)", "print(step(1), outer(1)"))
     assert said(tmp_path) == "2 2 0\n"
@@ -61,13 +63,7 @@ def test_a_kernel_from_the_cache_is_a_part_of_one_that_is_compiled(tmp_path):
 
 def test_what_cannot_be_read_is_compiled_again(tmp_path):
     """An index that names a module of an older version, and files that were cut off."""
-    rules = tmp_path / "rules"
-    (rules / "text").mkdir(parents=True)
-    (rules / "__init__.py").touch()
-    (rules / "text/__init__.py").touch()
-    shutil.copy(ROOT / "rules/text/compiled.py", rules / "text")
-    (rules / "outer.py").write_text(OUTER)
-    (rules / "inner.py").write_text(INNER.format(number=1))
+    room(tmp_path)
     assert said(tmp_path) == "2 0\n"
     (index,), (code,) = (list((tmp_path / "cache").rglob(f"outer.outer-*.{kind}")) for kind in ("nbi", "nbc"))
     of_another = index.read_bytes()[: index.read_bytes().index(b".") + 1] + b"cgone.module\nKind\n."

@@ -3,32 +3,17 @@
 from __future__ import annotations
 
 import copy
+import functools
 
 import pytest
 from click.testing import CliRunner
 
 from curation.ablate.mix import MixSettings
-from curation.former_names import FORMER_IN_JOBS, FORMER_IN_MIXES, Former, with_names_of_today
+from curation.former_names import FORMER_IN_JOBS, FORMER_IN_MIXES
 from curation.job import Job, load_job
 from gristmill import gristmill
-from rules.places import Problems, build, loads
+from rules.places import Former, Problems, build, loads, with_names_of_today
 
-BEFORE = """\
-input: in.jsonl
-output: out
-workers: inline
-decontaminate: {files: items.jsonl, action: remove}
-substrings: {words: 20}
-lines: {max_repeats: 7, by: host}
-pack:
-  mixture: {by: lang, weights: {en: 1}}
-  most_epochs: 3
-  most_copies: 5
-  rehydrate: {1: 1}
-limits: {memory_mb: 512}
-ray: {memory_per_task_mb: 100, in_flight_mb: 200}
-near: {}
-"""
 TODAY = """\
 input: in.jsonl
 output: out
@@ -45,6 +30,11 @@ limits: {memory_per_record: 512MiB}
 ray: {memory_per_task: 100MiB, in_flight: 200MiB}
 near: {}
 """
+FORMER = {
+    "action: drop": "action: remove", "min_words": "words", "within": "by", "by: language": "by: lang", "max_epochs": "most_epochs", "max_copies": "most_copies",
+    "memory_per_record: 512MiB": "memory_mb: 512", "memory_per_task: 100MiB": "memory_per_task_mb: 100", "in_flight: 200MiB": "in_flight_mb: 200",
+}  # fmt: skip
+BEFORE = functools.reduce(lambda text, names: text.replace(*names), FORMER.items(), TODAY)
 
 
 @pytest.fixture
@@ -113,3 +103,61 @@ def test_check_and_run_say_what_is_called_otherwise_now(folder):
     assert checked.exit_code == 0 and told in checked.stdout and "1 warning" in checked.stdout
     planned = CliRunner().invoke(gristmill, ["run", str(folder / "job.yaml"), "--dry-run"])
     assert planned.exit_code == 0 and told in planned.stderr and told not in planned.stdout
+
+
+OLD_JOB = "input: gone.jsonl\noutput: out\nworkers: inline\nlines: {by: host}\n"
+TOLD = "4:9: R101 lines.by is called within now: write within: host (warning)"
+
+
+@pytest.mark.parametrize(
+    ("command", "settings", "more"),
+    [
+        ("ablate", "output: o\ntokens: 99999\narms: {a: {job: job.yaml}, b: {job: other.yaml}}\ntrain: {model: 5m}\n", ["other.yaml:"]),
+        ("mix", "output: o\ntokens: 99999\njob: job.yaml\nmost_epochs: 2\ntrain: {model: 5m}\n", ["settings.yaml:4:1: R101 most_epochs is called max_epochs now"]),
+    ],
+)
+def test_what_reads_jobs_says_what_they_call_otherwise(tmp_path, command, settings, more):
+    pytest.importorskip("torch")
+    (tmp_path / "settings.yaml").write_text(settings)
+    (tmp_path / "job.yaml").write_text(OLD_JOB)
+    (tmp_path / "other.yaml").write_text(OLD_JOB.replace("output: out", "output: another"))
+    ran = CliRunner().invoke(gristmill, [command, str(tmp_path / "settings.yaml")])
+    assert ran.exit_code == 2 and "gone.jsonl" in ran.stderr.replace("\n", ""), ran.output
+    assert ran.stderr.count(f"job.yaml:{TOLD}") == 1 and all(words in ran.stderr for words in more)
+
+
+def test_a_probe_says_it_of_the_job_of_its_documents(tmp_path, capsys):
+    pytest.importorskip("torch")
+    from curation.ablate.probe import Probe, ProbeSettings
+    from curation.ablate_cli import tell_former_names
+
+    (tmp_path / "job.yaml").write_text(OLD_JOB)
+    for new, told in (("job.yaml", 1), (["job.yaml"], 1), ("documents.jsonl", 0), (["job.yaml", "documents.jsonl"], 0)):
+        tell_former_names(Probe(tmp_path / "probe.yaml", ProbeSettings("o", "t", new), tmp_path, 1, None, ()))
+        assert capsys.readouterr().err.count(f"job.yaml:{TOLD}") == told
+
+
+def test_the_inspector_says_it_of_a_job_that_is_opened_or_whose_packs_are_taken(folder):
+    from inspect_ui.session import Session
+
+    (folder / "job.yaml").write_text(OLD_JOB.replace("gone", "in"))
+    (folder / "items.jsonl").unlink()
+    for opened, packs in (([str(folder / "job.yaml")], []), ([str(folder / "in.jsonl")], [str(folder / "job.yaml")])):
+        notices = Session.open(opened, packs, labels=[folder / "labels.jsonl"]).notices
+        assert notices[0].endswith(f"job.yaml:{TOLD}") and "no rules are applied" in notices[1] and len(notices) == 2
+
+
+def test_the_file_of_held_out_items_had_the_name_of_a_fraction(tmp_path):
+    from train.finetune_config import finetune_record, finetune_sha256, load_finetune, recorded_finetune
+
+    (tmp_path / "train.jsonl").write_text("{}\n")
+    (tmp_path / "test.jsonl").write_text("{}\n{}\n")
+    text, warnings = "model: m\noutput: o\ntask: classification\nitems: train.jsonl\ntext: '{t}'\nheld_out: test.jsonl\n", []
+    (tmp_path / "before.yaml").write_text(text)
+    (tmp_path / "today.yaml").write_text(text.replace("held_out", "held_out_file"))
+    before, today = (load_finetune(tmp_path / f"{name}.yaml", warnings.append) for name in ("before", "today"))
+    assert before == today and today.held_out_file == str(tmp_path / "test.jsonl") and finetune_sha256(before) == finetune_sha256(today)
+    assert [str(warning).partition("before.yaml:")[2] for warning in warnings] == ["6:1: R101 held_out is called held_out_file now: write held_out_file: test.jsonl"]
+    record = finetune_record(today)
+    assert recorded_finetune(record) == today
+    assert recorded_finetune({"held_out": record.pop("held_out_file"), **record}) == today, "of a model that an earlier version tuned"

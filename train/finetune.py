@@ -106,9 +106,9 @@ def _open(config: FinetuneConfig) -> Tuning:
 
 def _read(config: FinetuneConfig, saved: SavedModel) -> tuple[Items, Items]:
     training = read_items(config, saved, config.items)
-    if config.held_out is None:
+    if config.held_out_file is None:
         return split_items(training, config.held_out_frac, config.seed)
-    return training, read_items(config, saved, config.held_out, training.classes)
+    return training, read_items(config, saved, config.held_out_file, training.classes)
 
 
 def number_scale(config: FinetuneConfig, training: Items) -> tuple[float, float]:

@@ -28,10 +28,11 @@ def finetune(config_path: Path, to_predict: Path | None, as_json: bool) -> None:
     label: label
     """
     with exit_codes():
+        from rules.visible import visible
         from train.finetune_config import load_finetune
         from train.model_path import require_model
 
-        config = load_finetune(config_path)
+        config = load_finetune(config_path, lambda warning: click.echo(visible(f"{warning} (warning)"), err=True))
         require_model(Path(config.model))
         os.environ.setdefault("GOMP_SPINCOUNT", SPIN_COUNT)
         if to_predict is not None:

@@ -17,18 +17,20 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from rules.places import SettingError, build, load
+from rules.places import Former, Problem, SettingError, build, load, with_names_of_today
 
-PATHS = ("model", "output", "items", "held_out")
+PATHS = ("model", "output", "items", "held_out_file")
+FORMER = (Former(("held_out",), "held_out_file"),)
 
 
 @dataclass(frozen=True)
 class FinetuneConfig:
-    """Without a file `held_out`, a random `held_out_frac` of the items is. `trains: head` leaves the model as it is.
+    """Without a `held_out_file`, a random `held_out_frac` of the items is held out. `trains: head` leaves the model as it is.
 
     `lm_weight` is the weight of the language-model loss beside that of the task; `max_tokens` the longest text, the model's
     context by default; `delimiter` stands between two texts and before a choice.
@@ -43,7 +45,7 @@ class FinetuneConfig:
     choices: str | None = None
     label: str = "label"
     target: Literal["class", "number"] = "class"
-    held_out: str | None = None
+    held_out_file: str | None = None
     held_out_frac: float = 0.1
     trains: Literal["full", "head"] = "full"
     epochs: int = 3
@@ -87,10 +89,14 @@ class FinetuneConfig:
             raise SettingError("target", "a multiple_choice task chooses, it predicts no number")
 
 
-def load_finetune(path: str | Path) -> FinetuneConfig:
-    """Read a YAML file; paths in it are relative to its folder. Raises rules.places.Problems with every mistake found."""
+def load_finetune(path: str | Path, warn: Callable[[Problem], None] = lambda warning: None) -> FinetuneConfig:
+    """Read a YAML file; paths in it are relative to its folder. `warn` is told of settings that have another name today.
+    Raises rules.places.Problems with every mistake found."""
     folder = Path(path).resolve().parent
-    config = build(FinetuneConfig, load(path))
+    located, warnings = with_names_of_today(load(path), FORMER)
+    config = build(FinetuneConfig, located)
+    for warning in warnings:
+        warn(warning)
     names = [name for name in PATHS if getattr(config, name) is not None]
     return dataclasses.replace(config, **{name: str((folder / getattr(config, name)).resolve()) for name in names})
 
@@ -99,10 +105,16 @@ def finetune_record(config: FinetuneConfig) -> dict[str, Any]:
     return dataclasses.asdict(config)
 
 
+def recorded_finetune(record: dict[str, Any]) -> FinetuneConfig:
+    """The configuration of a `finetune_record`, also of one by former names."""
+    now = {former.at[0]: former.now for former in FORMER}
+    return FinetuneConfig(**{now.get(name, name): value for name, value in record.items()})
+
+
 def finetune_sha256(config: FinetuneConfig) -> str:
     """The hash of what decides the result: settings but paths and device, and the bytes of the items."""
     record = {name: value for name, value in finetune_record(config).items() if name not in (*PATHS, "device", "log_every", "checkpoint_every")}
     digest = hashlib.sha256(json.dumps(record, sort_keys=True).encode())
-    for path in (config.items, config.held_out):
+    for path in (config.items, config.held_out_file):
         digest.update(hashlib.sha256(Path(path).read_bytes()).digest() if path else b"none")
     return digest.hexdigest()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from train.config import TrainError
 from train.durable import write_json
-from train.finetune_config import FinetuneConfig, finetune_record, finetune_sha256
+from train.finetune_config import FinetuneConfig, finetune_record, finetune_sha256, recorded_finetune
 from train.handoff import TOKENIZER_NAME
 from train.model_path import read_optional_json
 from train.run_folder import CONFIG, SCHEMA_VERSION, SUMMARY
@@ -63,4 +63,4 @@ def read_finetuned(folder: Path) -> tuple[FinetuneConfig, tuple[str, ...], tuple
     if "finetune" not in record or not (folder / HEAD).exists():
         raise TrainError(f"{folder}: holds no finished fine-tuning. Fine-tune first: gristmill finetune CONFIG.yaml")
     mean, deviation = record["number_scale"]
-    return FinetuneConfig(**record["finetune"]), tuple(record["classes"]), (mean, deviation)
+    return recorded_finetune(record["finetune"]), tuple(record["classes"]), (mean, deviation)

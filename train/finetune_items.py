@@ -63,7 +63,7 @@ def split_items(items: Items, frac: float, seed: int) -> tuple[Items, Items]:
     order = np.random.default_rng([seed, 1]).permutation(len(items.items))
     count = max(1, round(frac * len(order)))
     if count >= len(order):
-        raise TrainError(f"{len(order)} items are too few to hold some out. Give a file `held_out`, or more items.")
+        raise TrainError(f"{len(order)} items are too few to hold some out. Give a `held_out_file`, or more items.")
     chosen = [[items.items[place] for place in sorted(part.tolist())] for part in (order[count:], order[:count])]
     return Items(chosen[0], items.classes, items.cut), Items(chosen[1], items.classes, 0)
 

@@ -30,7 +30,7 @@ from curation.ablate.models import JudgedSet, Judging, ModelRun, Training, train
 from curation.ablate.report import today
 from curation.ablate.settings import JudgeSettings, SettingsFile, checked_tasks, train_settings
 from curation.ablate.size import facts, train_defaults
-from curation.former_names import FORMER_IN_MIXES, with_names_of_today
+from curation.former_names import FORMER_IN_MIXES
 from curation.job import load_job
 from curation.pack_settings import GROUP_COLUMNS, PackSettings
 from curation.progress import Progress
@@ -38,7 +38,7 @@ from curation.run import run_job
 from curation.run_lock import locked
 from curation.shards import whole_file
 from curation.stages.pack import fit_tokenizer
-from rules.places import Problem, Problems, SettingError, build, load
+from rules.places import Problem, Problems, SettingError, build, load, with_names_of_today
 from train.config import TrainConfig, TrainError, config_record
 from train.handoff import open_split
 
@@ -85,6 +85,10 @@ class Mix(SettingsFile):
     config: TrainConfig
     tasks: tuple
     warnings: tuple[Problem, ...] = ()  # settings that have another name today
+
+    @property
+    def jobs(self) -> list[str]:
+        return [self.settings.job] if self.settings.job else []
 
     @property
     def rows(self) -> int:

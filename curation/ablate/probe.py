@@ -86,6 +86,11 @@ class Probe(SettingsFile):
     tasks: tuple
 
     @property
+    def jobs(self) -> list[str]:
+        names = [self.settings.new] if isinstance(self.settings.new, str) else self.settings.new
+        return names if len(names) == 1 and names[0].endswith((".yaml", ".yml")) else []
+
+    @property
     def sha256(self) -> str:
         record = dataclasses.asdict(self.settings) | {"config": dataclasses.asdict(self.config), "step": self.trunk_step}
         return hashlib.sha256(json.dumps(record, sort_keys=True, default=str).encode()).hexdigest()
@@ -162,8 +167,8 @@ def _new_packed(shop: Workshop, found: Probe) -> Path:
     """The new documents, packed with the trunk's tokenizer into rows as long as the trunk's."""
     settings = found.settings
     names = (settings.new,) if isinstance(settings.new, str) else tuple(settings.new)
-    if len(names) == 1 and names[0].endswith((".yaml", ".yml")):
-        job = load_job(found.folder / names[0])
+    if found.jobs:
+        job = load_job(found.folder / found.jobs[0])
         names = tuple(map(str, finished_arm(NEW, job, run_job(job, settings.workers, shop.progress, shop.should_stop).report).files))
     tokenizer = (run_of(found.trunk) or found.trunk) / TOKENIZER_NAME
     pack = PackSettings(tokenizer=tokenizer, sequence_length=found.config.model.context, held_out=settings.judge.held_out)

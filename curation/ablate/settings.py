@@ -154,6 +154,11 @@ class SettingsFile:
     def output(self) -> Path:
         return (self.folder / self.settings.output).resolve()
 
+    @property
+    def jobs(self) -> list[str]:
+        """The jobs that it names, relative to its folder."""
+        raise NotImplementedError
+
 
 @dataclass(frozen=True)
 class Ablation(SettingsFile):
@@ -162,6 +167,11 @@ class Ablation(SettingsFile):
     settings: AblateSettings
     sizes: dict[str, TrainConfig]
     tasks: tuple[Task, ...]
+
+    @property
+    def jobs(self) -> list[str]:
+        named = (self.settings.job, *(arm.job for arm in self.settings.arms.values()))
+        return list(dict.fromkeys(name for name in named if name))
 
     def path_of(self, name: str) -> Path:
         return (self.folder / name).resolve()

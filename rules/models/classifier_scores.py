@@ -18,7 +18,7 @@ import pyarrow as pa
 from rules.models.fasttext_file import FastTextModel, plain, products
 from rules.splitters.words import CHUNK_BYTES, span, span_scratch, take_spans
 from rules.text.characters import character_classes
-from rules.text.hash_sets import EMPTY, SEED, bytes_hash, find_slot, first_slot, slot_bits
+from rules.text.hash_sets import bytes_hash, find_slot, known_slot, slot_bits
 from rules.text.kernels import Scratch, inlined, int64, kernel, kernel_texts, unowned
 from rules.text.lower_case import ROOM, lower_cases, lower_word
 
@@ -223,11 +223,8 @@ def probability(
 @inlined
 def word_row(key: np.uint64, bits: int, keys: np.ndarray, rows: np.ndarray) -> int:
     """The row of the word with this hash, or -1."""
-    held = SEED if key == EMPTY else key
-    slot, last = first_slot(held, bits), np.uint64((1 << bits) - 1)
-    while keys[slot] != held and keys[slot] != EMPTY:
-        slot = (slot + np.uint64(1)) & last
-    return rows[slot] if keys[slot] == held else int64(-1)
+    slot, known = known_slot(keys, bits, key)
+    return rows[slot] if known else int64(-1)
 
 
 @inlined

@@ -14,8 +14,8 @@ import numpy as np
 import pyarrow as pa
 
 from rules.splitters.words import CHUNK_BYTES, span, span_scratch, take_spans
-from rules.text.hash_sets import EMPTY, SEED, bytes_hash, find_slot, first_slot, slot_bits
-from rules.text.kernels import Scratch, inlined, int64, kernel, kernel_texts, unowned
+from rules.text.hash_sets import EMPTY, bytes_hash, find_slot, known_slot, slot_bits
+from rules.text.kernels import Scratch, int64, kernel, kernel_texts, unowned
 from rules.text.lower_case import ROOM, lower_cases, lower_word
 
 WORDS, MICRONATS, SURPRISE, STRANGERS = range(4)
@@ -119,18 +119,8 @@ def compare(
     for slot in range(1 << bits):
         number = np.float64(numbers[slot])
         if number > 0:
-            place = profile_slot(keys[slot], profile_bits, profile_keys)
+            place, known = known_slot(profile_keys, profile_bits, keys[slot])
             entropy -= number * math.log(number / found)
-            surprise -= number * (profile_logs[place] if place >= 0 else other)
-            strangers += numbers[slot] if place < 0 else 0
+            surprise -= number * (profile_logs[place] if known else other)
+            strangers += 0 if known else numbers[slot]
     return entropy, surprise, strangers
-
-
-@inlined
-def profile_slot(key: np.uint64, bits: int, keys: np.ndarray) -> int:
-    """The slot that the profile has for `key`, or -1."""
-    held = SEED if key == EMPTY else key
-    slot, last = first_slot(held, bits), np.uint64((1 << bits) - 1)
-    while keys[slot] != held and keys[slot] != EMPTY:
-        slot = (slot + np.uint64(1)) & last
-    return int64(slot) if keys[slot] == held else int64(-1)

@@ -76,3 +76,14 @@ def find_slot(keys: np.ndarray, bits: int, key: np.uint64) -> tuple[np.uint64, b
             keys[slot] = key
             return slot, False
         slot = (slot + np.uint64(1)) & last
+
+
+@inlined
+def known_slot(keys: np.ndarray, bits: int, key: np.uint64) -> tuple[np.uint64, bool]:
+    """The slot of `key` in the set keys[:1 << bits], and whether it is there; nothing is put in."""
+    if key == EMPTY:
+        key = SEED
+    slot, last = first_slot(key, bits), np.uint64((1 << bits) - 1)
+    while keys[slot] != key and keys[slot] != EMPTY:
+        slot = (slot + np.uint64(1)) & last
+    return slot, keys[slot] == key

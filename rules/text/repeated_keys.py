@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from rules.text.hash_sets import EMPTY, SEED, find_slot, first_slot, slot_bits
+from rules.text.hash_sets import EMPTY, find_slot, first_slot, known_slot, slot_bits
 from rules.text.kernels import Scratch, inlined, int64, kernel, unowned
 
 MOST_SEEN_BITS = 28  # 256 MB; with more keys some that occur once are counted, too
@@ -92,11 +92,8 @@ def grown_table(table: np.ndarray, numbers: np.ndarray, bits: int) -> tuple[np.n
 @inlined
 def occurrences_of(key: np.uint64, bits: int, table: np.ndarray, numbers: np.ndarray) -> int:
     """How often `key`, one of those counted, occurs."""
-    held = SEED if key == EMPTY else key
-    slot, last = first_slot(held, bits), np.uint64((1 << bits) - 1)
-    while table[slot] != held and table[slot] != EMPTY:
-        slot = (slot + np.uint64(1)) & last
-    return int64(numbers[slot]) if table[slot] == held else 1
+    slot, known = known_slot(table, bits, key)
+    return int64(numbers[slot]) if known else 1
 
 
 @kernel

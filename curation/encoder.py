@@ -5,7 +5,7 @@
 
 `encoder_for` chooses, and says why where it cannot be the fast one. What spells a special token is ordinary text to both.
 The memo lives as long as its encoder, which the packing stage keeps for the process, so shards share it: some
-40 MB/s a core on new text and 70 MB/s where nearly all pre-tokens are known, 18 and 32 times `tokenizers`; memory is 4 times
+30 MB/s a core on new text and 70 MB/s where nearly all pre-tokens are known, 14 and 29 times `tokenizers`; memory is 4 times
 the batch, and 64 to 180 MB.
 """
 

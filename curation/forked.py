@@ -239,10 +239,8 @@ def end_workers() -> None:
 def map_forked(function: Callable[[Any], Any], tasks: Sequence[Any], count: int, most_bytes: int | None, watch: Any) -> Iterator[Any]:
     """Results of function(task), as they finish; `watch`: an executor.Watch. Tasks are handed out in their order, one more to
     each worker than it works on while many wait, and not more than `most_bytes` of input together."""
-    forked, waiting = _workers(count, watch.keep), list(range(len(tasks)))[::-1]
-    forked.begin(function, tasks)
-    idle = False
-    sizes = [watch.size(task) for task in tasks]
+    sizes, waiting = [watch.size(task) for task in tasks], list(range(len(tasks)))[::-1]
+    forked, idle = _workers(count, watch.keep), False
     told: set[int] = set()
     meanwhile = watch.meanwhile
 
@@ -252,6 +250,7 @@ def map_forked(function: Callable[[Any], Any], tasks: Sequence[Any], count: int,
         return not flying or (fits and len(flying) < (2 * count if len(waiting) > count else count))
 
     try:
+        forked.begin(function, tasks)
         while forked.flying or (waiting and not watch.stopping()):
             while waiting and not watch.stopping() and has_room():
                 number = waiting.pop()
@@ -269,6 +268,7 @@ def map_forked(function: Callable[[Any], Any], tasks: Sequence[Any], count: int,
         idle = True
     finally:
         if idle and watch.keep:
+            end_workers()  # of a call within this one
             _kept.append(forked)
         else:
             forked.close()

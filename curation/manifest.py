@@ -16,7 +16,8 @@ from typing import Any
 from curation.object_store import fetch_missing, publish
 from curation.shards import whole_file
 
-# Raised when the meaning of stored outputs changes, so that an old run directory is not half reused.
+# Raised when the meaning of stored outputs changes, so that an old run directory is not half reused. Not where the same rows are
+# encoded otherwise, such as edits/ with dictionaries or signatures as bytes: readers take both, and what is done stays done.
 OUTPUT_VERSION = 5
 
 

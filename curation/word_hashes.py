@@ -9,8 +9,8 @@ Hash of a word: a fold over its pieces. A piece is up to eight ASCII characters 
 one other code point with bit 63 set; `absorb` is a bijection of the running state, and the word's length in code
 points is absorbed last. Malformed UTF-8 reads as U+FFFD, as in Python's errors="replace".
 
-About 370 MB/s a core on text of 30 languages, 570 MB/s on English (Intel Ice Lake, 2.8 GHz). Arrays are passed once per chunk, never per word:
-numba counts references at each call, which costs more than hashing a word does.
+Some 340 MB/s a core on text in 29 languages (benchmarks/minhash.py, exact duplicates by words). Arrays are passed once per
+chunk, never per word: numba counts references at each call, which costs more than hashing a word does.
 """
 
 from __future__ import annotations

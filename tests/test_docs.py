@@ -29,7 +29,10 @@ def test_the_python_api_page_runs():
     names: dict = {"table": pa.table({"text": ["Accept all cookies\nA short text."], "url": ["https://example.org"]})}
     for block in blocks:
         exec(block, names)
-    assert len(names["result"].removed) == 1 and names["values"]["words"].tolist() == [6.0]
+    assert len(names["result"].removed) == 1 and names["values"]["words"].tolist() == [6.0] and names["clusters"].tolist() == [0]
+    names["table"] = pa.concat_tables([names["table"]] * 3)
+    exec(blocks[-1], names)
+    assert names["clusters"].tolist() == [0, 0, 0]
 
 
 def test_the_signal_of_the_page_about_signals_is_one():

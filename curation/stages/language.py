@@ -1,6 +1,6 @@
 """Which language a document is in, by a fastText model (Joulin et al. 2016, "Bag of Tricks"), and which documents stay.
 
-lid.176.ftz runs in kernels over Arrow's bytes (curation/language_id/), 100 to 120 MB/s a core;
+lid.176.ftz runs in kernels over Arrow's bytes (curation/language_id/), 130 to 150 MB/s a core;
 models that these cannot read, such as GlotLID, go through fastText at its own speed. Labels become the codes of
 rules/languages.py. The script of the text is compared with those of its language, lines are judged each for itself, and
 only windows of long documents are read, where the settings say so.

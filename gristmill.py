@@ -39,7 +39,7 @@ COMMANDS = {
     "diff": ("curation.cli", "diff", "Show which documents two jobs judge differently, and why."),
     "run": ("curation.run_cli", "run", "Run a job, or go on where it stopped."),
     "inspect": ("inspect_ui.cli", "inspect", "Look at documents, find what repeats, write a rule, and see what it does."),
-    "why": ("curation.cli", "why", "Tell one document's story: where from, what hit it, by how much."),
+    "why": ("curation.why_cli", "why", "Tell one document's story: where from, what hit it, by how much; list removed ones."),
     "duplicates": ("curation.cluster_cli", "duplicates", "Show a cluster of duplicates with what differs, or find those of a new text."),
     "signals": ("rules.cli", "signals", "List the signals that rules can use, or explain one."),
     "schema": ("curation.cli", "schema", "Print the JSON Schema of packs or jobs, for editors."),

@@ -1,4 +1,4 @@
-"""The commands about data other than run: init, check, diff, why, report, verify, schema. They parse, call, print, and choose the exit code."""
+"""The commands about data other than run: init, check, diff, report, verify, schema. They parse, call, print, and choose the exit code."""
 
 from __future__ import annotations
 
@@ -204,25 +204,6 @@ def diff(job_a: Path, job_b: Path, samples: tuple[str, ...], documents: int, see
         for note in dict.fromkeys([*seen_a.notes, *seen_b.notes]):
             click.echo(visible(note))
     sys.exit(FINDINGS if found.changes else CLEAN)
-
-
-@click.command()
-@click.argument("output", metavar="OUT", type=RUN_FOLDER)
-@click.argument("document_id", metavar="ID")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object, with the whole text.")
-@user_errors
-def why(output: Path, document_id: str, as_json: bool) -> None:
-    """Tell the story of document ID in run directory OUT.
-
-    Where it came from, what each stage measured, which rules hit and by how much, what was edited, what it duplicates."""
-    from curation.explain import story, story_lines
-
-    found = story(output, document_id)
-    if as_json:
-        _print_json(found)
-    else:
-        for line in story_lines(found):
-            click.echo(line)
 
 
 @click.command()

@@ -15,23 +15,24 @@ import pyarrow.parquet as pq
 
 from curation.manifest import Manifest
 from curation.run_directory import RunDirectoryError, read_run
-from rules.visible import excerpt, visible
+from rules.visible import excerpt, shown_path, visible
 
 _FOLDERS = ("clean", "removed", "quarantine", "signals", "edits", "overlaps", "clusters")
 
 
-def find_rows(output: Path, folder: str, ids: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
-    """The rows of `folder` about each document, file by file in order of name; `shard` is the number of their shard."""
-    found: dict[str, list[dict[str, Any]]] = {document_id: [] for document_id in ids}
+def find_rows(output: Path, folder: str, values: Sequence[str], column: str = "id") -> dict[str, list[dict[str, Any]]]:
+    """The rows of `folder` about each document, named by id (or another column), file by file in order of name; `shard` is the
+    number of their shard."""
+    found: dict[str, list[dict[str, Any]]] = {value: [] for value in values}
     wanted = pa.array(found.keys(), pa.string())
     for path in sorted((output / folder).glob("*.parquet")):
         with pq.ParquetFile(path) as file:
-            for group in range(file.num_row_groups):
-                hit = pc.is_in(file.read_row_group(group, columns=["id"])["id"], wanted)
+            for group in range(file.num_row_groups if column in file.schema_arrow.names else 0):
+                hit = pc.is_in(file.read_row_group(group, columns=[column])[column], wanted)
                 if pc.any(hit).as_py():
                     shard = path.stem.rpartition("-")[2]
                     for row in file.read_row_group(group).filter(hit).to_pylist():
-                        found[row["id"]].append({**row, "shard": shard})
+                        found[row[column]].append({**row, "shard": shard})
     return found
 
 
@@ -74,7 +75,7 @@ def story(output: Path, document_id: str) -> dict[str, Any]:
     """Everything the run directory knows about one document. Raises RunDirectoryError when it knows nothing."""
     found = stories(output, [document_id])
     if document_id not in found:
-        raise RunDirectoryError(f"no document {document_id!r} in {str(output)!r}; ids are the column `id` of clean/, removed/ and quarantine/")
+        raise RunDirectoryError(f"no document {document_id!r} in {str(output)!r}; `gristmill why {shown_path(output)}` lists some that were removed, with their ids")
     return found[document_id]
 
 
@@ -141,15 +142,16 @@ def story_lines(found: dict[str, Any], text_chars: int = 300) -> list[str]:
         lines.append(f"  error: {excerpt(found['error'], 500)}")
     lines += ["", "where it came from"]
     lines += [f"  {name}: {excerpt(str(value), 200)}" for name, value in found["document"].items() if name != "id"]
-    lines += (_hit_section(found["hits"]) if found["fate"] != "quarantined" else []) + _signal_section(found) + _edit_section(found["edits"]) + _overlap_section(found["overlaps"]) + _cluster_section(found)
+    lines += (_hit_section(found["hits"], len(found["edits"])) if found["fate"] != "quarantined" else []) + _signal_section(found) + _edit_section(found["edits"]) + _overlap_section(found["overlaps"]) + _cluster_section(found)
     if found["text"]:
         lines += ["", f"text ({len(found['text']):,} characters)", f"  {excerpt(found['text'], text_chars)}"]
     return lines
 
 
-def _hit_section(hits: list[dict]) -> list[str]:
+def _hit_section(hits: list[dict], edited: int) -> list[str]:
+    """Rules about the document; those about its lines are told with the edits."""
     if not hits:
-        return ["", "no rule hit it"]
+        return ["", f"no rule about whole documents hit it; rules edited {edited:,} of its lines, see below" if edited else "no rule hit it"]
     lines = ["", "rules that hit it"]
     for hit in hits:
         measured = f"  {hit['rule']} ({hit['action']}): {hit['signal']} is {hit['value']:.6g}"

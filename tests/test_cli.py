@@ -62,7 +62,7 @@ def test_the_options_are_these_and_no_others():
         options[name] = sorted(o for p in command.params if isinstance(p, click.Option) for o in p.opts)
     assert options == {
         "init": ["--demo"], "check": ["--documents", "--explain", "--json", "--sample", "--seed"],
-        "diff": ["--documents", "--json", "--sample", "--seed", "--show"], "run": ["--dry-run", "--fresh", "--json", "--workers", "--yes"], "why": ["--json"],
+        "diff": ["--documents", "--json", "--sample", "--seed", "--show"], "run": ["--dry-run", "--fresh", "--json", "--workers", "--yes"], "why": ["--json", "--show"],
         "duplicates": ["--json", "--query", "--show", "--threshold"],
         "signals": ["--json"], "schema": [], "report": ["--json", "--out"],
         "inspect": [
@@ -134,6 +134,8 @@ def test_why_tells_the_story(project):
     assert "non_symbol_words is 3, rule says < 50 (by 47)" in result.stdout
     result = gristmill("why", "out", "doc-01", cwd=project)
     assert "kept" in result.stdout and "- We use cookies" in result.stdout
+    assert "no rule about whole documents hit it; rules edited 1 of its lines, see below" in result.stdout and "no rule hit it" not in result.stdout
+    assert "\nno rule hit it\n" in gristmill("why", "out", "doc-03", cwd=project).stdout
     data = json.loads(gristmill("why", "out", "doc-08", "--json", cwd=project).stdout)
     assert (data["fate"], data["stage"], data["kept_id"]) == ("removed", "exact", "doc-02")
 
@@ -142,6 +144,32 @@ def test_why_about_nothing(project, tmp_path):
     for arguments in (("out", "no-such-id"), (tmp_path, "doc-01")):
         result = gristmill("why", *arguments, cwd=project)
         assert result.returncode == 2 and result.stderr.startswith("error: ") and "Traceback" not in result.stderr
+
+
+def test_why_leads_to_documents_without_an_id(project, tmp_path):
+    listed = gristmill("why", "out", "--show", "1", cwd=project).stdout.splitlines()
+    removed = json.loads((project / "out/report/report.json").read_text())["removed"]
+    assert listed[0] == f"{removed} documents were removed; some for each reason:" and listed[-1] == "the story of one: gristmill why out ID (or its URL)"
+    at = listed.index("exact/duplicate: 2")
+    name = listed[at + 1].strip().partition(":")[0]
+    assert listed[at + 2].startswith("    https://") and listed[at + 3] == ""
+    assert "removed by exact/duplicate" in gristmill("why", "out", name, cwd=project).stdout
+    assert gristmill("why", "out", "https://news.example/12", cwd=project).stdout == gristmill("why", "out", "doc-12", cwd=project).stdout
+    data = json.loads(gristmill("why", "out", "--json", cwd=project).stdout)
+    assert data["removed"] == removed == sum(reason["documents"] for reason in data["reasons"].values())
+    unknown = gristmill("why", "out", "https://news.example/none", cwd=project)
+    assert unknown.returncode == 2 and "`gristmill why out` lists some that were removed, with their ids" in unknown.stderr
+
+
+def test_why_lists_the_documents_of_one_url(tmp_path):
+    rows = [{"id": f"d{n}", "url": "https://a.example/x", "text": text} for n, text in enumerate(("The river is wide\x1b[31m and slow.", "The river is wide and slow today."))]
+    (tmp_path / "documents.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (tmp_path / "job.yaml").write_text("input: documents.jsonl\noutput: out\nworkers: inline\n")
+    assert gristmill("run", "job.yaml", cwd=tmp_path).returncode == 0
+    lines = gristmill("why", "out", "https://a.example/x", cwd=tmp_path).stdout.splitlines()
+    assert lines[0] == "2 documents have the URL https://a.example/x:" and lines[1].startswith("  d0: kept: The river is wide<U+001B>") and lines[2].startswith("  d1: kept: ")
+    assert len(json.loads(gristmill("why", "out", "https://a.example/x", "--json", cwd=tmp_path).stdout)["documents"]) == 2
+    assert gristmill("why", "out", cwd=tmp_path).stdout == "nothing was removed; ids of documents are in the column `id` of clean/\n"
 
 
 def test_report_is_rebuilt_from_the_manifest(project):

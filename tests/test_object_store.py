@@ -19,7 +19,6 @@ from run_data import local_data, stored_data
 from curation import object_store
 from curation.cli import report as report_command
 from curation.cli import verify as verify_command
-from curation.cli import why as why_command
 from curation.inputs import InputError, list_inputs, plan_shards
 from curation.job import load_job
 from curation.manifest import Manifest
@@ -32,6 +31,7 @@ from curation.run_directory import RunDirectoryError
 from curation.run_lock import this_process
 from curation.stored_run import LOCK_OBJECT, STALE_SECONDS, stored
 from curation.verify import verify
+from curation.why_cli import why as why_command
 
 COMMANDS = {"why": why_command, "verify": verify_command, "report": report_command}
 s3fs = pytest.importorskip("s3fs")

@@ -174,3 +174,20 @@ def test_after_an_error_nobody_is_kept(kept):
     with pytest.raises(WorkerError, match="Awkward"):
         kept(fail_awkwardly, [1, 2])
     assert not set(kept(own_number, range(4))) & first
+
+
+def test_a_call_within_a_call_leaves_the_workers_of_the_outer_one(kept):
+    outer = map_tasks(own_number, range(9), 3, watch=KEPT)
+    first = next(outer)
+    inner = set(kept(own_number, range(6)))
+    of_outer = {first, *outer}
+    assert len(inner) == 2 and len(of_outer) == 3 and not inner & of_outer
+    assert set(kept(own_number, range(9), 3)) == of_outer
+    assert len(set(kept(own_number, range(9)))) == 2
+
+
+def test_workers_are_kept_where_the_size_of_a_task_cannot_be_told(kept):
+    first = set(kept(own_number, range(6)))
+    with pytest.raises(FileNotFoundError):
+        list(map_tasks(own_number, [Path("gone")], 2, watch=Watch(keep=True, size=lambda path: path.stat().st_size)))
+    assert set(kept(own_number, range(6))) == first

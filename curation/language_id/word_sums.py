@@ -113,8 +113,7 @@ def told_apart(data, edges, count, entries, missed, slots, pieces):
 def compute(data, edges, hashes, missed, misses, work, model, memo):
     """Fill the spare entries with the sums of the words that were missed."""
     data, edges, hashes, missed, work, model, memo = ownerless((data, edges, hashes, missed, work, model, memo))
-    ends, _, found, _, _ = work
-    filled = done = 0
+    ends, filled, done = work[0], 0, 0
     for j in range(misses):
         k = np.uint64(missed[np.uint64(j)])
         i, end = edges[k + k], edges[k + k + np.uint64(1)]

@@ -40,11 +40,6 @@ class Shards:
     more: dict[str, list[str]] = field(default_factory=dict)  # folder -> shards besides, for what is rare
 
     @property
-    def documents(self) -> int:
-        """Documents of the chosen shards."""
-        return sum(self.rows[shard] for shard in self.chosen)
-
-    @property
     def whole(self) -> bool:
         """Were all shards chosen?"""
         return len(self.chosen) == len(self.rows)
@@ -60,9 +55,9 @@ def shard_of(path: str) -> str:
     return Path(path).stem.rpartition("-")[2]
 
 
-def order(name: str, salt: str = "") -> bytes:
+def order(name: str) -> bytes:
     """What puts names in an order that says nothing about them."""
-    return blake2b(f"{SEED}\0{salt}\0{name}".encode("utf-8", "surrogateescape"), digest_size=8).digest()
+    return blake2b(f"{SEED}\0{name}".encode("utf-8", "surrogateescape"), digest_size=8).digest()
 
 
 def choose(output: Path, entries: Sequence[Entry]) -> Shards:

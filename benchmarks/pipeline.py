@@ -7,7 +7,8 @@ and fineweb. datatrove runs the same in the same order with its local executor, 
 makes it). It gets --documents, spread over all, and a few alone: what the few take is its start, and the rest grows with
 the text, so that what all the texts would take is told without waiting for it.
 
-Times are of processors, of every process that a side starts, and on the clock of two workers.
+Times are of processors, of every process that a side starts, and on the clock of two workers. Memory is of a run of its own, since
+watching it takes time.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -56,19 +58,20 @@ def job_text(files: list[Path], output: Path, workers: str) -> str:
     return f"input:{inputs}\noutput: {output}\norder: [language, near, rules]\nlanguage: {{}}\nnear: {{}}\npacks: [{', '.join(PACKS)}]\nworkers: {workers}\n"
 
 
-def own_run(folder: Path, files: list[Path], workers: str) -> Usage:
+def own_run(folder: Path, files: list[Path], workers: str, memory: bool = False) -> Usage:
     """One run of `gristmill run` into a new folder, imports, kernels and Ray's start included."""
     name = f"own-{workers}-{len(files)}-{len(list(folder.iterdir()))}"
     job = folder / f"{name}.yaml"
     job.write_text(job_text(files, folder / name, workers))
-    return measured([sys.executable, ROOT / "gristmill.py", "run", job])
+    return measured([sys.executable, ROOT / "gristmill.py", "run", job], memory=memory)
 
 
 def own_runs(folder: Path, files: list[Path], workers: str) -> list[Usage]:
+    peak = own_run(folder, files, workers, memory=True).peak_bytes
     found = []
     for _ in range(RUNS):
-        found.append(own_run(folder, files, workers))
-        print(f"gristmill, {HOW[workers]}: {found[-1].wall_s:.1f} s on the clock, {found[-1].processor_s:.1f} s of processors, {found[-1].peak_bytes / 1e9:.2f} GB at most")
+        found.append(replace(own_run(folder, files, workers), peak_bytes=peak))
+        print(f"gristmill, {HOW[workers]}: {found[-1].wall_s:.2f} s on the clock, {found[-1].processor_s:.2f} s of processors, {peak / 1e9:.2f} GB at most")
     return found
 
 
@@ -89,7 +92,7 @@ def peer_run(folder: Path, python: Path, table: pa.Table, run: int) -> Usage:
         part = table.select(["id", "text"]).take(pa.array(range(worker, len(table), WORKERS)))
         parquet.write_table(part, source / f"{worker}.parquet")
     command = [python, ROOT / "benchmarks" / "pipeline_peer.py", source, folder / f"{source.name}-out", "--model", MODEL, "--workers", WORKERS]
-    return measured(command, {"HF_ASSETS_CACHE": str(folder / "assets"), "HF_HUB_OFFLINE": "1"})
+    return measured(command, {"HF_ASSETS_CACHE": str(folder / "assets"), "HF_HUB_OFFLINE": "1"}, memory=False)
 
 
 def whole_of_peer(folder: Path, python: Path, table: pa.Table, documents: int, run: int) -> Usage:

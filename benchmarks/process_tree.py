@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import resource
+import select
 import subprocess
 import time
 from collections.abc import Sequence
@@ -51,36 +52,40 @@ class Watched:
     peak: int = 0
     peak_of_servers: int = 0
 
-    def observe(self) -> None:
-        """Look for new descendants, and at what all hold and have used."""
+    def observe(self, memory: bool = True) -> None:
+        """Look for new descendants, and at what all have used and, for `memory`, hold."""
         stats = {pid: found for pid in _processes() if (found := _stat(pid)) is not None}
         while new := {pid for pid, (parent, _) in stats.items() if parent in self.seen and pid not in self.seen}:
             self.seen |= new
         alive = [pid for pid in self.seen if pid in stats]
-        self.servers |= {pid for pid in alive if _is_server(pid)}
         self.seconds.update({pid: stats[pid][1] for pid in alive})
+        if not memory:
+            return
+        self.servers |= {pid for pid in alive if _is_server(pid)}
         held = {pid: _memory(pid) for pid in alive}
         self.peak = max(self.peak, sum(size for pid, size in held.items() if pid not in self.servers))
         self.peak_of_servers = max(self.peak_of_servers, sum(size for pid, size in held.items() if pid in self.servers))
 
 
-def measured(command: Sequence[object], environment: dict[str, str] | None = None, also: Sequence[int] = ()) -> Usage:
+def measured(command: Sequence[object], environment: dict[str, str] | None = None, also: Sequence[int] = (), memory: bool = True) -> Usage:
     """Run a command to its end. `also`: processes that were there before, which work for it with all that they started; memory
-    is theirs too, processor seconds are what they use meanwhile. Raises RuntimeError with its last words where it fails."""
+    is theirs too, processor seconds are what they use meanwhile. `memory`: watch it too, which takes the command some hundredths
+    of its time: the system walks all its pages. Raises RuntimeError with its last words where it fails."""
     before = Watched(set(also))
     if also:
-        before.observe()
+        before.observe(memory)
     start, waited, samples = time.perf_counter(), _waited_for(), []
     process = subprocess.Popen([str(part) for part in command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=_environment() | (environment or {}))
-    watched = Watched({process.pid, *also})
+    watched, ended = Watched({process.pid, *also}), os.pidfd_open(process.pid)
     os.set_blocking(process.stdout.fileno(), False)
     said = b""
-    while process.poll() is None:
+    while not select.select([ended], [], [], INTERVAL_SECONDS)[0]:  # wakes when the process ends, not when it is looked at
         said = (said + (process.stdout.read() or b""))[-2000:]
-        watched.observe()
+        watched.observe(memory)
         samples.append((time.time(), dict(watched.seconds)))
-        time.sleep(INTERVAL_SECONDS)
     wall = time.perf_counter() - start
+    os.close(ended)
+    process.wait()
     said += process.stdout.read() or b""
     process.stdout.close()
     if process.returncode not in (0, 3):  # 3: finished, with something in quarantine

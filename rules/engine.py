@@ -118,7 +118,7 @@ def piece_bounds(texts: pa.LargeStringArray, size: int = PIECE_BYTES) -> list[tu
     """First and last row (not included) of consecutive pieces of at most `size` bytes and one text; at least one piece."""
     offsets, _ = string_buffers(texts)
     marks = np.arange(offsets[0] + size, offsets[-1], size)
-    bounds = np.unique(np.concatenate([[0], np.searchsorted(offsets[:-1], marks), [len(texts)]])).tolist()
+    bounds = sorted({0, *np.searchsorted(offsets[:-1], marks).tolist(), len(texts)})  # np.unique would load masked arrays first
     return list(zip(bounds[:-1], bounds[1:])) or [(0, 0)]
 
 

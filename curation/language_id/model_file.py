@@ -90,7 +90,8 @@ def _check(model: ModelFile, path: Path) -> None:
 
 def _kept_fit(kept: np.ndarray, buckets: int, rows: int) -> bool:
     """Every bucket is there once, and has a row."""
-    return not len(kept) or (_within(kept[:, 0], buckets) and _within(kept[:, 1], rows) and len(np.unique(kept[:, 0])) == len(kept))
+    ordered = np.sort(kept[:, 0])  # np.unique would load masked arrays first
+    return not len(kept) or (_within(kept[:, 0], buckets) and _within(kept[:, 1], rows) and bool((ordered[1:] != ordered[:-1]).all()))
 
 
 def _within(numbers: np.ndarray, limit: int) -> bool:

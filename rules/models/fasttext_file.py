@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import mmap
+import re
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ SUPERVISED = 3
 LOSSES = {1: "hs", 2: "ns", 3: "softmax", 4: "ova"}
 CENTROIDS = 256  # of a quantiser, one for each byte
 SETTINGS = ("dim", "ws", "epoch", "min_count", "neg", "word_ngrams", "loss", "model", "bucket", "minn", "maxn", "lr_update_rate")
+ENTRY = re.compile(rb"([^\0]*)\0(.{8})(.)", re.DOTALL)  # of the dictionary: a word or label, how often it was seen, which of the two
 
 
 class ModelFileError(ValueError):
@@ -154,16 +156,16 @@ class _Reader:
         labels: list[str] = []
         counts: list[int] = []
         for _ in range(size):
-            end = self._data.find(b"\0", self._at)
-            if end < 0:
+            found = ENTRY.match(self._data, self._at)
+            if found is None:
                 raise _CutOff
-            entry, self._at = self._data[self._at : end], end + 1
-            seen, kind = self.numbers("qb")
-            if kind:
-                labels.append(entry.decode("utf-8", "replace"))
-                counts.append(seen)
-            else:
+            entry, seen, kind = found.groups()
+            self._at = found.end()
+            if kind == b"\0":
                 words.append(entry)
+            else:
+                labels.append(entry.decode("utf-8", "replace"))
+                counts.append(int.from_bytes(seen, "little", signed=True))
         if pruned < 0:
             return words, labels, counts, None
         pairs = self.array(np.int32, 2 * pruned).reshape(-1, 2)

@@ -1,11 +1,12 @@
-"""What the engine itself costs: a run inline under cProfile, its processor seconds by what they were spent on.
+"""What the engine itself costs: processor seconds of a run inline, by what they were spent on.
 
     python -m benchmarks.overhead [PARQUET FILES OR FOLDERS]
 
-The job is that of benchmarks/pipeline.py, twice in one process: the first run imports, loads compiled kernels and models, and
-reads patterns; the second has only the documents to do. cProfile slows Python down and not what is compiled, so the engine's
-share is less than it says. Work is kernels, what rules ask of Arrow (patterns on RE2, comparisons of columns), and writing
-Parquet; the engine is all the rest.
+The job is that of benchmarks/pipeline.py, again and again in one process, which has everything loaded from the first time, as a
+worker has from its second shard on. cProfile tells what compiled code took (kernels, Arrow, checksums), which it does not slow
+down; Python it does, so what Python took is the rest of runs without it. Work is kernels, what rules ask of Arrow (patterns on
+RE2, comparisons of columns), and writing Parquet; the engine is all the rest. What a first run takes beside is the start: a
+command of its own, from Python's start to its exit.
 """
 
 from __future__ import annotations
@@ -22,13 +23,16 @@ import pyarrow.parquet as parquet
 from numba.core.dispatcher import Dispatcher
 
 from benchmarks.documents import ROOT, megabytes, options, parquet_files, table_of
-from benchmarks.figures import show_table
+from benchmarks.figures import RUNS, median, show_table
 from benchmarks.machine import processor
-from benchmarks.pipeline import job_text, warm_up
+from benchmarks.pipeline import job_text, own_run, warm_up
 from curation.job import load_job
 from curation.run import run_job
 
 WORK = ("kernels", "patterns and columns of rules, in Arrow", "writing Parquet")
+ARROW, READING, SUMS = "columns of stages, in Arrow", "reading Parquet", "checksums and syncing"
+REST = "Python, and all that is not above"
+NEXT, READER = "<built-in method builtins.next>", str(ROOT / "curation" / "tables.py")  # Arrow's batches, and who asks for them
 Place = tuple[str, int, str]  # file, line and name of a function
 
 
@@ -37,26 +41,45 @@ def main() -> None:
     files = parquet_files(parser.parse_args().paths)
     table = table_of(files, ["text"])
     on = f"{len(table):,} documents, {megabytes(table):.1f} MB"
-    print(f"{processor()}; {on}; processor seconds of a run inline, profiled")
+    print(f"{processor()}; {on}; processor seconds of a run inline")
     with tempfile.TemporaryDirectory() as name:
-        warm_up(Path(name), parquet.read_table(files[0]))
-        first, second = (profiled(files, Path(name) / f"run{number}") for number in range(2))
-    show(first, second, on)
+        folder = Path(name)
+        warm_up(folder, parquet.read_table(files[0]))
+        first = median([own_run(folder, files, "inline").processor_s for _ in range(RUNS)])
+        jobs = [written_job(folder / f"run{number}", files) for number in range(2 + RUNS)]
+        seconds_of(jobs[0])
+        spent = profiled(jobs[1])
+        whole = median([seconds_of(job) for job in jobs[2:]])
+    spent[REST] = whole - spent.total()
+    show(spent, first, on)
 
 
-def profiled(files: list[Path], output: Path) -> Counter[str]:
-    """Processor seconds of a run by what they were spent on."""
+def written_job(output: Path, files: list[Path]) -> Path:
     job = output.with_suffix(".yaml")
     job.write_text(job_text(files, output, "inline"))
+    return job
+
+
+def seconds_of(job: Path) -> float:
+    """Processor seconds of a run in this process."""
+    before = time.process_time()
+    run_job(load_job(job))
+    return time.process_time() - before
+
+
+def profiled(job: Path) -> Counter[str]:
+    """Processor seconds that compiled code took in a run, by what for."""
     profile = cProfile.Profile(time.process_time)
     profile.runcall(lambda: run_job(load_job(job)))
     kernels, found = kernel_places(), Counter()
     for place, (_, _, own, _, callers) in pstats.Stats(profile).stats.items():
         if place[0].endswith("pyarrow/compute.py") and callers:  # by who asked for it
             for caller, (_, _, seconds, _) in callers.items():
-                found[WORK[1] if is_of(caller, "rules") else "columns of stages, in Arrow"] += seconds
-        else:
-            found[purpose(place, kernels)] += own
+                found[WORK[1] if is_of(caller, "rules") else ARROW] += seconds
+        elif place[2] == NEXT:
+            found[READING] += sum(seconds for (file, _, _), (_, _, seconds, _) in callers.items() if file == READER)
+        elif (what := purpose(place, kernels)) is not None:
+            found[what] += own
     return found
 
 
@@ -74,33 +97,30 @@ def is_of(place: Place, room: str) -> bool:
     return place[0].startswith(str(ROOT / room) + "/")
 
 
-def purpose(place: Place, kernels: set[Place]) -> str:
-    """What the own time of a function was spent on. What is neither ours nor Arrow's starts something, but for checksums."""
+def purpose(place: Place, kernels: set[Place]) -> str | None:
+    """What the own time of a function was spent on, where it is compiled, or hands on to what is."""
     file, _, name = place
     if place in kernels:
         return WORK[0]
     if "pyarrow/parquet" in file:
-        return WORK[2] if "write" in name or name in ("close", "__init__") else "reading Parquet"
+        return WORK[2] if "write" in name or name in ("close", "__init__") else READING
     if "hash" in name.lower() or "fsync" in name or "hashlib" in file:
-        return "checksums and syncing"
-    for room in ("rules", "curation"):
-        if is_of(place, room):
-            return f"Python of {room}/"
-    return "columns of stages, in Arrow" if "pyarrow" in file else "libraries: imports, loading kernels, JSON"
+        return SUMS
+    return ARROW if "pyarrow" in file else None
 
 
-def show(first: Counter[str], second: Counter[str], on: str) -> None:
-    """A table in Markdown: the first run, the second, and their shares."""
-    names = [*WORK, *sorted(set(first | second) - set(WORK), key=lambda name: -first[name])]
-    rows = [[name, *cells(first, first[name]), *cells(second, second[name])] for name in names]
-    for name, wanted in (("work", True), ("the engine", False)):
-        sums = [sum(seconds for what, seconds in run.items() if (what in WORK) == wanted) for run in (first, second)]
-        rows.append([f"**{name}**", *cells(first, sums[0]), *cells(second, sums[1])])
-    show_table("overhead", ("spent on", "first run", "", "second run", ""), rows, numbers=4, on=on)
+def show(spent: Counter[str], first: float, on: str) -> None:
+    """A table in Markdown: what a run takes that has everything loaded, and what a first one takes beside."""
+    rows = [[name, *cells(spent[name], spent.total())] for name in (*WORK, READING, ARROW, SUMS, REST)]
+    work = sum(spent[name] for name in WORK)
+    for name, seconds in (("work", work), ("the engine", spent.total() - work)):
+        rows.append([f"**{name}**", *cells(seconds, spent.total())])
+    rows.append(["a first run takes more: Python's start, imports, loading kernels and models", f"{first - spent.total():.2f} s", ""])
+    show_table("overhead", ("spent on", "processor", "share"), rows, numbers=2, on=on)
 
 
-def cells(run: Counter[str], seconds: float) -> list[str]:
-    return [f"{seconds:.2f} s", f"{100 * seconds / run.total():.1f} %"]
+def cells(seconds: float, whole: float) -> list[str]:
+    return [f"{seconds:.2f} s", f"{100 * seconds / whole:.1f} %"]
 
 
 if __name__ == "__main__":

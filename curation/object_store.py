@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import fsspec
+from fsspec.asyn import AsyncFileSystem
 from fsspec.implementations.local import LocalFileSystem
 
 from curation.shards import whole_file
@@ -137,7 +138,15 @@ class ObjectStore:
         paths = [self.path(name) for name in names]
         if paths:
             with _in_our_words(self.url):
-                self.system.rm(paths)
+                self._delete(paths)
+
+    def _delete(self, paths: list[str]) -> None:
+        """Many at a time where the file system can: others take a list for the name of one object."""
+        if isinstance(self.system, AsyncFileSystem | LocalFileSystem):
+            self.system.rm(paths)
+        else:
+            for path in paths:
+                self.system.rm_file(path)
 
 
 # --- workspaces --------------------------------------------------------------------------------------------

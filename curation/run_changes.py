@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from curation.former_names import FORMER_IN_JOBS
 from curation.manifest import OUTPUT_VERSION
+from rules.places import Located, with_names_of_today
 
 _SETTINGS_OF = {"rules": ("packs",), "extract": ("read", "extract")}  # sections of a job by the stage that they belong to
 
@@ -18,11 +20,14 @@ def told_changes(before: dict[str, Any], now: dict[str, Any]) -> str | None:
     if version != OUTPUT_VERSION:
         return f"what lies here was written by another version of gristmill (version of the files: {version}, now {OUTPUT_VERSION}): everything is done again"
     old, new = before.get("job", {}), json.loads(json.dumps(now["job"], default=str))
-    changed = [name for name in new if name != "input" and old.get(name) != new[name]]
-    if not changed:
-        return None
+    today = with_names_of_today(Located("", old, {}), FORMER_IN_JOBS)[0].data
+    renamed = [name for name in new if name != "input" and old.get(name) != today.get(name) == new[name]]
+    changed = [name for name in new if name != "input" and today.get(name) != new[name]]
     names = [f"{name} ({', '.join(_packs(old, new))})" if name == "packs" else name for name in changed]
-    return f"since the last run here the job changed in {', '.join(names)}: {_from(changed, new['stages'])}; what does not depend on it is kept"
+    told = [f"the job changed in {', '.join(names)}"] * bool(changed) + [f"settings of {', '.join(renamed)} got other names"] * bool(renamed)
+    if not told:
+        return None
+    return f"since the last run here {' and '.join(told)}: {_from(changed + renamed, new['stages'])}; what does not depend on it is kept"
 
 
 def _packs(old: dict[str, Any], new: dict[str, Any]) -> list[str]:

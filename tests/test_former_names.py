@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import functools
+import json
 
 import pytest
 from click.testing import CliRunner
@@ -11,6 +12,8 @@ from click.testing import CliRunner
 from curation.ablate.mix import MixSettings
 from curation.former_names import FORMER_IN_JOBS, FORMER_IN_MIXES
 from curation.job import Job, load_job
+from curation.manifest import OUTPUT_VERSION
+from curation.run_changes import told_changes
 from gristmill import gristmill
 from rules.places import Former, Problems, build, loads, with_names_of_today
 
@@ -103,6 +106,19 @@ def test_check_and_run_say_what_is_called_otherwise_now(folder):
     assert checked.exit_code == 0 and told in checked.stdout and "1 warning" in checked.stdout
     planned = CliRunner().invoke(gristmill, ["run", str(folder / "job.yaml"), "--dry-run"])
     assert planned.exit_code == 0 and told in planned.stderr and told not in planned.stdout
+
+
+def test_a_run_by_former_names_is_not_said_to_have_changed(folder):
+    """What lies there is of an earlier version, whose run.json has the former names."""
+    (folder / "job.yaml").write_text(TODAY)
+    now = {"job": json.loads(json.dumps(load_job(folder / "job.yaml").effective(), default=str)), "output_version": OUTPUT_VERSION}
+    before = copy.deepcopy(now)
+    before["job"]["substrings"] = {"words": before["job"]["substrings"]["min_words"]}
+    before["job"]["pack"]["most_epochs"] = before["job"]["pack"].pop("max_epochs")
+    told = "since the last run here settings of substrings, pack got other names: what depends on substrings is done again; what does not depend on it is kept"
+    assert told_changes(now, now) is None and told_changes(before, now) == told
+    before["job"]["substrings"]["words"] = 99
+    assert told_changes(before, now) == told.replace("settings of substrings, pack", "the job changed in substrings and settings of pack")
 
 
 OLD_JOB = "input: gone.jsonl\noutput: out\nworkers: inline\nlines: {by: host}\n"

@@ -6,12 +6,22 @@ OUT := demo/out
 DATA ?= ../shared/data/sample ../shared/data/web
 EVAL ?= ../shared/data/eval
 
-.PHONY: demo ablate-demo test test-py312 test-wheel soak lint fuzz bench oracle harness-parity clean
+.PHONY: help install demo ablate-demo test test-py312 test-wheel soak lint fuzz bench oracle harness-parity clean
 
+# The first target is what `make` alone does.
 demo: demo/job.yaml
 	@$(BIN)/gristmill run demo/job.yaml; code=$$?; [ $$code -eq 0 ] || [ $$code -eq 3 ] || exit $$code
 	@$(BIN)/gristmill train demo/train.yaml
 	@echo "report: $(OUT)/report/report.html"
+
+help:
+	@echo "make install     gristmill with its tested versions into .venv, in place: a few minutes, some 2 GB; then . .venv/bin/activate"
+	@echo "make demo        the same, then 528 pages from a WARC file to a small model: three minutes more"
+	@echo "make test        the tests; make lint, make soak, make fuzz and make bench are other checks"
+	@echo "make clean       delete .venv and what the targets wrote"
+
+install: $(STAMP)
+	@echo "gristmill is installed in $(VENV); put it on the path of this shell: . $(BIN)/activate"
 
 # Does junk in the data make a model worse? Three arms, three seeds.
 ablate-demo: demo/job.yaml

@@ -9,9 +9,10 @@ from typing import Any
 
 import pyarrow as pa
 
+from curation.greedy_rules import greedy_rules
 from curation.inputs import InputError
 from curation.job import LoadedJob, load_job
-from curation.preview import Preview, greedy_rules, preview
+from curation.preview import Preview, preview
 from rules.format.examples import count_examples, example_problems
 from rules.format.pack import load_pack, pattern_warnings, shipped_packs
 from rules.places import Problem, Problems, load
@@ -34,8 +35,12 @@ class Checked:
     notes: list[str] = field(default_factory=list)  # what a reader of the preview must know
 
     def summary(self) -> str:
-        counts = [(self.packs, "pack"), (self.jobs, "job"), (self.rules, "rule"), (self.examples, "example"), (len(self.problems), "problem"), (len(self.warnings), "warning")]
-        return ", ".join(f"{n} {name}{'' if n == 1 else 's'}" for n, name in counts if n or name not in ("job", "warning"))
+        """What was looked at: packs with their rules and examples, jobs with all packs that they name."""
+        packs = [_some(self.packs, "pack"), _some(self.rules, "rule"), _some(self.examples, "example")] if self.packs or not self.jobs else []
+        named = {pack.name: pack for job in self.loaded_jobs for pack in job.packs}
+        of_jobs = f" ({_some(len(named), 'pack')}, {_some(sum(map(_rules_of, named.values())), 'rule')})" if named else ""
+        jobs = [f"{_some(self.jobs, 'job')}{of_jobs}"] if self.jobs else []
+        return ", ".join([*packs, *jobs, _some(len(self.problems), "problem"), *([_some(len(self.warnings), "warning")] if self.warnings else [])])
 
     def as_dict(self) -> dict[str, Any]:
         plain = {name: getattr(self, name) for name in ("packs", "jobs", "rules", "examples")}
@@ -57,9 +62,17 @@ class Checked:
         """Apply the packs to a sample; rules that drop too much of it are problems."""
         packs = self.tried()
         self.preview = preview(documents, packs)
-        self.problems = sorted({*self.problems, *greedy_rules(self.preview, packs)})
+        self.problems = sorted({*self.problems, *greedy_rules(self.preview, packs, self.job)})
         left = [pack.name for pack in self.loaded if pack.name not in {tried.name for tried in packs}]
         self.notes += [f"not tried, as the job does not name them: {', '.join(dict.fromkeys(left))}"] if left else []
+
+
+def _some(count: int, name: str) -> str:
+    return f"{count} {name}{'' if count == 1 else 's'}"
+
+
+def _rules_of(pack: Pack) -> int:
+    return sum(not rule.variant for rule in pack.rules)
 
 
 def check_files(paths: Sequence[Path]) -> Checked:
@@ -107,7 +120,7 @@ def _check_pack(path: Path, checked: Checked) -> None:
         checked.problems += found.problems
         return
     checked.loaded.append(pack)
-    checked.rules += sum(not rule.variant for rule in pack.rules)
+    checked.rules += _rules_of(pack)
     checked.examples += count_examples(pack)
     checked.problems += example_problems(pack)
     checked.warnings += pattern_warnings(pack)

@@ -15,11 +15,9 @@ import pyarrow.compute as pc
 from curation.outcome import add_counts, text_bytes
 from curation.stages.clean import clean
 from rules.engine import WORDS
-from rules.places import Problem
 from rules.rule import Pack, Rule
 
 NAMED = 3  # of rules that hit nothing, at most
-EXPECT_DROP = 0.2  # a rule that drops more of a sample than this is a mistake unless it says so
 BATCH_DOCUMENTS = 2_000
 
 
@@ -81,22 +79,6 @@ def _rule_preview(name: str, rule: Rule, totals: dict[str, Any], documents: int)
 
 def _share(part: int, whole: int) -> float:
     return part / whole if whole else 0.0
-
-
-def greedy_rules(found: Preview, packs: Sequence[Pack]) -> list[Problem]:
-    """R120: rules that drop more of the sample than they say they do, each at its place."""
-    shares = {rule.name: rule for rule in found.rules}
-    problems = []
-    for pack in packs:
-        for rule in pack.rules:
-            seen = shares.get(f"{pack.name}/{rule.id}")
-            limit = EXPECT_DROP if rule.expect_drop is None else rule.expect_drop
-            if seen is None or rule.variant or rule.lines or rule.action != "drop" or seen.share <= limit or rule.place is None:
-                continue
-            told = f"its expect_drop of {limit:g}" if rule.expect_drop is not None else f"{limit:.0%}; if that is right, say expect_drop: {min(1.0, seen.share + 0.05):.2f}"
-            message = f"{pack.name}/{rule.id} drops {seen.share:.1%} of the sample, more than {told}"
-            problems.append(rule.place.located.problem((*rule.place.at, "id"), "R120", message))
-    return problems
 
 
 def preview_lines(found: Preview) -> list[str]:

@@ -14,6 +14,7 @@ from typing import Any
 import pyarrow as pa
 
 from curation.books import BooksError, check_books, funnel, language_warnings, summed
+from curation.greedy_rules import greedy_warnings
 from curation.id_hashes import UNIT as ID_UNIT
 from curation.id_hashes import id_warnings
 from curation.language_drops import drop_rows, drop_warnings
@@ -119,7 +120,7 @@ def numbers(output: Path, entries: Sequence[Entry]) -> dict[str, Any]:
         "in": rows[0]["in"], "kept": rows[-1]["kept"],
         "removed": sum(row["removed"] for row in rows), "quarantined": sum(row["quarantined"] for row in rows),
         "funnel": plain_funnel(counts, stages),
-        "warnings": [*language_warnings(counts, (run["job"]["language"] or {}).get("keep", ())), *id_warnings(ids), *_no_language_warnings(run, counts), *drop_warnings(dropped), *_packing_warnings(packed)],
+        "warnings": [*language_warnings(counts, (run["job"]["language"] or {}).get("keep", ())), *id_warnings(ids), *_no_language_warnings(run, counts), *greedy_warnings(rules.get("rules", {}), rules.get("in", 0), run.get("rules", {})), *drop_warnings(dropped), *_packing_warnings(packed)],
         "input": {**run["input"], "skipped": read.get("skipped", {}), "repaired": read.get("repaired", {})},
         "quarantine": _causes(entries, output),
         "rules": rules.get("rules", {}), "evidence": run.get("evidence", {}), "edits": dict(sorted((rules.get("edits", {}) | counts.get("lines", {}).get("edits", {}) | counts.get("substrings", {}).get("edits", {})).items())), "seconds": _seconds(entries),

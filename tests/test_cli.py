@@ -94,7 +94,7 @@ def test_init_refuses_a_folder_with_something_in_it(project):
 def test_check(project, tmp_path):
     result = gristmill("check")
     assert result.returncode == 0 and re.fullmatch(r"\d+ packs, \d+ rules, \d+ examples, 0 problems\n", result.stdout)
-    assert gristmill("check", project).stdout == "1 pack, 1 job, 2 rules, 4 examples, 0 problems\n"
+    assert gristmill("check", project).stdout == "1 pack, 2 rules, 4 examples, 1 job (3 packs, 24 rules), 0 problems\n"
     bad = tmp_path / "bad.yaml"
     bad.write_text("pack: p\nabout: x\nrules:\n  - {id: a, why: x, drop_when: {word: '< 1'}}\n")
     result = gristmill("check", bad)

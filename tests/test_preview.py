@@ -15,9 +15,11 @@ from corpus import documents, write_corpus
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from curation.checking import check_files
 from curation.compare import compare, comparison_lines
+from curation.greedy_rules import greedy_rules, greedy_warnings
 from curation.inputs import InputError
-from curation.preview import Preview, RulePreview, greedy_rules, preview, preview_lines
+from curation.preview import Preview, RulePreview, preview, preview_lines
 from curation.sample import draw_sample, stratified_rows
 from rules.format.pack import load_pack
 
@@ -103,6 +105,30 @@ def test_a_rule_that_drops_too_much_is_a_problem_unless_it_says_so(corpus, tmp_p
     assert greedy_rules(preview(sample, [told]), [told]) == []
     told = pack(tmp_path, 140, "\n    expect_drop: 0.05")
     assert "more than its expect_drop of 0.05" in greedy_rules(preview(sample, [told]), [told])[0].message
+
+
+def test_a_shipped_rule_that_drops_too_much_is_told_where_the_job_names_its_pack(corpus, tmp_path):
+    path = tmp_path / "job.yaml"
+    path.write_text(f"input: {corpus}\noutput: out\npacks:\n  - gopher_repetition\n  - gopher_quality\n")
+    sample = pa.table({"text": ["Home\nNews\nContact"] * 3, "lang": ["en"] * 3, "id": ["a", "b", "c"], "url": ["", "", ""]})
+    checked = check_files([path])
+    checked.try_on(sample)
+    (short,) = (p for p in checked.problems if "gopher_quality/word-count" in p.message)
+    assert (short.path, short.line, short.code) == (str(path), 5, "R120")
+    assert "a pack of yours that extends gopher_quality" in short.message and "expect_drop: 1.00 (5% above" in short.message and "set: {word-count: tag}" in short.message
+    assert checked.summary().startswith("1 job (2 packs, "), "what a job names is counted"
+
+
+def test_a_run_warns_of_the_worst_rules_that_drop_too_much():
+    def form(action: str = "drop", lines: str = "", expect: float | None = None) -> list:
+        return [{"action": action, "lines": lines, "expect_drop": expect}]
+
+    forms = {"p/a": form(), "p/b": form(), "p/told": form(expect=0.9), "p/tag": form("tag"), "p/few": form(), "p/c": form(), "p/d": form()}
+    rules = {name: {"hits": hits} for name, hits in (("p/a", 30), ("p/b", 90), ("p/told", 89), ("p/tag", 99), ("p/few", 20), ("p/c", 40), ("p/d", 21))}
+    found = greedy_warnings(rules, 100, forms)
+    assert [line.split()[0] for line in found] == ["p/b", "p/c", "p/a", "1"] and found[0].startswith("p/b dropped 90% of 100 documents, more than 20%: ")
+    assert greedy_warnings(rules, 19, forms) == [] == greedy_warnings({"p/few": {"hits": 20}}, 100, forms), "of so few documents a share says little"
+    assert "more than 90%" in greedy_warnings({"p/told": {"hits": 91}}, 100, forms)[0]
 
 
 def test_a_comparison_names_what_changes_and_why(corpus, tmp_path):

@@ -18,7 +18,7 @@ def told_rules(packs: Iterable[Pack]) -> dict[str, list[dict[str, Any]]]:
             conditions = [{"signal": c.signal, "any_of": [{"operator": o.operator, "threshold": o.threshold} for o in c.any_of]} for c in rule.drop_when]
             found.setdefault(f"{pack.name}/{rule.id}", []).append({
                 "why": rule.why, "action": rule.action, "lines": rule.lines, "languages": list(rule.languages), "except_languages": list(rule.except_languages), "drop_when": conditions,
-                "other_tests": rule.url is not None or rule.match is not None,
+                "expect_drop": rule.expect_drop, "other_tests": rule.url is not None or rule.match is not None,
             })  # fmt: skip
     return found
 

@@ -80,6 +80,15 @@ def unpacked(column: pa.ChunkedArray) -> np.ndarray:
     return flat.to_numpy().reshape(len(column), -1 if len(column) else 0)
 
 
+def as_of_today(keys: pa.Table) -> pa.Table:
+    """`keys` as `write_keys` writes them, where an earlier version wrote signatures of 64 bits as lists."""
+    kind = keys.schema.field("signature").type if "signature" in keys.column_names else None
+    if kind is None or not pa.types.is_fixed_size_list(kind) or kind.value_type != pa.uint64():
+        return keys
+    signatures = unpacked(keys["signature"]).reshape(len(keys), kind.list_size)
+    return keys.set_column(keys.column_names.index("signature"), "signature", _packed(signatures))
+
+
 def read_drops(path: Path) -> pa.Table:
     with pq.ParquetFile(path) as file:  # read_table, which is made for folders, takes three times as long
         return file.read()

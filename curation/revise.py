@@ -20,6 +20,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from curation.document import REMOVAL
+from curation.duplicates import as_of_today
 from curation.manifest import Entry, Manifest
 from curation.outcome import Outcome
 from curation.pass_plan import ShardTask
@@ -130,7 +131,7 @@ def stored_batches(task: ShardTask, previous: Entry, columns: list[str]) -> Iter
             mask[here["row"].to_numpy() - first] = True
             documents = documents.set_column(documents.column_names.index("text"), "text", _replaced(documents["text"], mask, here["text"]))
         first += len(signals)
-        keys = rows["keys"].take(len(kept)) if set(task.step.barrier) & {"exact", "near"} else None
+        keys = as_of_today(rows["keys"].take(len(kept))) if set(task.step.barrier) & {"exact", "near"} else None
         yield StoredBatch(documents, kept_texts, was_kept, {name: signals[name].to_numpy() for name in columns}, keys)
 
 

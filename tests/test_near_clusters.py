@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from curation.decision import decide, open_keys, write_decision
-from curation.duplicates import _packed, unpacked
+from curation.duplicates import _packed, as_of_today, unpacked
 from curation.near_clusters import BandTask, JoinTask, are_held, held_edges, joined_roots, run_bands, run_join
 from curation.stages.exact import ExactSettings
 from curation.stages.near import NearSettings
@@ -87,6 +87,9 @@ def test_signatures_come_back_as_they_were_written(kind):
         assert unpacked(column).tolist() == signatures.tolist() and unpacked(column).dtype == kind
         assert unpacked(column[2:6]).tolist() == signatures[2:6].tolist()
     assert unpacked(whole[:0]).shape == (0, 0)
+    for count in (9, 4, 0):
+        assert as_of_today(pa.table({"id": range(count), "signature": lists[:count]})) == pa.table({"id": range(count), "signature": whole[:count]})
+    assert as_of_today(pa.table({"id": [1]})) == pa.table({"id": [1]})
 
 
 def test_keys_are_held_where_they_and_the_memory_allowed_are_no_more_than_that(tmp_path):

@@ -6,11 +6,14 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from corpus import write_corpus, write_job
 from test_run import data_files, rows
 
 from curation import revise
+from curation.duplicates import unpacked
 from curation.job import load_job
 from curation.manifest import Manifest
 from curation.run import run_job
@@ -101,6 +104,30 @@ CHANGES = {
     "a pattern rule that drops now": ("    action: tag\n    match: bread", "    match: bread"),
     "a rule off": ("- id: digits\n    why: x.\n", "- id: digits\n    why: x.\n    action: off\n"),
 }
+
+
+def write_lists(output: Path) -> None:
+    """Make the signatures of a run lists, as an earlier version wrote them."""
+    for unit in Manifest(output).units():
+        entry = Manifest(output).read(unit)
+        for path, told in entry.outputs.items():
+            if path.endswith(".keys.parquet"):
+                keys = pq.read_table(output / path)
+                lists = pa.FixedSizeListArray.from_arrays(pa.array(unpacked(keys["signature"]).ravel()), keys.schema.field("signature").type.byte_width // 8)
+                pq.write_table(keys.set_column(keys.column_names.index("signature"), "signature", lists), output / path)
+                told["bytes"] = (output / path).stat().st_size
+        Manifest(output).record(entry)
+
+
+def test_what_an_earlier_version_signed_is_decided_again_too(tmp_path, corpus, measured):
+    path = job(tmp_path, corpus)
+    run_job(load_job(path))
+    write_lists(tmp_path / "out")
+    change(tmp_path, 'words: "< 20"', 'words: "< 60"')
+    run_measured(path, measured)
+    assert measured == []
+    run_job(load_job(job_copy(path, tmp_path / "fresh")))
+    assert data_files(tmp_path / "out") == data_files(tmp_path / "fresh")
 
 
 @pytest.mark.parametrize("name", CHANGES)

@@ -21,6 +21,8 @@ DOCUMENT = pa.schema(
     ]
 )
 
+GROUP_COLUMNS = {"source": "source", "language": "lang", "host": "url"}  # by what settings call a group of documents: the column that tells it
+
 # One rule that hit one document: which signal, measured value, the comparison it met.
 HIT = pa.struct(
     [

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from curation.document import CLUSTER_SIZE
+from curation.document import CLUSTER_SIZE, GROUP_COLUMNS
 from curation.language_sample import weights_problem
 from rules.places import SettingError
 
@@ -16,7 +16,6 @@ EncoderKind = Literal["fast", "reference"]
 SHORTEST_SEQUENCE = 8  # two whole characters of four bytes, whatever the tokenizer
 # Copies by size of the cluster of near duplicates that a document stands for, as FineWeb-2's card gives them.
 FINEWEB2 = {1: 1.0, 2: 2.0, 3: 3.0, 5: 5.0, 100: 8.0, 1000: 1.0}
-GROUP_COLUMNS = {"source": "source", "language": "lang"}  # of documents, by what `by` calls it
 
 
 @dataclass(frozen=True)

@@ -18,11 +18,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from curation.books import BooksError
+from curation.document import GROUP_COLUMNS
 from curation.manifest import Entry, Manifest, key_of
 from curation.run_state import RunState
 from curation.shards import ShardWriter
 
-COLUMNS = {"language": "lang", "source": "source"}
 UNKNOWN = "unknown"
 DIVIDED = "divide"  # the stage's title
 HELD_BYTES = 32 << 20  # of all parts together, before they are written
@@ -36,7 +36,7 @@ class PartitionTask:
 
     output: Path
     clean_file: str
-    by: str  # a key of COLUMNS
+    by: str  # a key of GROUP_COLUMNS
     unit: str
     key: str
 
@@ -78,7 +78,7 @@ class _Parts:
         self.writers: dict[str, ShardWriter] = {}
 
     def add(self, documents: pa.Table) -> None:
-        names = pc.fill_null(documents[COLUMNS[self.task.by]].cast(pa.string()), "").combine_chunks()
+        names = pc.fill_null(documents[GROUP_COLUMNS[self.task.by]].cast(pa.string()), "").combine_chunks()
         for value in pc.unique(names).to_pylist():
             rows = np.flatnonzero(pc.equal(names, value).to_numpy(zero_copy_only=False))
             self.held.setdefault(folder_name(value), []).append(documents.take(pa.array(rows)))

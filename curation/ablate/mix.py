@@ -30,9 +30,10 @@ from curation.ablate.models import JudgedSet, Judging, ModelRun, Training, train
 from curation.ablate.report import today
 from curation.ablate.settings import JudgeSettings, SettingsFile, checked_tasks, train_settings
 from curation.ablate.size import facts, train_defaults
+from curation.document import GROUP_COLUMNS
 from curation.former_names import FORMER_IN_MIXES
 from curation.job import load_job
-from curation.pack_settings import GROUP_COLUMNS, PackSettings
+from curation.pack_settings import PackSettings
 from curation.progress import Progress
 from curation.run import run_job
 from curation.run_lock import locked

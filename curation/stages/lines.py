@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curation.document import EDIT
+from curation.document import EDIT, GROUP_COLUMNS
 from curation.line_hashes import BLANK, TextLines, Units, find_units, join_lines, mix_group
 from curation.outcome import NOT_EDITED, Outcome, edit_sizes, removed_table, single_hits
 from curation.stages.clean import edit_counts
@@ -109,8 +109,7 @@ def group_hashes(documents: pa.Table, within: str) -> np.ndarray:
     """The group of each document (uint64); documents without a value are a group of their own."""
     if within == "corpus":
         return np.zeros(len(documents), np.uint64)
-    column = documents["lang" if within == "language" else "url" if within == "host" else "source"]
-    texts = large_strings(column)
+    texts = large_strings(documents[GROUP_COLUMNS[within]])
     return text_hashes(hosts(texts) if within == "host" else texts, normalise=False)[:, 0]
 
 

@@ -35,7 +35,7 @@ import click  # noqa: E402
 # name: (module, attribute, one-line help). The help stands here so that --help imports none of the modules.
 COMMANDS = {
     "init": ("curation.cli", "init", "Start a project: a commented job, a rule pack and sample documents."),
-    "check": ("curation.cli", "check", "Check packs and jobs: shape, signals, patterns, examples."),
+    "check": ("curation.check_cli", "check", "Check packs and jobs: shape, signals, patterns, examples."),
     "diff": ("curation.cli", "diff", "Show which documents two jobs judge differently, and why."),
     "run": ("curation.run_cli", "run", "Run a job, or go on where it stopped."),
     "inspect": ("inspect_ui.cli", "inspect", "Look at documents, find what repeats, write a rule, and see what it does."),

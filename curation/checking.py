@@ -58,10 +58,10 @@ class Checked:
         """The packs to try on documents: those of the job, or all that were read, each once."""
         return list(self.job.packs) if self.job else list({pack.name: pack for pack in self.loaded}.values())
 
-    def try_on(self, documents: pa.Table) -> None:
-        """Apply the packs to a sample; rules that drop too much of it are problems."""
+    def try_on(self, documents: pa.Table, show: int = 0) -> None:
+        """Apply the packs to a sample; rules that drop too much of it are problems. `show`: examples of each rule."""
         packs = self.tried()
-        self.preview = preview(documents, packs)
+        self.preview = preview(documents, packs, show)
         self.problems = sorted({*self.problems, *greedy_rules(self.preview, packs, self.job)})
         left = [pack.name for pack in self.loaded if pack.name not in {tried.name for tried in packs}]
         self.notes += [f"not tried, as the job does not name them: {', '.join(dict.fromkeys(left))}"] if left else []

@@ -1,4 +1,4 @@
-"""The commands about data other than run: init, check, diff, report, verify, schema. They parse, call, print, and choose the exit code."""
+"""The commands about data other than run: init, diff, report, verify, schema. They parse, call, print, and choose the exit code."""
 
 from __future__ import annotations
 
@@ -51,6 +51,23 @@ def user_errors(command: Callable[..., None]) -> Callable[..., None]:
     return wrapped
 
 
+class PackOrPath(click.Path):
+    """A path, or the name of a shipped pack, which becomes the path of its file."""
+
+    def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> Any:
+        if isinstance(value, str) and not Path(value).exists():
+            from rules.format.pack import shipped_packs
+            from rules.places import did_you_mean
+
+            shipped = shipped_packs()
+            if value not in shipped:
+                self.fail(f"{value!r} is no file or folder, and no shipped pack{did_you_mean(value, shipped)}", parameter, context)
+            return shipped[value]
+        return super().convert(value, parameter, context)
+
+
+PACK_OR_PATH, PACK_OR_FILE = (PackOrPath(path_type=Path, exists=True, dir_okay=folders) for folders in (True, False))
+
 USER_ERRORS = {  # made to be read
     "curation.convert.result.ConvertError", "curation.duplicates.DuplicatesError", "curation.evaluation_items.EvaluationError",
     "curation.fasttext_training.TrainingError", "curation.inputs.InputError", "curation.language_sample.WeightsError",
@@ -85,70 +102,6 @@ def init(folder: Path, demo: bool) -> None:
     click.echo("next: " + "; ".join(shlex.join(["gristmill", command, str(folder / name)]) for command, name in steps))
 
 
-@click.command(cls=FilesCommand)
-@click.argument("paths", nargs=-1, type=click.Path(path_type=Path, exists=True))
-@files_option("--sample", "samples", help="Try the packs on documents of FILES (paths, a folder, glob or URL; may be given again).")
-@click.option("--documents", default=20_000, show_default=True, type=click.IntRange(1), help="Documents to draw for --sample.")
-@click.option("--seed", default=0, show_default=True, help="Seed of the sample.")
-@click.option("--explain", metavar="CODE", help="Explain a code such as R107, and check nothing.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-@user_errors
-def check(paths: tuple[Path, ...], samples: tuple[str, ...], documents: int, seed: int, explain: str | None, as_json: bool) -> None:
-    """Check rule packs and jobs (files or folders; without PATHS, every shipped pack). Writes nothing.
-
-    Every mistake is printed as file:line:col: CODE message, all of them at once. Exit 1 when there are any. With
-    --sample, the packs are tried on documents: a rule that drops more than 20 % of them is a mistake too, unless it
-    says expect_drop."""
-    from curation.checking import check_files
-    from curation.compile_notice import tell_of_compiling
-    from rules.format.codes import explanation
-    from rules.visible import visible
-
-    if explain is not None:
-        try:
-            click.echo(explanation(explain))
-        except ValueError as error:
-            raise click.BadParameter(str(error), param_hint="--explain") from None
-        return
-    tell_of_compiling()
-    result = check_files(list(paths))
-    if samples and result.jobs and not result.loaded_jobs:
-        result.notes.append("not tried on documents: the job has mistakes")
-    elif samples and result.loaded:
-        _try_on_sample(result, samples, documents, seed)
-    if as_json:
-        _print_json(result.as_dict())
-    else:
-        _print_checked(result, visible)
-    sys.exit(FINDINGS if result.problems else CLEAN)
-
-
-def _try_on_sample(result: Any, samples: tuple[str, ...], documents: int, seed: int) -> None:
-    """Try what was read on documents: a job as it reads and labels them, packs with languages that are identified."""
-    from curation.sample import draw_sample
-    from curation.sample_languages import SeenLanguages, seen_by
-
-    seen = seen_by(result.job) if result.job else SeenLanguages(result.tried(), False)
-    drawn = draw_sample(samples, Path(), documents, seed, result.job and result.job.read_settings, label=seen)
-    _tell_unread(drawn.unread)
-    result.notes += seen.notes
-    result.try_on(drawn.documents)
-
-
-def _print_checked(result: Any, visible: Callable[[str], str]) -> None:
-    from curation.preview import preview_lines
-
-    for line in preview_lines(result.preview) if result.preview else ():
-        click.echo(visible(line))
-    for note in result.notes:
-        click.echo(visible(note))
-    for warning in result.warnings:
-        click.echo(visible(f"{warning} (warning)"))
-    for problem in result.problems:
-        click.echo(visible(str(problem)))
-    click.echo(result.summary())
-
-
 def tell_warnings(warnings: Sequence[Any]) -> None:
     """Print what is worth a look in a file of the user, such as settings that have another name today."""
     if warnings:
@@ -158,7 +111,7 @@ def tell_warnings(warnings: Sequence[Any]) -> None:
             click.echo(visible(f"{warning} (warning)"), err=True)
 
 
-def _tell_unread(unread: Counter[str]) -> None:
+def tell_unread(unread: Counter[str]) -> None:
     """Say what of the records that a sample met is not in it."""
     if unread:
         causes = ", ".join(f"{cause} {count:,}" for cause, count in sorted(unread.items()))
@@ -167,8 +120,8 @@ def _tell_unread(unread: Counter[str]) -> None:
 
 
 @click.command(cls=FilesCommand)
-@click.argument("job_a", metavar="JOB_A", type=click.Path(path_type=Path, exists=True, dir_okay=False))
-@click.argument("job_b", metavar="JOB_B", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.argument("job_a", metavar="JOB_A", type=PACK_OR_FILE)
+@click.argument("job_b", metavar="JOB_B", type=PACK_OR_FILE)
 @files_option("--sample", "samples", help="Documents to compare on (paths, a folder, glob or URL; may be given again); without it, the input of JOB_B.")
 @click.option("--documents", default=20_000, show_default=True, type=click.IntRange(1), help="Documents to draw.")
 @click.option("--seed", default=0, show_default=True, help="Seed of the sample.")
@@ -176,7 +129,8 @@ def _tell_unread(unread: Counter[str]) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object, with every document that changes.")
 @user_errors
 def diff(job_a: Path, job_b: Path, samples: tuple[str, ...], documents: int, seed: int, show: int, as_json: bool) -> None:
-    """Show which documents of a sample JOB_A and JOB_B judge differently, and why. Either may be a pack.
+    """Show which documents of a sample JOB_A and JOB_B judge differently, and why. Either may be a pack, yours
+    by path or a shipped one by name.
 
     Exit 1 when there is a difference."""
     from curation.compare import compare, comparison_lines, load_side, seen_by_sides
@@ -194,7 +148,7 @@ def diff(job_a: Path, job_b: Path, samples: tuple[str, ...], documents: int, see
     patterns, folder = (samples, Path()) if samples or not b.job else (b.job.inputs, b.job.folder)
     reading = b.job or a.job
     drawn = draw_sample(patterns, folder, documents, seed, reading.read_settings if reading else None, label=lambda read: read)
-    _tell_unread(drawn.unread)
+    tell_unread(drawn.unread)
     found = compare(drawn.documents, a.packs, b.packs, seen_a, seen_b)
     if as_json:
         _print_json(found.as_dict())

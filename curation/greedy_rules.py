@@ -50,7 +50,7 @@ def _told(pack: Pack, rule: Rule, share: float, limit: float) -> str:
     if not _is_shipped(rule):
         return f"{limit:.0%}; if that is right, say {expected} ({why})"
     return (
-        f"{limit:.0%}: the pack may not fit these texts; look at what goes (gristmill inspect), then change the rule in the job (set: {{{rule.id}: tag}}) or in a"
+        f"{limit:.0%}: the pack may not fit these texts; see what goes (--show 3), then change the rule in the job (set: {{{rule.id}: tag}}) or in a"
         f" pack of yours that extends {pack.name}: a threshold that fits, or, if it is right, {expected} ({why})"
     )
 

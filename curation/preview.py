@@ -5,6 +5,7 @@ The same engine as in a run. `check --sample` and the inspector show these numbe
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,26 +14,30 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation.outcome import add_counts, text_bytes
+from curation.preview_examples import RuleExamples
 from curation.stages.clean import clean
 from rules.engine import WORDS
 from rules.rule import Pack, Rule
 
+LINE_ACTIONS = {"drop": "drop line", "trim": "trim line", "replace": "replace in line", "ftfy": "repair line", "nfc": "line in NFC", "nfkc": "line in NFKC"}
 NAMED = 3  # of rules that hit nothing, at most
 BATCH_DOCUMENTS = 2_000
 
 
 @dataclass
 class RulePreview:
-    """What one rule did to the sample. Of a line rule: documents and lines it changed."""
+    """What one rule did to the sample. Of a line rule: documents and lines it changed, and the words and bytes that went."""
 
     name: str
-    action: str
+    action: str  # drop, tag; of a line rule as LINE_ACTIONS has it
     documents: int
     share: float  # of the sample's documents
-    only: int  # documents that no other rule drops
-    words: int
+    only: int | None  # documents that no other rule drops; None: of a line rule
+    words: int  # of the documents it hits, or of the lines it took
     bytes: int
-    lines: int = 0
+    lines: int | None = None  # None: of a document rule
+    word_share: float = 0.0  # of the sample's words
+    examples: list[dict[str, Any]] = field(default_factory=list)  # curation/preview_examples.py
 
 
 @dataclass
@@ -50,13 +55,17 @@ class Preview:
         return vars(self) | {"rules": [vars(rule) for rule in self.rules]}
 
 
-def preview(documents: pa.Table, packs: Sequence[Pack]) -> Preview:
-    """Apply `packs` to `documents` and count, rule by rule, in the order of packs and rules."""
+def preview(documents: pa.Table, packs: Sequence[Pack], show: int = 0) -> Preview:
+    """Apply `packs` to `documents` and count, rule by rule, in the order of packs and rules, with `show` examples of each."""
     totals: dict[str, Any] = {}
+    examples, spared = RuleExamples(show), Counter[str]()
     words = kept = kept_bytes = 0
     for start in range(0, len(documents), BATCH_DOCUMENTS):
-        outcome = clean(documents.slice(start, BATCH_DOCUMENTS), packs)
+        batch = documents.slice(start, BATCH_DOCUMENTS)
+        outcome = clean(batch, packs)
         add_counts(totals, outcome.counts)
+        spared.update(_hit_of_kept(outcome.signals))
+        examples.add(batch, outcome)
         words += int(pc.sum(outcome.signals[WORDS]).as_py() or 0)
         kept += len(outcome.kept)
         kept_bytes += text_bytes(outcome.kept)
@@ -64,17 +73,26 @@ def preview(documents: pa.Table, packs: Sequence[Pack]) -> Preview:
     for pack in packs:
         for rule in pack.rules:
             if not rule.variant and rule.action != "off":
-                found.rules.append(_rule_preview(f"{pack.name}/{rule.id}", rule, totals, len(documents)))
+                name = f"{pack.name}/{rule.id}"
+                found.rules.append(_rule_preview(name, rule, totals, found, spared[name], examples.of(name)))
     return found
 
 
-def _rule_preview(name: str, rule: Rule, totals: dict[str, Any], documents: int) -> RulePreview:
+def _hit_of_kept(signals: pa.Table) -> list[str]:
+    """The names of rules that hit documents which stay, a name for each document: of a tag, what it alone would drop."""
+    hits = signals.filter(pc.equal(signals["verdict"], "kept"))["hits"].combine_chunks()
+    pairs = pa.table({"row": pc.list_parent_indices(hits), "rule": hits.flatten().field("rule")}).group_by(["row", "rule"]).aggregate([])
+    return pairs["rule"].to_pylist()
+
+
+def _rule_preview(name: str, rule: Rule, totals: dict[str, Any], found: Preview, spared: int, examples: list[dict[str, Any]]) -> RulePreview:
     none = dict.fromkeys(("hits", "only", "words", "bytes", "lines", "documents"), 0)
     if rule.lines:
         edit = totals.get("edits", {}).get(name, none)
-        return RulePreview(name, rule.lines, edit["documents"], _share(edit["documents"], documents), 0, edit["words"], edit["bytes"], edit["lines"])
+        return RulePreview(name, LINE_ACTIONS[rule.lines], edit["documents"], _share(edit["documents"], found.documents), None, edit["words"], edit["bytes"], edit["lines"], _share(edit["words"], found.words), examples)
     hit = totals.get("rules", {}).get(name, none)
-    return RulePreview(name, rule.action, hit["hits"], _share(hit["hits"], documents), hit["only"], hit["words"], hit["bytes"])
+    only = hit["only"] if rule.action == "drop" else spared
+    return RulePreview(name, rule.action, hit["hits"], _share(hit["hits"], found.documents), only, hit["words"], hit["bytes"], None, _share(hit["words"], found.words), examples)
 
 
 def _share(part: int, whole: int) -> float:
@@ -87,8 +105,8 @@ def preview_lines(found: Preview) -> list[str]:
     rows = [header]
     for r in found.rules:
         if r.documents:
-            only = "" if r.lines else f"{r.only:,}"
-            rows.append((r.name, r.action, f"{r.documents:,}", f"{r.share:.2%}", only, f"{r.lines:,}" if r.lines else "", f"{r.words:,}", f"{r.bytes / 1e6:.2f}"))
+            only, lines = ("" if count is None else f"{count:,}" for count in (r.only, r.lines))
+            rows.append((r.name, r.action, f"{r.documents:,}", f"{r.share:.1%}", only, lines, f"{r.word_share:.1%}", "" if r.action == "tag" else f"{r.bytes / 1e6:.2f}"))
     widths = [max(len(row[i]) for row in rows) for i in range(len(header))]
     lines = ["  ".join(c.ljust(w) if i < 2 else c.rjust(w) for i, (c, w) in enumerate(zip(row, widths))).rstrip() for row in rows]
     gone = found.documents - found.kept

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from curation.preview import LINE_ACTIONS
 from inspect_ui.effects import tagged_lines
 from inspect_ui.judging import Judged
 from inspect_ui.line_votes import only_lines
@@ -40,9 +41,6 @@ class RuleRow:
     def as_dict(self) -> dict:
         plain = {name: value for name, value in vars(self).items() if name != "score"}
         return plain | self.score.as_dict()
-
-
-LINE_ACTIONS = {"drop": "drop line", "trim": "trim line", "replace": "replace in line", "ftfy": "repair line", "nfc": "line in NFC", "nfkc": "line in NFKC"}
 
 
 def rule_rows(judged: Judged, labelled: Judgements) -> list[RuleRow]:

@@ -61,7 +61,7 @@ def test_the_options_are_these_and_no_others():
         command = entry.gristmill.get_command(click.Context(entry.gristmill), name)
         options[name] = sorted(o for p in command.params if isinstance(p, click.Option) for o in p.opts)
     assert options == {
-        "init": ["--demo"], "check": ["--documents", "--explain", "--json", "--sample", "--seed"],
+        "init": ["--demo"], "check": ["--documents", "--explain", "--json", "--sample", "--seed", "--show"],
         "diff": ["--documents", "--json", "--sample", "--seed", "--show"], "run": ["--dry-run", "--fresh", "--json", "--workers", "--yes"], "why": ["--json", "--show"],
         "duplicates": ["--json", "--query", "--show", "--threshold"],
         "signals": ["--json"], "schema": [], "report": ["--json", "--out"],
@@ -102,6 +102,11 @@ def test_check(project, tmp_path):
     data = json.loads(gristmill("check", bad, "--json").stdout)
     assert data["schema_version"] == 1 and data["problems"][0]["line"] == 4
     assert gristmill("check", tmp_path / "absent.yaml").returncode == 2
+    assert gristmill("check", project / "packs/mine.yaml", "fineweb2/de").stdout.startswith("2 packs, ")
+    unknown = gristmill("check", "gofer_quality")
+    assert unknown.returncode == 2 and "'gofer_quality' is no file or folder, and no shipped pack, did you mean 'gopher_quality'?" in unknown.stderr
+    assert gristmill("diff", tmp_path, "gopher_quality").returncode == 2
+    assert "A keeps" in gristmill("diff", "gopher_quality", "gopher_repetition", "--sample", project / "documents.jsonl").stdout
 
 
 def test_run_prints_a_funnel_that_adds_up(project):

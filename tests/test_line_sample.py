@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from curation import streams
-from curation.cli import check
+from curation.check_cli import check
 from curation.inputs import InputError, InputFile
 from curation.json_lines import LineReader
 from curation.line_sample import sample_lines

@@ -20,6 +20,7 @@ from curation.compare import compare, comparison_lines
 from curation.greedy_rules import greedy_rules, greedy_warnings
 from curation.inputs import InputError
 from curation.preview import Preview, RulePreview, preview, preview_lines
+from curation.preview_examples import example_lines
 from curation.sample import draw_sample, stratified_rows
 from rules.format.pack import load_pack
 
@@ -83,9 +84,27 @@ def test_a_preview_says_what_each_rule_takes(corpus, tmp_path):
     cookies = [d for d in documents() if d["text"].startswith("We use cookies")]
     assert rules["p/cookie"].lines == rules["p/cookie"].documents == len(cookies) and rules["p/cookie"].words == 7 * len(cookies)
     assert found.documents - found.kept == rules["p/short"].only + rules["p/digits"].only
-    assert rules["p/bread"].documents > 0 and rules["p/bread"].only == 0
+    dropped = {d["id"] for d in documents() if d["text"] == "Home\nNews\nContact" or d["text"][0].isdigit()}
+    bread = [d for d in documents() if "bread" in d["text"].lower()]
+    assert rules["p/bread"].documents > 0 and rules["p/bread"].only == rules["p/bread"].documents == len([d for d in bread if "bread" in d["text"]]), "no dropped document has bread"
+    assert not dropped & {d["id"] for d in bread} and rules["p/cookie"].only is None and rules["p/cookie"].action == "drop line"
     lines = preview_lines(found)
-    assert any(line.startswith("p/short") and "10.00%" in line for line in lines) and "120 documents: 95 kept" in lines[-1]
+    assert any(line.startswith("p/short") and "10.0%" in line for line in lines) and not next(line for line in lines if line.startswith("p/bread")).endswith("0.00") and "120 documents: 95 kept" in lines[-1]
+
+
+def test_a_preview_shows_what_each_rule_takes(corpus, tmp_path):
+    sample = draw_sample([str(corpus)], Path(), 1000).documents
+    assert not any(rule.examples for rule in preview(sample, [pack(tmp_path, 20)]).rules)
+    shown = {rule.name: rule.examples for rule in preview(sample, [pack(tmp_path, 20)], 3).rules}
+    assert [len(shown[name]) for name in ("p/cookie", "p/short", "p/digits")] == [1, 3, 3], "equal lines are shown once"
+    (cookie,) = shown["p/cookie"]
+    texts = {d["id"]: d["text"] for d in documents()}
+    assert cookie["after"] is None and cookie["line"] == 1 and texts[cookie["id"]].startswith(cookie["text"])
+    assert all(one["text"] == texts[one["id"]] == "Home\nNews\nContact" and one["value"] == 3 and one["threshold"] == 20 for one in shown["p/short"])
+    assert len({one["id"] for one in shown["p/short"]}) == 3 and shown == {rule.name: rule.examples for rule in preview(sample, [pack(tmp_path, 20)], 3).rules}
+    lines = example_lines("p/short", shown["p/short"][:1]) + example_lines("p/cookie", [cookie | {"after": "a\x1b[2J"}])
+    assert lines[0] == "p/short" and lines[1].endswith(": Home News Contact") and lines[2] == "    words is 3, rule says < 20" and lines[3] == ""
+    assert lines[4:] == ["p/cookie", f"  {cookie['id']}, line 1", "    - We use cookies to improve your visit.", "    + a<U+001B>[2J", ""]
 
 
 def test_rules_that_hit_nothing_are_named_where_they_are_few():

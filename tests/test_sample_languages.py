@@ -10,7 +10,8 @@ import pytest
 from click.testing import CliRunner
 from corpus import article
 
-from curation.cli import check, diff
+from curation.check_cli import check
+from curation.cli import diff
 from curation.job import load_job
 from curation.run import run_job
 from inspect_ui.session import Session

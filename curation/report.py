@@ -54,12 +54,14 @@ def write_report(output: Path, pictures: bool = False, entries: Sequence[Entry] 
 def json_lines(data: dict[str, Any]) -> str:
     """`data` as JSON, a line for each of its fields and for each entry of these: indented all through, it would be encoded by
     Python alone, which takes five times as long."""
-    return "{\n" + ",\n".join(f" {json.dumps(name)}: {_entries_in_lines(value)}" for name, value in data.items()) + "\n}\n"
+    fields = [f" {json.dumps(name, ensure_ascii=False)}: {_entries_in_lines(value)}" for name, value in data.items()]
+    return "{\n" + ",\n".join(fields) + "\n}\n"
 
 
 def _entries_in_lines(value: Any) -> str:
     if isinstance(value, dict) and value:
-        return "{\n" + ",\n".join(f"  {json.dumps(name, ensure_ascii=False)}: {json.dumps(some, ensure_ascii=False)}" for name, some in value.items()) + "\n }"
+        entries = [json.dumps({name: some}, ensure_ascii=False)[1:-1] for name, some in value.items()]  # in one, for names that are numbers
+        return "{\n" + ",\n".join(f"  {entry}" for entry in entries) + "\n }"
     if isinstance(value, list) and value:
         return "[\n" + ",\n".join(f"  {json.dumps(some, ensure_ascii=False)}" for some in value) + "\n ]"
     return json.dumps(value, ensure_ascii=False)

@@ -208,6 +208,18 @@ def test_what_is_rare_is_looked_for_where_the_manifest_counts_it(found, looked):
         assert all(any(by_shard.get(shard) for shard in [*every[:looked], *more]) for by_shard in found.values() if any(by_shard.values()))
 
 
+VALUES = st.recursive(st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(), lambda some: st.lists(some, max_size=3) | st.dictionaries(st.text() | st.integers(), some, max_size=3), max_leaves=8)
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.dictionaries(st.text(), VALUES, max_size=4))
+def test_json_in_lines_is_the_json_that_python_writes(data):
+    text = report_of_run.json_lines(data)
+    assert json.loads(text) == json.loads(json.dumps(data))
+    entries = sum(len(value) if isinstance(value, (dict, list)) else 0 for value in data.values())
+    assert text.count("\n") >= len(data) + entries
+
+
 def test_a_report_written_again_is_the_same(finished):
     """The run knows its entries; the command reads them in the manifest."""
     names = ("report.html", "report.md", "report.json", "documents.json")

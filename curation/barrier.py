@@ -106,7 +106,8 @@ def _decided(run: RunState, work: BarrierWork, drops: list[str]) -> Entry:
         return entry
     settings, output = run.job.settings, run.job.output
     documents = sum(file["rows"] for file in work.keys_files.values())
-    run.progress.note(check_memory(documents, work.barrier, settings.memory))
+    if told := check_memory(documents, work.barrier, settings.memory):
+        run.progress.note(told)
 
     def near_roots(alive: np.ndarray) -> np.ndarray:
         assert work.near is not None

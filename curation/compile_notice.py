@@ -1,53 +1,43 @@
-"""Say that kernels are being compiled, where a command would otherwise be silent for half a minute: on its first use on a machine.
+"""Say that kernels are being compiled, where a command would otherwise be silent, or seem slow, for half a minute: on its first
+use on a machine.
 
-numba tells its listeners of every compilation that it begins; kernels that it loads from its cache are none.
+numba tells its listeners of every compilation that it begins (compile_listener.py); kernels that it loads from its cache are
+none. Processes that are forked from here later share what is known, so that of many workers one speaks.
 """
 
 from __future__ import annotations
 
-import functools
-import time
+import mmap
+import struct
 
-import click
-from numba.core import event
-
-COMPILE = "numba:compile"
 PATIENCE_SECONDS = 1.0
+COMPILING = "compiling kernels, once after an installation"
+
+_shared = mmap.mmap(-1, 16)  # of this process and those forked from it: float64 seconds, then whether one has spoken
 
 
-class _Notice(event.Listener):
-    """Speaks once, when a compilation begins after others that took so long together."""
-
-    def __init__(self) -> None:
-        self.depth, self.began = 0, 0.0
-        self.forget()
-
-    def forget(self) -> None:
-        """Begin anew, for another command of the same process."""
-        self.spent, self.told = 0.0, False
-
-    def on_start(self, event: event.Event) -> None:
-        if not self.depth:
-            self.began = time.monotonic()
-        self.depth += 1
-        if not self.told and self.spent + time.monotonic() - self.began > PATIENCE_SECONDS:
-            self.told = True
-            click.echo("compiling kernels, once after an installation: up to half a minute", err=True)
-
-    def on_end(self, event: event.Event) -> None:
-        self.depth -= 1
-        if not self.depth:
-            self.spent += time.monotonic() - self.began
+def compiling_seconds() -> float:
+    """Seconds that the process which compiled longest has spent on it, also while it goes on."""
+    return struct.unpack_from("d", _shared)[0]
 
 
-@functools.cache
-def _listening() -> _Notice:
-    """The one listener of this process: commands that follow one another in a process share it, or each would speak."""
-    notice = _Notice()
-    event.register(COMPILE, notice)
-    return notice
+def add_compiling(seconds: float) -> None:
+    """What one process has spent so far."""
+    if seconds > compiling_seconds():
+        struct.pack_into("d", _shared, 0, seconds)
 
 
-def tell_of_compiling() -> None:
-    """From now on, say on stderr when this process compiles kernels for longer than a moment."""
-    _listening().forget()
+def is_first_to_tell() -> bool:
+    """Has no process spoken yet? From now on, one has."""
+    first = not _shared[8]
+    _shared[8] = 1
+    return first
+
+
+def tell_of_compiling(speak: bool = True) -> None:
+    """From now on, say on stderr when this process, or one forked from it, compiles kernels for longer than a moment. Without
+    `speak`, only count: the display that is there tells."""
+    from curation.compile_listener import listening
+
+    _shared[8] = not speak
+    listening().forget()

@@ -18,6 +18,7 @@ from curation.stages import exact
 DOCUMENT_BYTES = 55  # length, size, kept row, similarity, stage, rank, best row, and what is added up over rows
 NEAR_BYTES = 24  # parents, roots, ties
 AVAILABLE_SHARE = 0.5  # of what is free, for "auto"
+NEAR_LIMIT = 0.5  # of what is allowed: from there on the formula is told
 RECORD_BYTES = {"warc": 30_000, "arc": 20_000, "text": 0}  # about, compressed as found on the web; text: a file is one
 OTHER_RECORD_BYTES, COMPRESSED_RECORD_BYTES = 4_000, 1_500
 TASK_SHARE = 8  # a partition gets this part: tasks run beside each other, and beside the process that hands them out
@@ -49,21 +50,29 @@ def needed_bytes(documents: int, barrier: tuple[str, ...]) -> int:
 
 
 def check_memory(documents: int, barrier: tuple[str, ...], memory: str | int) -> str:
-    """The formula with its numbers, to print. Raises DuplicatesError where the job's `memory` does not allow it."""
+    """The formula with its numbers where most of what is allowed is needed, else nothing to say. Raises DuplicatesError where the
+    job's `memory` does not allow it."""
     allowed, needed = allowed_bytes(memory), needed_bytes(documents, barrier)
     text = _formula(documents, barrier, memory)
     if needed > allowed:
         raise DuplicatesError(f"{' and '.join(barrier)}: {text}; {_advice(needed, allowed)}")
-    return f"memory to decide about duplicates: {text}; allowed are {shown_size(allowed)} (memory: {memory})"
+    return _near_limit(text, allowed, memory) if needed > NEAR_LIMIT * allowed else ""
 
 
 def foretold_memory(documents: int, about: bool, barrier: tuple[str, ...], memory: str | int) -> str:
-    """The formula before a run, whose earlier stages may remove some of `documents`; `about`: they are estimated."""
+    """What will be needed, in a few words, and the formula where it is most of what is allowed. Earlier stages may remove some of
+    `documents`; `about`: they are estimated."""
     allowed, needed = allowed_bytes(memory), needed_bytes(documents, barrier)
-    text = f"memory to decide about duplicates: at most {'about ' if about else ''}{_formula(documents, barrier, memory)}"
+    text = f"at most {'about ' if about else ''}{_formula(documents, barrier, memory)}"
     if needed > allowed:
-        return f"{text}; {_advice(needed, allowed)}, or the decision is refused unless stages before {barrier[0]} remove enough documents"
-    return f"{text}; allowed are {shown_size(allowed)} (memory: {memory})"
+        return f"memory to decide about duplicates: {text}; {_advice(needed, allowed)}, or the decision is refused unless stages before {barrier[0]} remove enough documents"
+    if needed > NEAR_LIMIT * allowed:
+        return _near_limit(text, allowed, memory)
+    return f"duplicates: at most {shown_size(needed)} of memory for {'about ' if about else ''}{documents:,} documents; allowed {shown_size(allowed)}"
+
+
+def _near_limit(text: str, allowed: int, memory: str | int) -> str:
+    return f"memory to decide about duplicates: {text}; allowed are {shown_size(allowed)} (memory: {memory})"
 
 
 def _formula(documents: int, barrier: tuple[str, ...], memory: str | int) -> str:

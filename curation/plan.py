@@ -12,13 +12,14 @@ import shutil
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from curation.batches import BATCH_BYTES
 from curation.executor import Workers, worker_count
 from curation.id_hashes import TITLE as COMPARED
+from curation.input_content import known_content
 from curation.inputs import Shard, list_inputs, plan_shards
 from curation.job import LoadedJob
 from curation.manifest import Entry, Manifest
@@ -152,13 +153,14 @@ def plan_run(job: LoadedJob, workers: Workers | None = None) -> RunPlan:
     """Raises what a run would raise before its first unit: InputError, RunDirectoryError, DuplicatesError."""
     files = list_inputs(job.inputs, job.folder)
     check_place(job.output)
-    shards = with_numbers(plan_shards(files), read_numbers(job.output))
+    manifest = _ReadOnlyManifest(job.output)
+    shards = _counted(with_numbers(plan_shards(files), read_numbers(job.output)), manifest)
     walk = _Walk()
     if job.store is not None:
         walk.note(f"output: {job.store}; what is done is told from its workspace, {job.output}: a run asks the store itself")
     changes = changes_since(job.output, describe(job, files))
     walk.notes += [changes] if changes is not None else []
-    run = _DryRun(job, "inline", walk, _ReadOnlyManifest(job.output), lambda: False)
+    run = _DryRun(job, "inline", walk, manifest, lambda: False)
     try:
         clean = curate(run, shards)
         divide(run, clean)
@@ -176,6 +178,17 @@ def plan_run(job: LoadedJob, workers: Workers | None = None) -> RunPlan:
         walk.steps, walk.notes, worker_count(job.settings.workers if workers is None else workers), _worker_memory(shards),
         _disk(job, shards, documents), _free(job.output), str(job.output), run.done_before,
     )  # fmt: skip
+
+
+def _counted(shards: Sequence[Shard], manifest: Manifest) -> list[Shard]:
+    """The shards with the number of their records, where a run has read them since they were last changed."""
+    found = []
+    for shard in shards:
+        entry = manifest.read(f"pass0/{shard.number:05d}") if shard.records is None else None
+        content = known_content(entry, shard)
+        same = entry is not None and content is not None and content["content"] == entry.input.get("content")
+        found.append(replace(shard, records=entry.counts["read"]["in"]) if entry is not None and same else shard)
+    return found
 
 
 def _titles(job: LoadedJob) -> list[str]:

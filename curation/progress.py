@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any
 
+from curation.compile_notice import COMPILING, PATIENCE_SECONDS, compiling_seconds
 from curation.manifest import Entry
 
 PLAIN_EVERY_SECONDS = 30.0
@@ -66,6 +67,7 @@ class StageBar:
 
     def __post_init__(self) -> None:
         self.started = self.clock()
+        self.compiled_before = compiling_seconds()
         self.labels = {work.unit: work.label for work in self.waiting}
         self.sizes = {work.unit: max(work.size, 1) for work in self.waiting}
         self.left = sum(self.sizes.values())
@@ -115,6 +117,9 @@ class StageBar:
             parts.append(f"kept {100 * self.done.kept / self.done.documents:.1f} %")
         if self.finished:
             parts.append(duration(seconds))
+        compiling = compiling_seconds() - self.compiled_before
+        if compiling > PATIENCE_SECONDS:
+            parts.append(f"{duration(compiling)} of it {COMPILING}" if self.finished else f"{COMPILING}, for {duration(compiling)}")
         left, slowest = self.seconds_left(), self.slowest()
         if left is not None:
             parts.append(f"{duration(left)} left")
@@ -173,7 +178,7 @@ class _PlainBar(StageBar):
         self.tick()
 
     def tick(self) -> None:
-        if self.clock() - self.shown >= PLAIN_EVERY_SECONDS:
+        if self.clock() - self.shown >= PLAIN_EVERY_SECONDS and self.finished < len(self.waiting):  # the end has its own line
             self.shown = self.clock()
             print(self.line(), file=sys.stderr, flush=True)
 

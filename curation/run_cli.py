@@ -70,6 +70,7 @@ def run(job_file: Path, workers: str | None, dry_run: bool, fresh: bool, yes: bo
     take_memory_again()
     with collecting_nothing():
         leave_out_unused()
+        from curation.compile_notice import tell_of_compiling
         from curation.interrupts import stop_requests
         from curation.job import load_job
         from curation.progress import default_progress
@@ -90,6 +91,7 @@ def run(job_file: Path, workers: str | None, dry_run: bool, fresh: bool, yes: bo
         delete_earlier(job, yes)
 
     def go() -> None:
+        tell_of_compiling(speak=not sys.stderr.isatty())
         with stop_requests(lambda message: click.echo(message, err=True)) as should_stop:
             result = run_job(job, count, default_progress(), should_stop)
         _print_run(result, job.output, as_json)

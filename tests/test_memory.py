@@ -101,7 +101,7 @@ def test_memory_is_told_before_anything_is_read(tmp_path):
     job, notes = tmp_path / "job.yaml", Notes()
     job.write_text("input: a.parquet\noutput: out\nexact: {}\nmemory: 1MB\nworkers: inline\n")
     run_job(load_job(job), progress=notes)
-    assert notes.heard[0] == "memory to decide about duplicates: at most 4 documents * 135 bytes = 540 B; allowed are 1 MB (memory: 1MB)"
+    assert notes.heard[0] == "duplicates: at most 540 B of memory for 4 documents; allowed 1 MB"
     assert notes.heard[1] == "read" and "remove duplicates" in notes.heard[2:]
     job.write_text("input: a.parquet\noutput: out\nexact: {}\nmemory: 100\nworkers: inline\n")
     assert run_job(load_job(job)).report["kept"] == 3  # decided already: needs no memory
@@ -112,6 +112,9 @@ def test_memory_is_told_before_anything_is_read(tmp_path):
     with pytest.raises(DuplicatesError, match="set memory"):
         run_job(load_job(job), progress=(refused := Notes()))
     assert "read" not in refused.heard
+    assert not [note for note in notes.heard[1:] if "memory" in note], "said once"
+    tight = "memory to decide about duplicates: at most 4 documents * 135 bytes = 540 B; allowed are 600 B (memory: 600B)"
+    assert foretold_memory(4, False, ("exact",), "600B") == tight and check_memory(4, ("exact",), "600B") == tight.replace("at most ", "")
     short = foretold_memory(10**6, True, ("near",), "10MB")
     assert "at most about 1,000,000 documents" in short and "memory allows 10 MB: set memory: 94.8 MB or more" in short
 

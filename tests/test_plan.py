@@ -50,6 +50,17 @@ def test_the_stages_told_are_the_stages_run(finished):
     assert [s.title for s in plan.steps if s.title in stages] == [s for s in stages if s in {step.title for step in plan.steps}]
 
 
+def test_records_that_a_run_counted_are_told_as_they_are(finished, tmp_path):
+    job = load_job(finished)
+    plan = plan_run(job)
+    report = json.loads((job.output / "report/report.json").read_text())
+    assert (plan.documents, plan.documents_are_estimated) == (report["in"], False) and any(f"for {report['in']} documents" in note for note in plan.notes)
+    other = write_job(tmp_path / "job.yaml", write_corpus(tmp_path / "corpus"))
+    run_job(load_job(other))
+    (tmp_path / "corpus/part-0.jsonl").open("a").write('{"text": "one more"}\n')
+    assert plan_run(load_job(other)).documents_are_estimated
+
+
 def test_what_a_change_leaves_alone_is_told_and_true(finished, tmp_path):
     """A changed action decides documents again; a changed file redoes one shard."""
     text = finished.read_text().replace("gopher_quality]", "{use: gopher_quality, set: {stop-words: tag}}]")

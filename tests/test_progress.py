@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from curation import progress
 from curation.manifest import Entry
 from curation.progress import PlainProgress, Progress, StageBar, Work, duration
 from curation.run_log import LOG_FILE, LoggedProgress, RunLog
@@ -40,6 +41,24 @@ def test_a_line_has_rates_share_kept_and_time_left():
     assert bar.line() == "read, rules: 3/4, 2 done before, 10 documents, 3/s, 0.7 MB/s, kept 80.0 %, 3.0 s, 1.0 s left"
     bar.advance(entry("b"))
     assert bar.line() == "read, rules: 4/4, 2 done before, 20 documents, 7/s, 1.3 MB/s, kept 80.0 %, 3.0 s"
+
+
+def test_a_line_says_what_of_it_was_compiling(monkeypatch):
+    spent = [5.0]
+    monkeypatch.setattr(progress, "compiling_seconds", lambda: spent[0])
+    bar, clock = bar_of({"a": 1})
+    spent[0], clock.now = 12.0, clock.now + 8
+    assert bar.line() == "read, rules: 0/1, compiling kernels, once after an installation, for 7.0 s"
+    bar.advance(entry("a"))
+    assert bar.line().endswith("kept 80.0 %, 8.0 s, 7.0 s of it compiling kernels, once after an installation")
+
+
+def test_the_last_line_is_said_once(capsys, monkeypatch):
+    monkeypatch.setattr(progress, "PLAIN_EVERY_SECONDS", 0.0)
+    with PlainProgress().stage("read", [Work("a", "a"), Work("b", "b")]) as bar:
+        for unit in ("a", "b"):
+            bar.advance(entry(unit))
+    assert [line.split(",")[0] for line in capsys.readouterr().err.splitlines()] == ["read: 1/2", "read: 2/2"]
 
 
 def test_the_slowest_is_named_after_a_minute():

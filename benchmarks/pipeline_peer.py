@@ -3,8 +3,8 @@
     python benchmarks/pipeline_peer.py FOLDER_OF_PARQUET OUT --model lid.176.ftz [--workers 2]
 
 This runs where datatrove is installed. The order is FineWeb-2's: languages, MinHash's four stages, then the filters of
-Gopher, C4 and FineWeb. Steps and thresholds are as they ship; labels of languages remove nothing, and what filters remove
-is not written.
+Gopher, C4 and FineWeb. Steps and thresholds are as they ship; labels of languages remove nothing. What filters remove is written,
+by their exclusion writers, as our side writes it too (with all rules that hit, which these do not know).
 """
 
 from __future__ import annotations
@@ -45,14 +45,22 @@ def parts(source: Path, out: Path, model: Path, config: MinhashConfig) -> list[t
     """The number of tasks (0: one a worker) and the steps of each run of the executor."""
     languages = LanguageFilter(label_only=True)
     languages.model.MODEL_URL = str(model)  # else it would be downloaded
-    documents, signatures, buckets, removed = (str(out / name) for name in ("languages", "signatures", "buckets", "removed"))
-    filters = [GopherRepetitionFilter(), GopherQualityFilter(), C4QualityFilter(), FineWebQualityFilter()]
+    documents, signatures, buckets, clusters = (str(out / name) for name in ("languages", "signatures", "buckets", "clusters"))
+
+    def gone(name: str) -> ParquetWriter:
+        return ParquetWriter(str(out / "removed" / name))
+
+    filters = [
+        MinhashDedupFilter(clusters, exclusion_writer=gone("near")), GopherRepetitionFilter(exclusion_writer=gone("gopher_repetition")),
+        GopherQualityFilter(exclusion_writer=gone("gopher_quality")), C4QualityFilter(exclusion_writer=gone("c4")),
+        FineWebQualityFilter(exclusion_writer=gone("fineweb")),
+    ]  # fmt: skip
     return [
         (0, [ParquetReader(str(source)), languages, ParquetWriter(documents)]),
         (0, [ParquetReader(documents), MinhashDedupSignature(signatures, config)]),
         (config.num_buckets, [MinhashDedupBuckets(signatures, buckets, config=config)]),
-        (1, [MinhashDedupCluster(buckets, removed, config)]),
-        (0, [ParquetReader(documents), MinhashDedupFilter(removed), *filters, ParquetWriter(str(out / "clean"))]),
+        (1, [MinhashDedupCluster(buckets, clusters, config)]),
+        (0, [ParquetReader(documents), *filters, ParquetWriter(str(out / "clean"))]),
     ]
 
 

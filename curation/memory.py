@@ -68,7 +68,9 @@ def foretold_memory(documents: int, about: bool, barrier: tuple[str, ...], memor
         return f"memory to decide about duplicates: {text}; {_advice(needed, allowed)}, or the decision is refused unless stages before {barrier[0]} remove enough documents"
     if needed > NEAR_LIMIT * allowed:
         return _near_limit(text, allowed, memory)
-    return f"duplicates: at most {shown_size(needed)} of memory for {'about ' if about else ''}{documents:,} documents; allowed {shown_size(allowed)}"
+    if about:
+        return f"duplicates: about {shown_size(needed)} of memory for about {documents:,} documents, guessed from the size of the input; allowed {shown_size(allowed)}"
+    return f"duplicates: at most {shown_size(needed)} of memory for {documents:,} documents; allowed {shown_size(allowed)}"
 
 
 def _near_limit(text: str, allowed: int, memory: str | int) -> str:

@@ -45,6 +45,10 @@ WINDOW_SHARE = {"substrings": 3.0, "lines": 0.1}  # of text: hashes of word wind
 TOKEN_SHARE = 2 * 0.5  # of text: 2 bytes a token of four, once tokenised and once packed
 
 
+def _some(count: int, name: str) -> str:
+    return f"{count:,} {name}{'' if count == 1 else 's'}"
+
+
 @dataclass
 class Step:
     """One stage of a run: units that are done, to do, and (-1: how many is not known yet)."""
@@ -62,7 +66,7 @@ class Step:
         if self.to_do < 0:
             return f"{self.title}: to do"
         again = f" ({self.decided_again:,} only decided again)" if self.decided_again else ""
-        return f"{self.title}: {self.done:,} units done, {self.to_do:,} to do{again}"
+        return f"{self.title}: {_some(self.done, 'unit')} done, {self.to_do:,} to do{again}"
 
 
 @dataclass
@@ -91,7 +95,7 @@ class RunPlan:
     def lines(self) -> list[str]:
         about = "about " if self.documents_are_estimated else ""
         return [
-            f"input: {self.files:,} files, {shown_size(self.input_bytes)}, {about}{self.documents:,} records, in {self.shards:,} shards; the largest is {self.largest}, {shown_size(self.largest_bytes)}",
+            f"input: {_some(self.files, 'file')}, {shown_size(self.input_bytes)}, {about}{_some(self.documents, 'record')}, in {_some(self.shards, 'shard')}; the largest is {self.largest}, {shown_size(self.largest_bytes)}",
             *(f"{number}. {step.line()}" for number, step in enumerate(self.steps, 1)),
             *self.notes,
             f"memory of workers: {max(self.workers, 1)} x about {shown_size(self.worker_memory_bytes)}, at the most",

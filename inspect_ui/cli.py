@@ -85,8 +85,10 @@ def inspect(
       duplicates [ID]            clusters of a run, or the members of one
       labels                     labels, stale ones, and where people disagree
     """
+    from curation.compile_notice import tell_of_compiling
     from inspect_ui.session import Session
 
+    tell_of_compiling()
     if export is not None:
         _export(labels, by, export)
         return

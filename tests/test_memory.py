@@ -115,6 +115,7 @@ def test_memory_is_told_before_anything_is_read(tmp_path):
     assert not [note for note in notes.heard[1:] if "memory" in note], "said once"
     tight = "memory to decide about duplicates: at most 4 documents * 135 bytes = 540 B; allowed are 600 B (memory: 600B)"
     assert foretold_memory(4, False, ("exact",), "600B") == tight and check_memory(4, ("exact",), "600B") == tight.replace("at most ", "")
+    assert foretold_memory(4, True, ("exact",), "1MB") == "duplicates: about 540 B of memory for about 4 documents, guessed from the size of the input; allowed 1 MB"
     short = foretold_memory(10**6, True, ("near",), "10MB")
     assert "at most about 1,000,000 documents" in short and "memory allows 10 MB: set memory: 94.8 MB or more" in short
 

@@ -135,6 +135,8 @@ def _open_screen(session: Any, as_json: bool) -> None:
         raise click.UsageError("--json goes with --print")
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise click.UsageError("the screen needs a terminal; print a view with --print VIEW")
+    from curation.compile_notice import tell_of_compiling
     from inspect_ui.app import run_app
 
+    tell_of_compiling(speak=False)  # a line would lie across the screen
     run_app(session)

@@ -24,7 +24,7 @@ FEWEST = 20  # documents of a language that a share says anything about
 def drop_counts(languages: pa.ChunkedArray | pa.Array, applied: Applied, packs: Sequence[Pack]) -> dict[str, dict[str, dict[str, int]]]:
     """Pack -> language (empty: unknown) -> documents that the pack is about, and how many of them it drops.
 
-    A pack that names languages is about these; where no document has a language, about all."""
+    A pack that names languages is about these, and about documents without one."""
     codes, numbers = _numbered(languages)
     found: dict[str, dict[str, dict[str, int]]] = {}
     for pack in packs:
@@ -33,7 +33,7 @@ def drop_counts(languages: pa.ChunkedArray | pa.Array, applied: Applied, packs: 
             if rule.action == "drop":
                 dropped |= applied.rule_hits.get(f"{pack.name}/{rule.id}", False)
         counts = [np.bincount(numbers[rows], minlength=len(codes)).tolist() for rows in (slice(None), dropped)]
-        about = set(codes if not pack.languages or codes == [""] else pack.languages)
+        about = {*pack.languages, ""} if pack.languages else set(codes)
         found[pack.name] = {code: {"documents": all_, "dropped": gone} for code, all_, gone in sorted(zip(codes, *counts)) if code in about}
     return found
 

@@ -18,7 +18,7 @@ from curation.shards import whole_file
 
 # Raised when the meaning of stored outputs changes, so that an old run directory is not half reused. Not where the same rows are
 # encoded otherwise, such as edits/ with dictionaries or signatures as bytes: readers take both, and what is done stays done.
-OUTPUT_VERSION = 5
+OUTPUT_VERSION = 6
 
 
 def key_of(*parts: Any) -> str:

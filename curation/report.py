@@ -153,10 +153,11 @@ def _tokens(rows: Sequence[dict[str, Any]], packed: Sequence[dict[str, Any]]) ->
 
 
 def _no_language_warnings(run: dict[str, Any], counts: dict[str, Any]) -> list[str]:
-    """Rules that name languages, where no document has one: they act on all."""
+    """Rules that name languages, where no document has one, or some have none: they act on these."""
     seen = {code for languages in counts.get("rules", {}).get("pack_languages", {}).values() for code in languages}
     names = rules_that_name_languages(run.get("rules", {}), run["packs"])
-    return [no_language_warning(names)] if names and seen | set(counts.get("clean", {}).get("languages", {})) == {""} else []
+    seen |= set(counts.get("clean", {}).get("languages", {}))
+    return [no_language_warning(names, some=seen != {""})] if names and "" in seen else []
 
 
 def _packing_warnings(packed: Sequence[dict[str, Any]]) -> list[str]:

@@ -31,11 +31,12 @@ class SeenLanguages:
     def __call__(self, documents: pa.Table) -> pa.Table:
         if self.job and self.language is not None:
             return self._through_stage(documents, self.language)
-        if not len(documents) or documents["lang"].null_count < len(documents):
+        unknown = documents["lang"].null_count
+        if not unknown:
             return documents
         names = rules_that_name_languages(told_rules(self.packs), {pack.name: {"languages": pack.languages} for pack in self.packs})
-        if self.job:
-            self.notes += [no_language_warning(names)] if names else []
+        if self.job or unknown < len(documents):
+            self.notes += [no_language_warning(names, some=unknown < len(documents))] if names else []
             return documents
         self.notes += ["no document has a language: they were identified for this preview, as a job with `language: {}` does"] if names else []
         return with_language(documents, *identify(documents["text"], LanguageSettings()))

@@ -78,15 +78,18 @@ def column_of(pack: Pack, rule: Rule) -> str:
 
 
 def scope_of(pack: Pack, rule: Rule, langs: Languages, count: int) -> np.ndarray:
-    """bool [count]: documents whose language both the pack and the rule are meant for."""
+    """bool [count]: documents whose language both the pack and the rule are meant for, and those whose language nobody knows,
+    unless the rule is a form for some languages. Each is looked at alone: which others are in its batch changes nothing."""
     if langs is None:
         return np.full(count, not rule.variant)
     scope = np.ones(count, bool)
     if pack.languages or rule.languages or rule.except_languages:
         codes = language_codes(langs)
+        assert codes is not None
+        unknown = codes.is_null().to_numpy(zero_copy_only=False) & (not rule.variant)
         for languages in (pack.languages, rule.languages):
             if languages:
-                scope &= _are_among(codes, languages)
+                scope &= _are_among(codes, languages) | unknown
         if rule.except_languages:
             scope &= ~_are_among(codes, rule.except_languages)
     return scope

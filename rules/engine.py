@@ -73,8 +73,8 @@ def apply(
 ) -> Applied:
     """Apply `packs` to `texts` ([n]).
 
-    `langs` ([n] codes as rules.languages.normalise gives them) limits rules by language; without them, packs and rules
-    that name languages act on every text. `urls` ([n]): without them no URL rule hits. `known`: see `measure_packs`."""
+    `langs` ([n] codes as rules.languages.normalise gives them) limits rules by language; packs and rules that name
+    languages act on a text without one, and without `langs` on every text. `urls` ([n]): without them no URL rule hits. `known`: see `measure_packs`."""
     langs = language_codes(langs)
     found = measure_packs(packs, texts, langs, urls, known)
     return joined(found, decide(packs, found.columns, len(found.texts), langs))

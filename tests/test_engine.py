@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -150,7 +152,7 @@ def test_languages_limit_packs_and_rules():
     german_rule = Pack("mixed", "", (Rule("de", "w", languages=("de",), drop_when=(when("words", (">", 4)),)),), words="space")
     texts = pa.array(["a b c d e"] * 3)
     applied = apply([english, german_rule], texts, ["en", "de", None])
-    assert applied.reasons.to_pylist() == ["english/long", "mixed/de", None]
+    assert applied.reasons.to_pylist() == ["english/long", "mixed/de", "english/long"], "a document without one meets them all"
     assert apply([english], texts).dropped.all(), "without languages, rules act on every text"
 
 
@@ -161,6 +163,19 @@ def test_forms_of_a_rule_by_language():
     assert applied.dropped.tolist() == [True, False, False, True]
     assert applied.rule_hits["p/r"].tolist() == [True, False, False, True]
     assert apply([Pack("p", "", (rule, strict), words="space")], pa.array(["a b c"])).dropped.tolist() == [False]
+
+
+def test_which_documents_are_in_a_batch_changes_no_verdict():
+    """One without a language is judged as it would be alone, whatever others have."""
+    forms = (Rule("r", "w", drop_when=(when("words", (">", 4)),), except_languages=("de",)), Rule("r", "w", drop_when=(when("words", (">", 1)),), languages=("de",), variant=True))
+    packs = [Pack("en", "", (LONG,), words="space", languages=("en",)), Pack("own", "", (replace(SHORT, languages=("fr",)), *forms), words="space")]
+    texts, langs = ["one two three four five", "one", "one two three"] * 4, [*["en"] * 3, *["de"] * 3, *[None] * 3, *["fr"] * 3]
+    together = apply(packs, pa.array(texts), langs)
+    alone = [apply(packs, pa.array([text]), [lang]) for text, lang in zip(texts, langs)]
+    assert together.hits.to_pylist() == [one.hits.to_pylist()[0] for one in alone]
+    unlabelled = apply(packs, pa.array(texts[:3]))
+    assert together.hits.to_pylist()[6:9] == unlabelled.hits.to_pylist()
+    assert together.reasons.to_pylist()[6:9] == ["en/long", "own/short", None]
 
 
 def test_a_document_rule_by_pattern_counts_lines():

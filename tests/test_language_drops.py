@@ -23,7 +23,7 @@ def test_counted_by_pack_and_language():
     found = drop_counts(langs, apply(packs, texts, langs), packs)
     assert found == {
         "any": {"": {"documents": 1, "dropped": 1}, "de": {"documents": 2, "dropped": 1}, "fr": {"documents": 2, "dropped": 0}},
-        "de": {"de": {"documents": 2, "dropped": 1}},
+        "de": {"": {"documents": 1, "dropped": 1}, "de": {"documents": 2, "dropped": 1}},
     }
     nobody = pa.nulls(5, pa.string())
     assert drop_counts(nobody, apply(packs, texts), packs)["de"] == {"": {"documents": 5, "dropped": 2}}
@@ -69,5 +69,6 @@ def test_the_report_warns_of_a_pack_for_one_language(tmp_path):
     pq.write_table(pa.table({"text": texts, "lang": ["ko"] * 60}), tmp_path / "in.parquet")
     (tmp_path / "p.yaml").write_text("pack: p\nabout: A test.\nlanguages: [ko]\nrules:\n  - id: short\n    why: A test.\n    drop_when: {words: '< 4'}\n    examples: {drop: [a], keep: [a b c d]}\n")
     (tmp_path / "job.yaml").write_text("input: in.parquet\noutput: out\npacks: [p.yaml]\nworkers: inline\n")
-    [warning] = run_job(load_job(tmp_path / "job.yaml")).report["warnings"]
-    assert warning.startswith("pack p is made for single languages and drops 33% of 60 documents in ko: ")
+    of_rules, of_packs = run_job(load_job(tmp_path / "job.yaml")).report["warnings"]
+    assert "p/short" in of_rules
+    assert of_packs.startswith("pack p is made for single languages and drops 33% of 60 documents in ko: ")

@@ -32,7 +32,8 @@ def rules_that_name_languages(forms: Mapping[str, Sequence[Mapping[str, Any]]], 
     ]  # fmt: skip
 
 
-def no_language_warning(names: Sequence[str]) -> str:
-    """The one line about rules that name languages, where no document has one."""
+def no_language_warning(names: Sequence[str], some: bool = False) -> str:
+    """The one line about rules that name languages, where no document has one, or `some` have none."""
     more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return f"no document has a language, so rules that name languages act on every document ({', '.join(names[:NAMED])}{more}); add `language: {{}}` to the job to identify them"
+    whose, which = ("some documents have no", "these as on their own") if some else ("no document has a", "every document")
+    return f"{whose} language, so rules that name languages act on {which} ({', '.join(names[:NAMED])}{more}); add `language: {{}}` to the job to identify them"

@@ -21,6 +21,7 @@ help:
 	@echo "make clean       delete .venv and what the targets wrote"
 
 install: $(STAMP)
+	@sh scripts/compile_kernels.sh $(BIN)
 	@echo "gristmill is installed in $(VENV); put it on the path of this shell: . $(BIN)/activate"
 
 # Does junk in the data make a model worse? Three arms, three seeds.

@@ -75,6 +75,8 @@ def _print_checked(result: Any, visible: Callable[[str], str]) -> None:
             click.echo(line)
     for line in preview_lines(result.preview) if result.preview else ():
         click.echo(visible(line))
+    if result.preview and result.job is None:
+        click.echo("these packs alone; a job with all of its packs: gristmill check JOB.yaml --sample FILES")
     for note in result.notes:
         click.echo(visible(note))
     for warning in result.warnings:

@@ -20,6 +20,7 @@ EXPECT_DROP = 0.2  # a rule that drops more of a sample than this is a mistake u
 MARGIN = 0.05  # that a proposed expect_drop lies above what was seen: other samples drop more
 FEWEST = 20  # documents that a share of a run says anything about
 TOLD = 3  # rules of a run that are told, the worst
+OUT = "OUT"  # the run directory in what a report says, which may lie elsewhere when it is read
 
 
 def greedy_rules(found: Preview, packs: Sequence[Pack], job: LoadedJob | None = None) -> list[Problem]:
@@ -62,6 +63,11 @@ def _at(pack: Pack, rule: Rule, message: str, job: LoadedJob | None) -> Problem:
     return rule.place.located.problem((*rule.place.at, "id"), "R120", message)
 
 
+def of_run(warning: str, place: str) -> str:
+    """A warning with the run directory as it is called now."""
+    return warning.replace(f"gristmill inspect {OUT} ", f"gristmill inspect {place} ")
+
+
 def greedy_warnings(rules: Mapping[str, Mapping[str, int]], documents: int, forms: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[str]:
     """The rules of a run that dropped more than they say they do, the worst first, a line each. `documents`: that rules saw;
     `forms`: as run.json has them."""
@@ -75,7 +81,7 @@ def greedy_warnings(rules: Mapping[str, Mapping[str, int]], documents: int, form
     worst = sorted((name for name, share in shares.items() if share > limits[name]), key=lambda name: (-shares[name], name))
     lines = [
         f"{name} dropped {shares[name]:.0%} of {documents:,} documents, more than {limits[name]:.0%}: see which in the report, or"
-        f" `gristmill inspect OUT --print read --rule {name}`"
+        f" `gristmill inspect {OUT} --print read --rule {name}`"
         for name in worst[:TOLD]
     ]  # fmt: skip
     more = len(worst) - TOLD

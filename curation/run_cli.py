@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import shlex
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -125,6 +126,7 @@ def _workers(text: str | None) -> Any:
 
 
 def _print_run(result: Any, output: Path, as_json: bool) -> None:
+    from curation.greedy_rules import of_run
     from curation.report import REPORT_HTML
     from curation.reports.markdown import funnel_lines
     from rules.visible import shown_path, visible
@@ -135,7 +137,7 @@ def _print_run(result: Any, output: Path, as_json: bool) -> None:
         for line in funnel_lines(result.report):
             click.echo(line)
     for warning in result.report["warnings"]:
-        click.echo(visible(f"warning: {warning}"), err=True)
+        click.echo(visible(f"warning: {of_run(warning, shlex.quote(shown_path(output)))}"), err=True)
     if result.done_before:
         click.echo(f"{result.done_before} of {result.units} units were done before", err=True)
     if result.report["quarantined"]:

@@ -99,7 +99,7 @@ def mine_view(session: Session, mined: Mined) -> View:
     where = [f"in lines that match {mined.match}" if mined.match else "", f"of {mined.host}" if mined.host else "", f"in {mined.language}" if mined.language else ""]
     head = " ".join(["hosts" if mined.kind == "hosts" else mined.kind, *filter(None, where), f"({mined.documents:,} documents, {mined.lines:,} lines)"])
     cells = [(str(number), f"{row.documents:,}", f"{row.count:,}", f"{row.hosts:,}", percent(row.removed), f"{row.variants:,}", short(row.text, 100)) for number, row in enumerate(mined.rows, 1)]
-    lines = table(("row", "documents", "times", "hosts", "removed", "lines", mined.kind), cells, ">>>>>><") if cells else ["nothing repeats"]
+    lines = table(("row", "documents", "times", "hosts", "removed", "variants", mined.kind), cells, ">>>>>><") if cells else ["nothing repeats"]
     return {"kind": mined.kind, "documents": mined.documents, "lines": mined.lines, "rows": [row.as_dict() for row in mined.rows]}, [short(head, 200), *lines]
 
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from curation.checking import check_files
 from curation.compare import compare, comparison_lines
-from curation.greedy_rules import greedy_rules, greedy_warnings
+from curation.greedy_rules import greedy_rules, greedy_warnings, of_run
 from curation.inputs import InputError
 from curation.preview import Preview, RulePreview, preview, preview_lines
 from curation.preview_examples import example_lines
@@ -147,7 +147,9 @@ def test_a_run_warns_of_the_worst_rules_that_drop_too_much():
     found = greedy_warnings(rules, 100, forms)
     assert [line.split()[0] for line in found] == ["p/b", "p/c", "p/a", "1"] and found[0].startswith("p/b dropped 90% of 100 documents, more than 20%: ")
     assert greedy_warnings(rules, 19, forms) == [] == greedy_warnings({"p/few": {"hits": 20}}, 100, forms), "of so few documents a share says little"
-    assert "more than 90%" in greedy_warnings({"p/told": {"hits": 91}}, 100, forms)[0]
+    [told] = greedy_warnings({"p/told": {"hits": 91}}, 100, forms)
+    assert "more than 90%" in told and "`gristmill inspect OUT --print read" in told
+    assert "`gristmill inspect 'my run' --print read --rule p/told`" in of_run(told, "'my run'")
 
 
 def test_a_comparison_names_what_changes_and_why(corpus, tmp_path):

@@ -17,15 +17,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, BinaryIO
 
-import pyarrow.parquet as pq
-
 from curation.inputs import InputError, Shard
 from curation.manifest import Entry, key_of
+from curation.parquet_footer import FooterError, row_group_ranges
 from curation.pass_plan import ShardTask
 from curation.streams import open_binary
 
 _PIECE = 1 << 20
-_TAIL = 8  # bytes: how long a Parquet footer is, and PAR1
 
 
 def stamp_of(path: str) -> list[int]:
@@ -51,17 +49,14 @@ def _add(digest: Any, file: BinaryIO, start: int, stop: int | None) -> None:
 
 
 def _ranges(file: BinaryIO, row_groups: Sequence[int]) -> list[tuple[int, int | None]]:
-    """Where the row groups lie in a Parquet file, from the first byte of one to its last; and the footer. A footer may lie."""
-    footer, length = pq.read_metadata(file), file.seek(0, os.SEEK_END)
-    ranges: list[tuple[int, int | None]] = []
-    for group in (footer.row_group(number) for number in row_groups):
-        columns = [group.column(number) for number in range(group.num_columns)]
-        starts = [min(filter(None, (column.dictionary_page_offset, column.data_page_offset)), default=0) for column in columns]
-        start = max(0, min(starts, default=0))
-        stops = (start + column.total_compressed_size for start, column in zip(starts, columns))
-        ranges.append((start, max(start, min(length, max(stops, default=0)))))
-    file.seek(length - _TAIL)
-    return [*ranges, (max(0, length - _TAIL - int.from_bytes(file.read(4), "little")), None)]
+    """Where the row groups lie in a Parquet file, from the first byte of one to its last; and the footer. Of a file that does
+    not say so (any more): all of it."""
+    try:
+        ranges, footer = row_group_ranges(file)
+        chosen = [ranges[number] for number in row_groups]
+    except (FooterError, IndexError):
+        return [(0, None)]
+    return [*((min(start, footer), min(stop, footer)) for start, stop in chosen), (footer, None)]
 
 
 def read_content(shard: Shard, stamp: list[int] | None) -> dict[str, Any]:

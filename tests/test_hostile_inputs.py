@@ -213,6 +213,19 @@ def test_files_without_a_byte_and_without_a_record(tmp_path):
     assert report["input"]["skipped"]["empty file"] == 5
 
 
+def test_a_footer_that_contradicts_itself_costs_its_file(tmp_path):
+    """Arrow ends the process that asks it where the columns of such a file lie: the levels of its histogram are not its schema's."""
+    whole = parquet(text=[WORDS, WORDS + " again"], n=[1, 2])
+    optional = b"\x25\x02\x18\x01n"  # of the schema: a repetition type, and the name n
+    assert whole.count(optional) == 1
+    lying = whole.replace(optional, b"\x25\x00" + optional[2:])
+    report, output = run(tmp_path, {"a.parquet": lying, "b.jsonl": lines({"text": WORDS})})
+    assert (report["in"], report["kept"], report["quarantined"]) == (3, 1, 2)
+    assert all("histogram size mismatch" in error for error in table(output, "quarantine")["error"].to_pylist())
+    (tmp_path / "in/a.parquet").touch()
+    assert run_job(load_job(tmp_path / "job.yaml")).done_before and verify(output, inputs=True).problems == []
+
+
 @pytest.mark.parametrize("pattern", ["in/*.nothing", "nowhere", "in/none/**/*.jsonl"])
 def test_a_pattern_without_files_is_refused(tmp_path, pattern):
     with pytest.raises(InputError, match="matches no file"):

@@ -15,9 +15,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curation.batches import Batch, Losses, ReadSettings, Unreadable
+from curation.batches import Batch, Losses, ReadSettings
 from curation.document import DOCUMENT, RAW_LIMIT_BYTES, REMOVAL, record_id
 from curation.inputs import InputError
+from curation.kept_columns import is_string, plain_values, repaired, valid
+from curation.stored_types import NotStorable, stored_type
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ def plan_columns(schema: pa.Schema, settings: ReadSettings, name: str) -> Column
             own[column] = index[0]
     _check_columns(schema, settings, own, name)
     extra = tuple(_extra_names(schema, set(own.values())))
-    fields = [pa.field(output, _plain_extension(schema.field(index).type)) for output, index in extra]
+    fields = [pa.field(output, _stored(schema.field(index), name)) for output, index in extra]
     return ColumnPlan(own, extra, pa.schema([*DOCUMENT, *fields]))
 
 
@@ -57,6 +59,13 @@ def _check_columns(schema: pa.Schema, settings: ReadSettings, own: dict[str, int
     if settings.id_column != "id" and settings.id_column not in schema.names:
         problem = f"{name} has no column {settings.id_column!r}; its columns are: {columns}"
         raise InputError(f"{problem}. Set read.id_column to the one that holds the id, or leave it out")
+
+
+def _stored(field: pa.Field, name: str) -> pa.DataType:
+    try:
+        return stored_type(_plain_extension(field.type))
+    except NotStorable as error:
+        raise InputError(f"column {field.name!r} of {name} holds {error}, which Parquet has no place for: write it as text, or leave it out") from None
 
 
 def _extra_names(schema: pa.Schema, used: set[int]) -> Iterator[tuple[str, int]]:
@@ -79,10 +88,6 @@ def _plain(data_type: pa.DataType) -> pa.DataType:
 
 def _plain_extension(data_type: pa.DataType) -> pa.DataType:
     return data_type.storage_type if isinstance(data_type, pa.BaseExtensionType) else data_type
-
-
-def is_string(data_type: pa.DataType) -> bool:
-    return any(test(data_type) for test in (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view))
 
 
 def _is_binary(data_type: pa.DataType) -> bool:
@@ -113,9 +118,9 @@ def documents_of(
     Raises Unreadable where the buffers of the table are damaged; nothing is counted then.
     """
     found = Losses(losses.source)
+    numbers = np.asarray(numbers, np.int64)
     text = pc.fill_null(_text_column(table, plan.own["text"], pa.large_string(), found), "")
     found.repair(table.column(plan.own["text"]).null_count, "null-text")
-    table, text, numbers = _without_large(table, text, np.asarray(numbers, np.int64), settings, found)
     columns = {"id": _ids(table, plan, numbers, found), "text": text, "lang_score": _scores(table, plan)}
     for name in ("url", "source", "lang"):
         index = plan.own.get(name)
@@ -124,24 +129,20 @@ def documents_of(
         )
     columns["source"] = pc.fill_null(columns["source"], losses.source)
     arrays = [columns[name] for name in DOCUMENT.names]
-    arrays += [_extra_column(table, index, found) for _, index in plan.extra]
+    arrays += [_extra_column(table, index, plan.schema.field(name).type, found) for name, index in plan.extra]
+    documents = _without_large(pa.Table.from_arrays(arrays, schema=plan.schema), numbers, settings, found)
     losses.absorb(found)
-    return pa.Table.from_arrays(arrays, schema=plan.schema)
+    return documents
 
 
-def _without_large(
-    table: pa.Table, text: pa.ChunkedArray, numbers: np.ndarray, settings: ReadSettings, losses: Losses
-) -> tuple[pa.Table, pa.ChunkedArray, np.ndarray]:
-    sizes = pc.binary_length(text).to_numpy()
+def _without_large(documents: pa.Table, numbers: np.ndarray, settings: ReadSettings, losses: Losses) -> pa.Table:
+    sizes = pc.binary_length(documents["text"]).to_numpy()
     large = sizes > settings.max_record_bytes
-    if not large.any():
-        return table, text, numbers
     for row in np.flatnonzero(large):
         error = f"the text has {sizes[row]:,} bytes; max_record_bytes is {settings.max_record_bytes:,}"
-        raw = text[row].as_buffer().slice(0, RAW_LIMIT_BYTES).to_pybytes()
+        raw = documents["text"][row].as_buffer().slice(0, RAW_LIMIT_BYTES).to_pybytes()
         losses.quarantine(int(numbers[row]), -1, "record-too-large", error, raw)
-    keep = pa.array(~large)
-    return table.filter(keep), text.filter(keep), numbers[~large]
+    return documents.filter(pa.array(~large)) if large.any() else documents
 
 
 def _ids(table: pa.Table, plan: ColumnPlan, numbers: np.ndarray, losses: Losses) -> pa.Array | pa.ChunkedArray:
@@ -167,18 +168,19 @@ def _scores(table: pa.Table, plan: ColumnPlan) -> pa.Array | pa.ChunkedArray:
 
 def _decoded(column: pa.ChunkedArray) -> pa.ChunkedArray:
     """Without dictionary and extension types."""
-    if isinstance(column.type, pa.BaseExtensionType):
-        column = pa.chunked_array([chunk.storage for chunk in column.chunks], column.type.storage_type)
-    if pa.types.is_dictionary(column.type):
-        return column.cast(column.type.value_type)
-    return column
+    column = _storage(column)
+    return plain_values(column) if pa.types.is_dictionary(column.type) else column
 
 
-def _extra_column(table: pa.Table, index: int, losses: Losses) -> pa.ChunkedArray:
-    column = table.column(index)
-    if isinstance(column.type, pa.BaseExtensionType):
-        column = pa.chunked_array([chunk.storage for chunk in column.chunks], column.type.storage_type)
-    return _text_column(table, index, column.type, losses) if is_string(column.type) else column
+def _storage(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Without extension types."""
+    if not isinstance(column.type, pa.BaseExtensionType):
+        return column
+    return pa.chunked_array([chunk.storage for chunk in column.chunks], column.type.storage_type)
+
+
+def _extra_column(table: pa.Table, index: int, target: pa.DataType, losses: Losses) -> pa.ChunkedArray:
+    return valid(_storage(table.column(index)), target, losses)
 
 
 def _text_column(table: pa.Table, index: int, target: pa.DataType, losses: Losses) -> pa.ChunkedArray:
@@ -189,21 +191,7 @@ def _text_column(table: pa.Table, index: int, target: pa.DataType, losses: Losse
         text.validate(full=True)
         return text
     except pa.ArrowInvalid:
-        return _repaired(column, target, losses)
-
-
-def _repaired(column: pa.ChunkedArray, target: pa.DataType, losses: Losses) -> pa.ChunkedArray:
-    column = column.cast(pa.large_binary())
-    try:
-        column.validate(full=True)
-    except pa.ArrowInvalid as error:  # not the text is broken but the buffers that hold it
-        raise Unreadable("arrow", str(error)) from None
-    texts = []
-    for value in column.to_pylist():
-        text = None if value is None else value.decode("utf-8", "replace")
-        losses.repair(text is not None and text.encode() != value, "undecodable-bytes")
-        texts.append(text)
-    return pa.chunked_array([pa.array(texts, target)])
+        return repaired(column, target, losses)
 
 
 def cut(documents: pa.Table, losses: Losses, batch_bytes: int) -> Iterator[Batch]:

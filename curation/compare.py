@@ -15,7 +15,6 @@ from curation.checking import is_pack
 from curation.job import LoadedJob, load_job
 from curation.preview import BATCH_DOCUMENTS
 from curation.sample_languages import SeenLanguages, seen_by
-from curation.stages.clean import languages_of
 from rules.engine import Applied, apply
 from rules.format.pack import load_pack
 from rules.rule import Pack
@@ -94,7 +93,7 @@ def compare(documents: pa.Table, packs_a: Sequence[Pack], packs_b: Sequence[Pack
 def _judged(packs: Sequence[Pack], documents: pa.Table, gone: pa.ChunkedArray | None, start: int) -> Applied:
     """What one side does to the batch from `start`: what its language stage removes, `gone` names, and rules never see it."""
     batch = documents.slice(start, BATCH_DOCUMENTS)
-    applied = apply(packs, batch["text"], languages_of(batch), batch["url"])
+    applied = apply(packs, batch["text"], batch["lang"], batch["url"])
     if gone is None or gone.null_count == len(gone):
         return applied
     reasons = gone.slice(start, BATCH_DOCUMENTS).combine_chunks()

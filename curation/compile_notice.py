@@ -11,7 +11,7 @@ import mmap
 import struct
 
 PATIENCE_SECONDS = 1.0
-COMPILING = "compiling kernels, once after an installation"
+COMPILING = "compiling kernels for their first use here"
 
 _shared = mmap.mmap(-1, 16)  # of this process and those forked from it: float64 seconds, then whether one has spoken
 

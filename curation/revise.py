@@ -26,7 +26,7 @@ from curation.outcome import Outcome
 from curation.pass_plan import ShardTask
 from curation.passes import account, hand_on, keys_of
 from curation.shard_output import BEFORE_RULES, LINE_COUNTS, REMOVED_BY_RULES, WINDOWS, ShardOutput
-from curation.stages.clean import clean, languages_of, outcome_of
+from curation.stages.clean import clean, outcome_of
 from rules.deciding import decide
 from rules.engine import Measured, joined, measure_packs
 
@@ -86,13 +86,13 @@ def _same_columns(task: ShardTask, previous: Entry) -> bool:
 def _decided(batch: StoredBatch, task: ShardTask) -> Outcome:
     """Only thresholds or actions changed: compare, and find the edited texts of documents that now stay."""
     documents, packs = batch.documents, task.job.packs
-    decision = decide(packs, batch.columns, len(documents), languages_of(documents))
+    decision = decide(packs, batch.columns, len(documents), documents["lang"])
     texts = _replaced(documents["text"], batch.was_kept, batch.kept_texts)
     returning = ~decision.dropped & ~batch.was_kept
     if returning.any():
         part = documents.filter(pa.array(returning))
         known = {name: values[returning] for name, values in batch.columns.items()}
-        edited = measure_packs(packs, part["text"], languages_of(part), part["url"], known).texts
+        edited = measure_packs(packs, part["text"], part["lang"], part["url"], known).texts
         texts = _replaced(texts, returning, edited)
     return outcome_of(documents, joined(Measured(texts, batch.columns, pa.table({})), decision), packs)
 

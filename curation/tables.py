@@ -15,7 +15,7 @@ import pyarrow.ipc as ipc
 import pyarrow.parquet as pq
 
 from curation.batches import Batch, Losses, ReadSettings, Unreadable
-from curation.columns import ColumnPlan, cut, documents_of, is_string, plan_columns
+from curation.columns import ColumnPlan, cut, documents_of, plan_columns
 from curation.document import DOCUMENT
 from curation.guard import Broken, Guard
 from curation.inputs import Shard
@@ -108,11 +108,7 @@ def read_arrow(shard: Shard, settings: ReadSettings, batch_bytes: int, guard: Gu
 def _read_rows(
     table: pa.Table, first: int, plan: ColumnPlan, settings: ReadSettings, losses: Losses, batch_bytes: int
 ) -> Iterator[Batch]:
-    """The rows of a table whose buffers nobody has checked yet."""
     try:
-        for _, index in plan.extra:
-            if not is_string(table.column(index).type):  # those are checked, and repaired, with the others
-                table.column(index).validate(full=True)
         documents = documents_of(table, plan, range(first, first + len(table)), settings, losses)
     except _DAMAGE as error:
         for number in range(first, first + len(table)):

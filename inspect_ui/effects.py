@@ -13,7 +13,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curation.stages.clean import languages_of
 from inspect_ui.judging import THREADS, Judged, judge
 from rules.engine import WORDS, measure_packs
 from rules.measures.signals import measure
@@ -63,7 +62,7 @@ def finding_pack(pack: Pack, rule_id: str) -> Pack:
 def lines_found(documents: pa.Table, pack: Pack, rule_id: str) -> pa.Table:
     """The lines of `documents` that a rule hits: row, rule, line (from 1), before, after (null: removed), by the engine."""
     known = {WORDS: np.zeros(len(documents))}  # not asked for
-    return measure_packs([finding_pack(pack, rule_id)], documents["text"], languages_of(documents), documents["url"], known, THREADS).edits
+    return measure_packs([finding_pack(pack, rule_id)], documents["text"], documents["lang"], documents["url"], known, THREADS).edits
 
 
 def effect_of(documents: pa.Table, hosts: pa.Array, judged: Judged, pack: Pack, rule_id: str) -> Effect:

@@ -15,7 +15,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation.book_counts import edit_sums
-from curation.stages.clean import languages_of
 from inspect_ui.line_table import LineTable, line_table
 from rules.deciding import Decision, decide
 from rules.engine import WORDS, Measured, measure_packs
@@ -122,7 +121,7 @@ def judge(documents: pa.Table, packs: Sequence[Pack], earlier: Judged | None = N
 
     Packs that come after all that changed texts, such as drafts, are measured alone."""
     packs = list(packs)
-    texts, langs = large_strings(documents["text"]), languages_of(documents)
+    texts, langs = large_strings(documents["text"]), documents["lang"]
     known = _still_known(packs, earlier) if earlier else {}
     first = _first_changed(packs, earlier) if earlier else 0
     measured = measure_packs(packs[first:], earlier.measured.texts if first else texts, langs, documents["url"], known, THREADS)

@@ -22,7 +22,7 @@ def list_view(session: Session, rows: np.ndarray, count: int) -> View:
     listed = session.listed(rows[:count])
     cells = [(short(one.id, 36), _verdict(one), one.lang, f"{one.words:,}", short(one.host, 30), short(one.reason, 40), one.label) for one in listed]
     lines = table(("id", "verdict", "lang", "words", "host", "reason", "label"), cells, "<<<><<<") if listed else ["no document"]
-    return {"documents": [asdict(one) for one in listed], "found": len(rows)}, [*lines, f"{len(listed):,} of {len(rows):,} documents"]
+    return {"documents": [asdict(one) for one in listed], "found": len(rows)}, [*lines, f"{len(listed):,} of {len(rows):,} documents; `--print read ID` shows one"]
 
 
 def _verdict(one: ListRow) -> str:

@@ -30,15 +30,15 @@ class Result:
     signals: pa.Table  # one row a document of the input: dropped, reason, hits, and every measured signal
 
 
-def apply(table: pa.Table, packs: Sequence[Pack], text: str = "text", lang: str = "lang", url: str = "url") -> Result:
-    """Apply `packs` in order to the documents of `table`.
+def apply(table: pa.Table, packs: Pack | Sequence[Pack], text: str = "text", lang: str = "lang", url: str = "url") -> Result:
+    """Apply a pack, or `packs` in order, to the documents of `table`.
 
-    `text`, `lang` and `url` name its columns. Without a `lang` column (or with nothing in it) rules for single languages
-    act on every document; without `url` no URL rule hits. Raises KeyError where there is no text column.
+    `text`, `lang` and `url` name its columns. On a document without a language, rules for single languages act; without `url`
+    no URL rule hits. Raises KeyError where there is no text column.
     """
     texts = table[text]
-    langs = _codes(table[lang]) if lang in table.column_names and table[lang].null_count < len(table) else None
-    applied = engine.apply(packs, texts, langs, table[url] if url in table.column_names else None)
+    langs = _codes(table[lang]) if lang in table.column_names else None
+    applied = engine.apply([packs] if isinstance(packs, Pack) else packs, texts, langs, table[url] if url in table.column_names else None)
     gone, place = pa.array(applied.dropped), table.column_names.index(text)
     kept = table.set_column(place, text, applied.texts.cast(texts.type)).filter(pc.invert(gone))
     removed = table.append_column("reason", applied.reasons).append_column("hits", applied.hits).filter(gone)

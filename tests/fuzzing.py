@@ -63,10 +63,17 @@ def table() -> pa.Table:
     return pa.table({"id": ["a", "b", None], "text": ["words", None, "größe"], "lang_score": [0.5, None, 1.0], "list": [[1], [], None], "d": pa.array(["x", "y", "x"]).dictionary_encode()})
 
 
-def arrow(writer: Callable) -> bytes:
+def views() -> pa.Table:
+    """The types that polars writes, and lists, maps and structs of text."""
+    text = pa.array(["words", None, "größe and more words"], pa.string_view())
+    nested = {"list": pa.array([["a"], None, []], pa.list_(pa.string_view())), "map": pa.array([[("k", "v")], [], None], pa.map_(pa.string(), pa.string())), "struct": [{"a": "b"}, None, {"a": None}]}
+    return pa.table({"text": text, "kind": pa.DictionaryArray.from_arrays(pa.array([0, 1, None], pa.uint32()), text.slice(0, 2)), "extra": text, **nested})
+
+
+def arrow(writer: Callable, rows: pa.Table) -> bytes:
     sink = io.BytesIO()
-    with writer(sink, table().schema) as file:
-        file.write_table(table(), max_chunksize=2)
+    with writer(sink, rows.schema) as file:
+        file.write_table(rows, max_chunksize=2)
     return sink.getvalue()
 
 
@@ -83,7 +90,7 @@ def seeds() -> dict[str, bytes]:
         "x.warc": pages(), "x.warc.gz": gzip.compress(pages()), "y.warc.gz": each, "x.warc.zst": zstandard.ZstdCompressor().compress(pages()), "x.wet": pages().replace(b"response", b"conversion"),
         "x.arc": arc(), "x.arc.gz": gzip.compress(arc()), "x.jsonl": jsonl(), "x.jsonl.gz": gzip.compress(jsonl()), "x.jsonl.zst": zstandard.ZstdCompressor().compress(jsonl()),
         "x.jsonl.bz2": bz2.compress(jsonl()), "x.parquet": parquet(compression="snappy"), "y.parquet": parquet(compression="zstd", use_dictionary=False, data_page_version="2.0"),
-        "x.arrow": arrow(ipc.new_file), "y.arrow": arrow(ipc.new_stream), "x.txt": "größe und so".encode("latin-1"), "x.txt.gz": gzip.compress(b"words"), "x.unknown": jsonl(),
+        "x.arrow": arrow(ipc.new_file, table()), "y.arrow": arrow(ipc.new_stream, table()), "z.arrow": arrow(ipc.new_file, views()), "x.txt": "größe und so".encode("latin-1"), "x.txt.gz": gzip.compress(b"words"), "x.unknown": jsonl(),
     }  # fmt: skip
 
 

@@ -21,7 +21,7 @@ def compiled_twice(capsys, monkeypatch, patience: float) -> str:
 
 
 def test_it_speaks_once(capsys, monkeypatch):
-    assert compiled_twice(capsys, monkeypatch, 0.0).splitlines() == ["compiling kernels, once after an installation: up to half a minute"]
+    assert compiled_twice(capsys, monkeypatch, 0.0).splitlines() == ["compiling kernels for their first use here: up to half a minute"]
 
 
 def test_every_command_of_a_process_speaks(capsys, monkeypatch):

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.ipc as ipc
 import pyarrow.parquet as pq
 import pytest
 import zstandard
@@ -173,6 +174,27 @@ def test_every_other_type_passes_through(tmp_path):
     assert report["kept"] == 1
     row = table(output, "clean").to_pylist()[0]
     assert {name: row[name] for name in columns} == {name: column.to_pylist()[0] for name, column in columns.items()}
+
+
+def test_views_and_categories_as_other_tools_write_them(tmp_path):
+    views = {"text": pa.array([WORDS, "x", WORDS], pa.string_view()), "tags": pa.array([["a"], None, ["b"]], pa.list_(pa.string_view()))}
+    kinds = {name: pa.DictionaryArray.from_arrays(pa.array([0, 1, 0], pa.uint32()), pa.array(["en", "b"], pa.string_view())) for name in ("kind", "lang")}
+    sink = io.BytesIO()
+    with ipc.new_file(sink, pa.schema([(name, column.type) for name, column in (views | kinds).items()])) as file:
+        file.write_table(pa.table(views | kinds))
+    report, output = run(tmp_path, {"x.arrow": sink.getvalue()}, "exact: {}\n")
+    assert (report["kept"], report["removed"]) == (2, 1)
+    rows = table(output, "clean").to_pylist() + table(output, "removed").to_pylist()
+    assert [(row["text"], row["tags"], row["kind"], row["lang"]) for row in rows] == [(WORDS, ["a"], "en", "en"), ("x", None, "b", "b"), (WORDS, ["b"], "en", "en")]
+
+
+def test_a_column_that_parquet_has_no_place_for_is_refused_by_name(tmp_path):
+    spans = pa.table({"text": [WORDS], "span": pa.array([(1, 2, 3)], pa.month_day_nano_interval())})
+    sink = io.BytesIO()
+    with ipc.new_file(sink, spans.schema) as file:
+        file.write_table(spans)
+    with pytest.raises(InputError, match="column 'span' of x.arrow holds month_day_nano_interval, which Parquet has no place for"):
+        run(tmp_path, {"x.arrow": sink.getvalue()})
 
 
 @pytest.mark.parametrize("column", [pa.array([1]), pa.array([["a"]]), pa.array([{"a": 1}]), pa.array([True])])

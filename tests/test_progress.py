@@ -48,9 +48,9 @@ def test_a_line_says_what_of_it_was_compiling(monkeypatch):
     monkeypatch.setattr(progress, "compiling_seconds", lambda: spent[0])
     bar, clock = bar_of({"a": 1})
     spent[0], clock.now = 12.0, clock.now + 8
-    assert bar.line() == "read, rules: 0/1, compiling kernels, once after an installation, for 7.0 s"
+    assert bar.line() == "read, rules: 0/1, compiling kernels for their first use here, for 7.0 s"
     bar.advance(entry("a"))
-    assert bar.line().endswith("kept 80.0 %, 8.0 s, 7.0 s of it compiling kernels, once after an installation")
+    assert bar.line().endswith("kept 80.0 %, 8.0 s, 7.0 s of it compiling kernels for their first use here")
 
 
 def test_the_last_line_is_said_once(capsys, monkeypatch):

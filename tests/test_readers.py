@@ -204,7 +204,7 @@ def test_text_of_any_string_type_is_read(tmp_path, data_type):
 
 def test_parquet_text_is_not_copied_through_python(tmp_path, monkeypatch):
     path = write_parquet(tmp_path / "x.parquet", rows(2000))
-    monkeypatch.setattr("curation.columns._repaired", None)  # the only place where texts become Python strings
+    monkeypatch.setattr("curation.kept_columns._decoded", None)  # the only place where texts become Python strings
     assert len(read(path)[0]) == 2000
 
 

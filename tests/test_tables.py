@@ -21,6 +21,13 @@ def test_three_lines():
     assert (hit["signal"], hit["value"], hit["threshold"]) == ("non_symbol_words", 2.0, 50.0)
 
 
+def test_a_pack_by_itself_is_a_list_of_one():
+    from rules import apply, load_pack
+
+    table = pa.table({"text": ["Accept all cookies\nHello there."]})
+    assert apply(table, load_pack("web_chrome")).edits.equals(apply(table, [load_pack("web_chrome")]).edits)
+
+
 def test_other_column_names_and_types():
     from rules import apply, load_pack
 

@@ -22,7 +22,7 @@ from rules.rule import Pack
 
 def clean(documents: pa.Table, packs: Sequence[Pack], known: dict[str, np.ndarray] | None = None) -> Outcome:
     """Apply `packs` to `documents` in order; columns of signals that are `known` are not measured."""
-    applied = apply(packs, documents["text"], languages_of(documents), documents["url"], known)
+    applied = apply(packs, documents["text"], documents["lang"], documents["url"], known)
     outcome = outcome_of(documents, applied, packs)
     outcome.edits = _edits(documents, applied)
     outcome.counts |= {"edits": edit_counts(outcome.edits)}
@@ -37,11 +37,6 @@ def outcome_of(documents: pa.Table, applied: Applied, packs: Sequence[Pack]) -> 
     before, after = edited_texts(documents, applied.texts, pc.invert(gone))
     counts = {"rules": _rule_counts(documents, applied, packs), "pack_languages": drop_counts(documents["lang"], applied, packs)}
     return Outcome(kept, removed, None, _signals(documents, applied), counts | edit_sizes(before, after), before, applied.seconds)
-
-
-def languages_of(documents: pa.Table) -> pa.ChunkedArray | None:
-    """The documents' languages; None when nobody said any."""
-    return documents["lang"] if documents["lang"].null_count < len(documents) else None
 
 
 def edited_texts(documents: pa.Table, texts: pa.Array, stays: pa.Array) -> tuple[pa.Table, pa.Table]:

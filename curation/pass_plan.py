@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from curation.inputs import Shard
-from curation.job import BARRIERS, LoadedJob
+from curation.job import LoadedJob
+from curation.job_settings import BARRIERS
 from curation.manifest import Entry
 
 WORK = ".work"  # what passes hand to each other; kept, so that a changed setting redoes only what depends on it

@@ -108,7 +108,7 @@ def command_section(command: click.Command, name: str) -> list[str]:
 
 def jobs_page() -> str:
     """The page about jobs as people wrote it, up to its last heading, and under that every setting, from the dataclasses."""
-    from curation.job import Job
+    from curation.job_settings import Job
 
     written = (ROOT / "docs/jobs.md").read_text(encoding="utf-8").partition(f"\n{SETTINGS_TITLE}\n")[0]
     lines = [written, SETTINGS_TITLE, "", "Made from the code; `gristmill schema job` prints the same for editors. A setting without a default must be given.", "", *settings_table(Job)]

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from curation.ablate.settings import WITH, WITHOUT, Ablation, ArmSettings
-from curation.job import Job, LoadedJob, load_job, read_packs
+from curation.job import LoadedJob, load_job, read_packs
+from curation.job_settings import Job
 from curation.manifest import Manifest
 from curation.pack_settings import PackSettings
 from curation.progress import Progress

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from curation.ablate.size import facts, train_defaults
-from curation.job import PackUse
+from curation.job_settings import PackUse
 from rules.places import KEY, Located, Problem, Problems, SettingError, build, did_you_mean, load
 from train.config import TrainConfig, TrainError, config_record
 from train.evaluate.task import Task, find_task

@@ -168,7 +168,7 @@ HANDLERS: dict[str, Callable[[Reader], list[str]]] = {
 
 
 def _finish(converted: Converted, rules: list[dict[str, Any]], order: list[str], words: str) -> None:
-    from curation.job import STAGES
+    from curation.job_settings import STAGES
 
     changing = {pack for pack, _ in MAPPERS.values()}  # they change texts, before or after the filters look
     late = {pack for pack in changing.intersection(order) if "rules" in order and order.index("rules") < order.index(pack)}

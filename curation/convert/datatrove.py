@@ -73,7 +73,7 @@ def _convert(step: Step, converted: Converted, words: str, order: list[str]) -> 
 
 def _finish(converted: Converted, order: list[str], words: str) -> None:
     """The order of stages, as far as it differs from the usual one; what is to be known of words."""
-    from curation.job import STAGES
+    from curation.job_settings import STAGES
 
     kept = list(dict.fromkeys(order))
     usual = [stage for stage in STAGES if stage in kept]

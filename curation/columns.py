@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 from curation.batches import Batch, Losses, ReadSettings
 from curation.document import DOCUMENT, RAW_LIMIT_BYTES, REMOVAL, record_id
 from curation.inputs import InputError
-from curation.kept_columns import is_string, plain_values, repaired, valid
+from curation.kept_columns import as_bytes, is_string, plain_values, text_of, valid
 from curation.stored_types import NotStorable, stored_type
 
 
@@ -119,9 +119,9 @@ def documents_of(
     """
     found = Losses(losses.source)
     numbers = np.asarray(numbers, np.int64)
-    text = pc.fill_null(_text_column(table, plan.own["text"], pa.large_string(), found), "")
-    found.repair(table.column(plan.own["text"]).null_count, "null-text")
-    columns = {"id": _ids(table, plan, numbers, found), "text": text, "lang_score": _scores(table, plan)}
+    text = _text_column(table, plan.own["text"], pa.large_string(), found)
+    found.repair(text.null_count, "null-text")
+    columns = {"id": _ids(table, plan, numbers, found), "text": pc.fill_null(text, ""), "lang_score": _scores(table, plan)}
     for name in ("url", "source", "lang"):
         index = plan.own.get(name)
         columns[name] = (
@@ -149,8 +149,7 @@ def _ids(table: pa.Table, plan: ColumnPlan, numbers: np.ndarray, losses: Losses)
     if "id" not in plan.own:
         return pa.array([record_id(losses.source, number) for number in numbers.tolist()], pa.string())
     column = _decoded(table.column(plan.own["id"]))
-    is_text = _is_text(column.type)
-    ids = _text_column(table, plan.own["id"], pa.string(), losses) if is_text else column.cast(pa.string())
+    ids = text_of(column, pa.string(), losses) if _is_text(column.type) else column.cast(pa.string())
     if ids.null_count == 0:
         return ids
     made = [
@@ -167,9 +166,9 @@ def _scores(table: pa.Table, plan: ColumnPlan) -> pa.Array | pa.ChunkedArray:
 
 
 def _decoded(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Without dictionary and extension types."""
+    """Checked, without dictionary and extension types, with bytes where text is."""
     column = _storage(column)
-    return plain_values(column) if pa.types.is_dictionary(column.type) else column
+    return plain_values(column) if pa.types.is_dictionary(column.type) else as_bytes(column)
 
 
 def _storage(column: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -185,13 +184,7 @@ def _extra_column(table: pa.Table, index: int, target: pa.DataType, losses: Loss
 
 def _text_column(table: pa.Table, index: int, target: pa.DataType, losses: Losses) -> pa.ChunkedArray:
     """A column as valid UTF-8 text of type `target`."""
-    column = _decoded(table.column(index))
-    try:
-        text = column.cast(target)  # from binary, this checks
-        text.validate(full=True)
-        return text
-    except pa.ArrowInvalid:
-        return repaired(column, target, losses)
+    return text_of(_decoded(table.column(index)), target, losses)
 
 
 def cut(documents: pa.Table, losses: Losses, batch_bytes: int) -> Iterator[Batch]:

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from curation.manifest import Manifest
+from curation.plain_rows import rows_of
 from curation.run_directory import RunDirectoryError, read_run
 from rules.visible import excerpt, shown_path, visible
 
@@ -31,7 +32,7 @@ def find_rows(output: Path, folder: str, values: Sequence[str], column: str = "i
                 hit = pc.is_in(file.read_row_group(group, columns=[column])[column], wanted)
                 if pc.any(hit).as_py():
                     shard = path.stem.rpartition("-")[2]
-                    for row in file.read_row_group(group).filter(hit).to_pylist():
+                    for row in rows_of(file.read_row_group(group).filter(hit)):
                         found[row[column]].append({**row, "shard": shard})
     return found
 

@@ -147,12 +147,19 @@ def parse_line(line: Line) -> tuple[dict[str, Any], list[str]]:
 
 def _parse(text: str, line: Line) -> Any:
     try:
-        return _DECODER.decode(text)
+        return _decoded(text)
     except json.JSONDecodeError as error:
         cause = "json-torn" if line.torn else "json"
         raise Unreadable(cause, f"{error.msg} at character {error.pos + 1}") from None
     except RecursionError:
         raise _too_deep() from None
+
+
+def _decoded(text: str) -> Any:
+    try:
+        return _DECODER.decode(text)
+    except json.JSONDecodeError:
+        raise
     except ValueError:  # an integer of thousands of digits
         return _PATIENT_DECODER.decode(text)
 

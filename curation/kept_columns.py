@@ -54,9 +54,9 @@ def plain_values(column: pa.ChunkedArray) -> pa.ChunkedArray:
     return pa.chunked_array([_without_view(chunk.dictionary).take(chunk.indices) for chunk in data.chunks], _kept(data.type.value_type))
 
 
-def repaired(column: pa.ChunkedArray, target: pa.DataType, losses: Losses) -> pa.ChunkedArray:
-    """A column of texts or bytes as text of type `target`. Raises Unreadable where its buffers are damaged."""
-    return pa.chunked_array([_decoded(as_bytes(column), target, losses)])
+def text_of(column: pa.ChunkedArray, target: pa.DataType, losses: Losses) -> pa.ChunkedArray:
+    """A column of bytes, which are whole, as text of type `target`."""
+    return pa.chunked_array([_text(chunk, target, losses) for chunk in column.chunks], target)
 
 
 def _kept(data_type: pa.DataType) -> pa.DataType:
@@ -108,7 +108,7 @@ def _text(data: pa.Array, target: pa.DataType, losses: Losses) -> pa.Array:
         return _decoded(data, target, losses)
 
 
-def _decoded(data: pa.Array | pa.ChunkedArray, target: pa.DataType, losses: Losses) -> pa.Array:
+def _decoded(data: pa.Array, target: pa.DataType, losses: Losses) -> pa.Array:
     texts = []
     for value in data.to_pylist():
         text = None if value is None else value.decode("utf-8", "replace")

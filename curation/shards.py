@@ -20,6 +20,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from curation.plain_rows import values_of
+
 TEMPORARY = ".tmp"
 _NAMES = ("rule", "action", "signal", "comparison", "threshold")  # of hits: few are distinct, so that numbers of a dictionary are smaller
 _DICTIONARIES = ["source", "lang", "stage", "reason", "verdict", "rule", *(f"hits.list.element.{name}" for name in _NAMES)]
@@ -224,6 +226,6 @@ def conform(table: pa.Table, schema: pa.Schema) -> pa.Table:
         try:
             columns.append(column.cast(field.type))
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError):
-            texts = [None if v is None else json.dumps(v, ensure_ascii=False, default=str) for v in column.to_pylist()]
+            texts = [None if v is None else json.dumps(v, ensure_ascii=False, default=str) for v in values_of(column)]
             columns.append(pa.array(texts, pa.large_string()).cast(field.type))
     return pa.table(columns, schema=schema)

@@ -61,4 +61,4 @@ def _with_inner(data_type: pa.DataType, change: Callable[[pa.DataType], pa.DataT
 
 
 def _field(field: pa.Field, change: Callable[[pa.DataType], pa.DataType]) -> pa.Field:
-    return field.with_type(change(field.type))
+    return pa.field(field.name, change(field.type), field.nullable, field.metadata)  # a name that is no UTF-8 is an error here

@@ -26,6 +26,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from curation.plain_rows import rows_of
 from curation.sample import SAMPLE_DOCUMENTS, Stratum
 from inspect_ui.clusters import Cluster, Member, list_clusters, members_of
 from inspect_ui.differences import DiffView, diff_lines
@@ -166,7 +167,7 @@ class Session(InForce, Labelled):
 
     def document(self, row: int) -> DocumentView:
         """Everything about one document: text, spans, signals, hits. 10 MB take about 0.2 s."""
-        record = self.documents.slice(row, 1).drop_columns(["text"]).to_pylist()[0]
+        record = rows_of(self.documents.slice(row, 1).drop_columns(["text"]))[0]
         text = self.texts[row].as_py()
         starts = starts_of(text)
         spans = spans_of(self.judged, row, text, starts)

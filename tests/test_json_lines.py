@@ -84,6 +84,7 @@ def test_bad_lines_are_quarantined_one_by_one(tmp_path_factory, junk):
         (b'{"text": "torn', "json"), (b"not json", "json"), (b"null", "json-not-object"), (b"[1, 2]", "json-not-object"),
         (b'"text"', "json-not-object"), (b'{"text": 5}', "text-type"), (b'{"text": ["a"]}', "text-type"),
         (b'{"text": "a"} {"text": "b"}', "json"), (b"{'text': 'a'}", "json"), (b'{"text": "a",}', "json"),
+        (b'{"text": "a", "n": ' + b"9" * 5000 + b"} x", "json"), (b'{"n": ' + b"9" * 5000, "json"),
         (b'{"a":' * 100_000, "json-too-deep"), (b'{"text": "a", "b": ' + b"[" * 5000 + b"]" * 5000 + b"}", "json-too-deep"),
     ],
 )  # fmt: skip

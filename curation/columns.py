@@ -19,7 +19,7 @@ from curation.batches import Batch, Losses, ReadSettings
 from curation.document import DOCUMENT, RAW_LIMIT_BYTES, REMOVAL, record_id
 from curation.inputs import InputError
 from curation.kept_columns import as_bytes, is_string, plain_values, text_of, valid
-from curation.stored_types import NotStorable, stored_type
+from curation.kept_types import NoPlace, kept_type
 
 
 @dataclass(frozen=True)
@@ -63,8 +63,8 @@ def _check_columns(schema: pa.Schema, settings: ReadSettings, own: dict[str, int
 
 def _stored(field: pa.Field, name: str) -> pa.DataType:
     try:
-        return stored_type(_plain_extension(field.type))
-    except NotStorable as error:
+        return kept_type(_plain_extension(field.type))
+    except NoPlace as error:
         raise InputError(f"column {field.name!r} of {name} holds {error}, which Parquet has no place for: write it as text, or leave it out") from None
 
 

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.types as kinds
 
 from curation.batches import Losses, Unreadable
-from curation.stored_types import TEXT, without_text
+from curation.kept_types import TEXT, without_text
 
 
 def is_string(data_type: pa.DataType) -> bool:
@@ -22,7 +22,7 @@ def is_string(data_type: pa.DataType) -> bool:
 
 
 def valid(column: pa.ChunkedArray, target: pa.DataType, losses: Losses) -> pa.ChunkedArray:
-    """`column` in the type `target`, which is stored_type of its own: as it is where it can be, with its texts repaired where they
+    """`column` in the type `target`, which is kept_type of its own: as it is where it can be, with its texts repaired where they
     must be. Raises Unreadable where its buffers are damaged, or a value has no place in `target`."""
     if column.type == target:
         try:
@@ -64,7 +64,17 @@ def _kept(data_type: pa.DataType) -> pa.DataType:
 
 
 def _without_view(values: pa.Array) -> pa.Array:
-    return values.cast(_kept(values.type))  # Arrow takes nothing from views
+    return _followed(values).cast(_kept(values.type))  # Arrow takes nothing from views
+
+
+def _followed(values: pa.Array) -> pa.Array:
+    """Views with those of null values set to nothing: nobody checks where they point, and casting follows them."""
+    if not kinds.is_binary_view(values.type) or not values.null_count:
+        return values
+    validity, views, *data = values.buffers()
+    numbers = np.frombuffer(views, np.int64)[: 2 * (values.offset + len(values))].reshape(-1, 2).copy()  # 16 bytes a view
+    numbers[values.offset + np.flatnonzero(pc.is_null(values))] = 0
+    return pa.Array.from_buffers(values.type, len(values), [validity, pa.py_buffer(numbers), *data], offset=values.offset)
 
 
 def _as(data: pa.Array, target: pa.DataType, losses: Losses) -> pa.Array:
@@ -78,7 +88,7 @@ def _as(data: pa.Array, target: pa.DataType, losses: Losses) -> pa.Array:
     if kinds.is_dictionary(target):
         return pa.DictionaryArray.from_arrays(data.indices, _as(data.dictionary, target.value_type, losses), ordered=target.ordered)
     if not kinds.is_nested(target):
-        return data.cast(target)
+        return _followed(data).cast(target)
     empty = pc.is_null(data)
     if kinds.is_struct(target):
         children = [_as(child, field.type, losses) for child, field in zip(data.flatten(), target)]
@@ -103,7 +113,7 @@ def _list(data: pa.Array, target: pa.DataType, empty: pa.Array, losses: Losses) 
 
 def _text(data: pa.Array, target: pa.DataType, losses: Losses) -> pa.Array:
     try:
-        return data.cast(target)  # from bytes: this checks them
+        return _followed(data).cast(target)  # from bytes: this checks them
     except pa.ArrowInvalid:
         return _decoded(data, target, losses)
 

@@ -66,7 +66,7 @@ def table() -> pa.Table:
 def views() -> pa.Table:
     """The types that polars writes, and lists, maps and structs of text."""
     text = pa.array(["words", None, "größe and more words"], pa.string_view())
-    nested = {"list": pa.array([["a"], None, []], pa.list_(pa.string_view())), "map": pa.array([[("k", "v")], [], None], pa.map_(pa.string(), pa.string())), "struct": [{"a": "b"}, None, {"a": None}]}
+    nested = {"list": pa.array([["a"], None, []], pa.list_(pa.string_view())), "map": pa.array([[("k", "v")], [], None], pa.map_(pa.string(), pa.string())), "struct": [{"a": "b"}, None, {"a": None}], "views": pa.array([["a"], None, ["b", "c"]], pa.list_view(pa.string()))}
     return pa.table({"text": text, "kind": pa.DictionaryArray.from_arrays(pa.array([0, 1, None], pa.uint32()), text.slice(0, 2)), "extra": text, **nested})
 
 

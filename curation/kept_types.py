@@ -17,23 +17,23 @@ _KEPT = {
 }  # fmt: skip
 
 
-class NotStorable(TypeError):
-    """A type that Parquet cannot hold."""
+class NoPlace(TypeError):
+    """A type that Parquet has no place for."""
 
 
-def stored_type(data_type: pa.DataType) -> pa.DataType:
-    """The type in which a column is kept. Raises NotStorable."""
+def kept_type(data_type: pa.DataType) -> pa.DataType:
+    """The type in which a column is kept. Raises NoPlace."""
     if kinds.is_run_end_encoded(data_type):
-        return stored_type(data_type.value_type)
+        return kept_type(data_type.value_type)
     if kinds.is_union(data_type) or kinds.is_interval(data_type) or (kinds.is_struct(data_type) and not data_type.num_fields):
-        raise NotStorable(str(data_type))
+        raise NoPlace(str(data_type))
     if kinds.is_timestamp(data_type) and data_type.unit == "s":
         return pa.timestamp("ms", data_type.tz)
     if kinds.is_list_view(data_type):
-        return pa.list_(_field(data_type.value_field, stored_type))
+        return pa.list_(_field(data_type.value_field, kept_type))
     if kinds.is_large_list_view(data_type):
-        return pa.large_list(_field(data_type.value_field, stored_type))
-    return _KEPT.get(data_type) or _with_inner(data_type, stored_type)
+        return pa.large_list(_field(data_type.value_field, kept_type))
+    return _KEPT.get(data_type) or _with_inner(data_type, kept_type)
 
 
 def without_text(data_type: pa.DataType) -> pa.DataType:

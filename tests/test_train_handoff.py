@@ -213,6 +213,23 @@ def test_truncated_shards(packed: Path, kept_frac: float) -> None:
         handoff.open_split(packed, "train")
 
 
+def test_lists_that_end_before_they_begin(packed: Path) -> None:
+    """Checked when a shard is opened: what follows such offsets reads whatever lies there."""
+    path = packed / "train-00000.arrow"
+    with pa.ipc.open_file(path) as reader:
+        schema, batches = reader.schema, [reader.get_batch(index) for index in range(reader.num_record_batches)]
+    tokens, lengths, refs = batches[0].columns
+    offsets = lengths.offsets.to_numpy().copy()
+    offsets[1] = 1 << 30
+    lying = pa.Array.from_buffers(lengths.type, len(lengths), [None, pa.py_buffer(offsets)], children=[lengths.values])
+    with pa.ipc.new_file(packed / "lying.arrow", schema) as writer:
+        for batch in (pa.RecordBatch.from_arrays([tokens, lying, refs], schema=schema), *batches[1:]):
+            writer.write_batch(batch)
+    (packed / "lying.arrow").replace(path)
+    with pytest.raises(HandoffError, match="train-00000.arrow: is damaged"):
+        handoff.open_split(packed, "train")
+
+
 def test_wrong_row_count(packed: Path) -> None:
     manifest = handoff.read_manifest(packed)
     entry = manifest.splits["train"][0]

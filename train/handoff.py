@@ -243,6 +243,7 @@ def _open_reader(path: Path, entry: ShardEntry, manifest: Manifest) -> pa.ipc.Re
 
 
 def _block(path: Path, batch: pa.RecordBatch) -> Block:
+    batch.validate(full=True)  # of the buffers as the file says they are; no token is looked at
     tokens, lengths, refs = batch.columns
     if tokens.null_count or lengths.null_count or refs.null_count:
         raise HandoffError(f"{path}: has null rows. Pack the data again.")

@@ -12,6 +12,7 @@ import glob
 import gzip
 import io
 import json
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -95,18 +96,25 @@ def _loaded(files: tuple[str, ...], stamps: tuple, fields: tuple[str, ...], id_f
 
 
 def _records(file: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    line = 0
     with open_binary(file) as raw:
         stream = gzip.open(raw) if file.endswith(".gz") else raw
-        for line, text in enumerate(io.TextIOWrapper(stream, encoding="utf-8", errors="replace"), 1):
-            if not text.strip():
-                continue
-            try:
-                record = json.loads(text)
-            except json.JSONDecodeError as error:
-                raise EvaluationError(f"{file}:{line}: not JSON: {error}") from None
-            if not isinstance(record, dict):
-                raise EvaluationError(f"{file}:{line}: expected an object, got {type(record).__name__}")
-            yield line, record
+        try:
+            for line, text in enumerate(io.TextIOWrapper(stream, encoding="utf-8", errors="replace"), 1):
+                if text.strip():
+                    yield line, _record(text, f"{file}:{line}")
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            raise EvaluationError(f"{file}: no whole gzip file after line {line:,} ({error}); fetch it again") from None
+
+
+def _record(text: str, place: str) -> dict[str, Any]:
+    try:
+        record = json.loads(text)
+    except (ValueError, RecursionError) as error:  # no JSON, or such as Python does not read
+        raise EvaluationError(f"{place}: not JSON: {error}") from None
+    if not isinstance(record, dict):
+        raise EvaluationError(f"{place}: expected an object, got {type(record).__name__}")
+    return record
 
 
 def _strings(value: Any, fields: tuple[str, ...] = ()) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Fuzz every reader, and the loaders of packed data, of rule packs and of jobs, guided by coverage: `python scripts/fuzz.py --minutes 10`.
+"""Fuzz every reader, and the loaders of packed data, rule packs, jobs and language models, guided by coverage: `python scripts/fuzz.py --minutes 10`.
 
 A crash, a hang (an input that takes more than a minute) or a broken promise ends it with status 1; the input is kept and
 named. The same --seed tries the same inputs in the same order.
@@ -18,7 +18,16 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 from corpus import write_corpus, write_job  # noqa: E402
-from fuzzing import check_packed, check_reader, check_rules, guided, rule_seeds, seeds  # noqa: E402
+from fuzzing import (  # noqa: E402
+    check_language_model,
+    check_packed,
+    check_reader,
+    check_rules,
+    guided,
+    model_seeds,
+    rule_seeds,
+    seeds,
+)
 
 from curation.job import load_job  # noqa: E402
 from curation.run import run_job  # noqa: E402
@@ -53,13 +62,14 @@ def main() -> None:
     print(f"the input that is tried is kept in {chosen.keep}", flush=True)
     with tempfile.TemporaryDirectory() as temporary:
         folder, minutes, common = Path(temporary), chosen.minutes, (chosen.seed, chosen.keep)
-        fuzz("readers", lambda name, data: check_reader(name, data, folder), {name: [data] for name, data in seeds().items()}, minutes * 40, *common)
-        fuzz("rules", lambda name, data: check_rules(name, data, folder), {name: [data] for name, data in rule_seeds().items()}, minutes * 10, *common)
+        fuzz("readers", lambda name, data: check_reader(name, data, folder), {name: [data] for name, data in seeds().items()}, minutes * 36, *common)
+        fuzz("rules", lambda name, data: check_rules(name, data, folder), {name: [data] for name, data in rule_seeds().items()}, minutes * 9, *common)
+        fuzz("models", lambda name, data: check_language_model(name, data, folder), {name: [data] for name, data in model_seeds(folder).items()}, minutes * 6, *common)
         job = load_job(write_job(folder / "run.yaml", write_corpus(folder / "corpus")))
         run_job(job, "inline")
         packed = job.output / "packed"
         files = {path.name: [path.read_bytes()] for path in sorted(packed.iterdir())}
-        fuzz("packed", lambda name, data: check_packed(name, data, packed, folder), files, minutes * 10, *common)
+        fuzz("packed", lambda name, data: check_packed(name, data, packed, folder), files, minutes * 9, *common)
 
 
 if __name__ == "__main__":

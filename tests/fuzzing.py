@@ -21,12 +21,17 @@ import pyarrow as pa
 import pyarrow.ipc as ipc
 import pyarrow.parquet as pq
 import zstandard
+from fasttext_files import SOFTMAX, write_model
 
 from curation.input_content import content_sha256
 from curation.inputs import InputError, list_inputs, plan_shards
 from curation.job import load_job
+from curation.language_id.identifier import Identifier
+from curation.language_id.judging import judge
+from curation.language_id.models import load_model
 from curation.readers import ReadSettings, read_shard
 from rules.format.pack import find_pack, load_pack
+from rules.models.fasttext_file import ModelFileError
 from rules.places import Problems
 from train.handoff import HandoffError, open_split, read_documents, read_manifest
 from train.verify_packed import verify
@@ -171,6 +176,28 @@ def check_rules(name: str, data: bytes, folder: Path) -> None:
         (load_job if name.startswith("job") else load_pack)(path)
     except Problems as found:
         assert found.problems and all(str(problem).startswith(str(folder)) for problem in found.problems)
+
+
+def check_language_model(name: str, data: bytes, folder: Path) -> None:
+    """Any bytes as a language model: refused, or texts are judged by kernels, or fastText loads it."""
+    path = folder / name
+    path.write_bytes(data)
+    load_model.cache_clear()
+    try:
+        model = load_model(str(path))
+    except ModelFileError as error:
+        assert str(path) in str(error)
+        return
+    if isinstance(model, Identifier):
+        with np.errstate(all="ignore"):  # numbers of a damaged model may be any
+            assert len(judge(pa.array(["hello world abc", "", "größe \x00 abc"]), str(path), 2).languages) == 3
+
+
+def model_seeds(folder: Path) -> dict[str, bytes]:
+    kinds = {"plain": {}, "small": {"quantised": True, "norms": True, "output_quantised": True, "kept": 40}, "softmax": {"loss": SOFTMAX}, "long": {"numbers": 20, "quantised": True}}
+    for name, kind in kinds.items():
+        write_model(folder / name, ["</s>", "abc", "hello"], ["en", "de", "fr"], buckets=60, **kind)
+    return {f"{name}.bin": (folder / name).read_bytes() for name in kinds}
 
 
 def rule_seeds() -> dict[str, bytes]:

@@ -127,6 +127,15 @@ def test_mistakes_are_told_at_their_place(tmp_path):
         file.write_text(text)
         with pytest.raises(EvaluationError, match=message):
             load_items((str(file),), ("a",), None, 13)
+    for text in ('{"a": ' + "9" * 5000 + "}", '{"a": ' + "[" * 100_000):
+        file.write_text(text)
+        with pytest.raises(EvaluationError, match="items.jsonl:1: not JSON"):
+            load_items((str(file),), ("a",), None, 13)
+    packed = gzip.compress(b'{"a": "x"}\n' * 1000)
+    for data in (packed[:30], packed[:-8], packed[:20] + b"\xff" * 20 + packed[40:], b"no gzip"):
+        (tmp_path / "items.jsonl.gz").write_bytes(data)
+        with pytest.raises(EvaluationError, match="no whole gzip file after line"):
+            load_items((str(tmp_path / "items.jsonl.gz"),), ("a",), None, 13)
     (tmp_path / "in.jsonl").write_text('{"text": "x"}\n')
     (tmp_path / "job.yaml").write_text("input: in.jsonl\noutput: out\ndecontaminate: {files: none/*.jsonl}\n")
     with pytest.raises(Problems, match=r"job\.yaml:3:24: R103 no evaluation file"):

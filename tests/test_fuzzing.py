@@ -7,11 +7,21 @@ from pathlib import Path
 
 import pytest
 from corpus import write_corpus, write_job
-from fuzzing import check_packed, check_reader, check_rules, mutated, rule_seeds, seeds
+from fuzzing import (
+    check_language_model,
+    check_packed,
+    check_reader,
+    check_rules,
+    model_seeds,
+    mutated,
+    rule_seeds,
+    seeds,
+)
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from curation.job import load_job
+from curation.language_id.models import load_model
 from curation.run import run_job
 
 LIGHT = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -31,6 +41,9 @@ def test_the_seeds_themselves_are_read(tmp_path):
         check_reader(name, data, tmp_path)
     for name, data in RULES.items():
         check_rules(name, data, tmp_path)
+    for name, data in model_seeds(tmp_path).items():
+        check_language_model(name, data, tmp_path)
+        load_model(str(tmp_path / name))
 
 
 @pytest.mark.parametrize("name", SEEDS)
@@ -53,6 +66,14 @@ def test_packed_data_is_opened_or_refused_in_words(tmp_path, packed, seed):
     rng = random.Random(seed)
     path = rng.choice(sorted(packed.iterdir()))
     check_packed(path.name, mutated(path.read_bytes(), rng, list(SEEDS.values())), packed, tmp_path)
+
+
+@LIGHT
+@given(seed=st.integers(0, 2**32))
+def test_language_models_are_loaded_or_refused(tmp_path, seed):
+    models, rng = model_seeds(tmp_path), random.Random(seed)
+    name = rng.choice(sorted(models))
+    check_language_model(name, mutated(models[name], rng, list(models.values())), tmp_path)
 
 
 @LIGHT

@@ -17,7 +17,7 @@ from curation.language_id import word_memo
 from curation.language_id.identifier import JUDGED_BYTES, Identifier
 from curation.language_id.label_tree import huffman_tree
 from curation.language_id.model_file import ModelFileError, read_header, read_model
-from curation.language_id.models import VENDORED, label_script, load_model
+from curation.language_id.models import VENDORED, check_model, label_script, load_model
 from curation.language_id.through_fasttext import FastTextIdentifier
 from curation.language_id.windows import windowed
 from rules.text.kernels import kernel_texts
@@ -117,6 +117,58 @@ def test_what_kernels_do_not_read_goes_through_fasttext(kind, tmp_path):
     judge = load_model(str(tmp_path / "other.bin"))
     assert isinstance(judge, FastTextIdentifier)
     check(judge, fasttext.load_model(str(tmp_path / "other.bin")), ["abc def", "", "\x00 \n", "</s> </s> abba", "委员会"], k=2)
+
+
+@pytest.mark.parametrize("kind", [{}, {"kept": 10, "quantised": True, "norms": True}, {"quantised": True, "output_quantised": True}], ids=str)
+def test_a_cut_off_model_is_not_given_to_fasttext(kind, tmp_path):
+    """It would take zeros for what is missing, and label every text by them."""
+    path = tmp_path / "other.bin"
+    write_model(path, ["</s>", "abc"], ["one", "two", "three"], loss=SOFTMAX, **kind)
+    whole = path.read_bytes()
+    check_model(str(path))
+    for size in (0, 7, 40, 90, len(whole) // 2, len(whole) - 1):
+        path.write_bytes(whole[:size])
+        with pytest.raises(ModelFileError, match="is cut off at byte"):
+            check_model(str(path))
+        with pytest.raises(ModelFileError, match="is cut off at byte"):
+            FastTextIdentifier(path)
+
+
+SETTINGS = {"loss": 8 + 6 * 4, "model": 8 + 7 * 4, "bucket": 8 + 8 * 4, "minn": 8 + 9 * 4, "dim": 8, "word_ngrams": 8 + 5 * 4, "words": 64 + 4}
+
+
+@pytest.mark.parametrize("setting", SETTINGS)
+@pytest.mark.parametrize("value", [-1, 99, 2**31 - 1])
+@pytest.mark.parametrize("numbers", [10, 20])
+def test_settings_that_do_not_fit_the_model_are_refused(setting, value, numbers, tmp_path):
+    path = tmp_path / "other.bin"
+    write_model(path, ["</s>", "abc"], ["one", "two", "three"], numbers=numbers)
+    data = bytearray(path.read_bytes())
+    data[SETTINGS[setting] : SETTINGS[setting] + 4] = value.to_bytes(4, "little", signed=True)
+    path.write_bytes(data)
+    with pytest.raises(ModelFileError):
+        check_model(str(path))
+
+
+@pytest.mark.parametrize("numbers", [10, 20])
+@pytest.mark.parametrize("seen", [-1, 10**15, 2**63 - 1])
+def test_counts_that_make_no_tree_of_labels_are_refused(numbers, seen, tmp_path):
+    path = tmp_path / "other.bin"
+    write_model(path, ["</s>", "abc"], ["one", "two", "three"], numbers=numbers)
+    data = bytearray(path.read_bytes())
+    place = data.index(b"__label__one\0") + len("__label__one") + 1
+    data[place : place + 8] = seen.to_bytes(8, "little", signed=True)
+    path.write_bytes(data)
+    with pytest.raises(ModelFileError, match="label was seen"):
+        check_model(str(path))
+
+
+def test_labels_that_are_no_text_are_refused_where_fasttext_would_run_them(tmp_path):
+    path = tmp_path / "other.bin"
+    write_model(path, ["</s>", "abc"], ["one", "two", "three"], numbers=20)
+    path.write_bytes(path.read_bytes().replace(b"__label__two", b"__label__t\xff\xff"))
+    with pytest.raises(ModelFileError, match="is no UTF-8"):
+        check_model(str(path))
 
 
 def test_a_file_that_is_no_model_or_is_cut_off(tmp_path):

@@ -135,11 +135,12 @@ def read_documents(folder: str | os.PathLike[str], columns: list[str] | None = N
     path = Path(folder) / DOCUMENTS_NAME
     try:
         table = pq.read_table(path, columns=columns)
-    except (OSError, pa.ArrowException) as error:
+        names = set(table.schema.names)
+    except (OSError, UnicodeError, pa.ArrowException) as error:
         raise HandoffError(f"{path}: cannot be read ({error}). Pack the data again.") from None
     expected = [field for field in DOCUMENTS_SCHEMA if columns is None or field.name in columns]
-    found = [table.schema.field(field.name) for field in expected if field.name in table.schema.names]
-    if found != expected or (columns is not None and not set(columns) <= set(table.schema.names)):
+    found = [table.schema.field(field.name) for field in expected if field.name in names]
+    if found != expected or (columns is not None and not set(columns) <= names):
         raise HandoffError(f"{path}: has columns {table.schema.names}, not those of version {VERSION}. Pack again.")
     return table
 
@@ -149,7 +150,7 @@ def document_columns(folder: str | os.PathLike[str]) -> list[str]:
     path = Path(folder) / DOCUMENTS_NAME
     try:
         names: list[str] = pq.read_schema(path).names
-    except (OSError, pa.ArrowException) as error:
+    except (OSError, UnicodeError, pa.ArrowException) as error:
         raise HandoffError(f"{path}: cannot be read ({error}). Pack the data again.") from None
     return names
 

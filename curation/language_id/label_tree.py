@@ -11,11 +11,11 @@ from __future__ import annotations
 import numpy as np
 
 from curation.language_id.vectors import NUMBERS, dot_product, load_vector
+from rules.models.fasttext_file import NEVER
 from rules.text.kernels import inlined, kernel
 
 ADDED = 1e-5
 LEAST_SCORE = np.float32(np.log(ADDED))  # of a label that is told
-NEVER = 10**15  # times that a node not made yet was seen
 
 
 def huffman_tree(counts: np.ndarray) -> np.ndarray:

@@ -37,7 +37,7 @@ class Header:
     def readable(self) -> bool:
         """Whether the kernels can do what fastText does with it."""
         is_plain = self.word_ngrams == 1 and self.loss == HIERARCHICAL_SOFTMAX and self.kind == SUPERVISED
-        is_small = 0 < self.numbers <= MOST_NUMBERS and 0 < self.buckets < 1 << 31 and self.most <= LONGEST_NGRAM
+        is_small = 0 < self.numbers <= MOST_NUMBERS and 0 < self.buckets < 1 << 31 and 0 <= self.least <= LONGEST_NGRAM and 0 <= self.most <= LONGEST_NGRAM
         return is_plain and is_small
 
 
@@ -81,7 +81,7 @@ def _check(model: ModelFile, path: Path) -> None:
         model.input.shape[1] == model.output.shape[1] == model.header.numbers
         and len(model.labels) >= 2
         and len(model.output) >= len(model.labels) - 1
-        and (ngram_rows >= model.header.buckets if kept is None else True)
+        and (ngram_rows == model.header.buckets if kept is None else True)
         and (kept is None or _kept_fit(kept, model.header.buckets, ngram_rows))
     )
     if not fits:

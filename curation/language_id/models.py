@@ -91,9 +91,13 @@ def load_model(name: str) -> Judge:
 def check_model(name: str) -> None:
     """Fetch a model that is elsewhere, and see that it is one, before documents are given to it. Raises as `load_model`."""
     from curation.language_id.model_file import read_header
+    from rules.models.fasttext_file import check_file
 
-    if read_header(model_path(name)).readable:
-        load_model(name)  # all of it is read; what fastText runs may be gigabytes, and the worker reads it
+    path = model_path(name)
+    if read_header(path).readable:
+        load_model(name)
+    else:
+        check_file(path)  # what fastText runs may be gigabytes, and the worker reads it
 
 
 @functools.cache

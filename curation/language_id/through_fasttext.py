@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation.language_id.identifier import judged_end
+from rules.models.fasttext_file import check_file
 from rules.text.buffers import strings_from
 from rules.text.kernels import kernel
 
@@ -24,11 +25,12 @@ LINE_END = pa.scalar("\n", pa.large_string())
 
 
 class FastTextIdentifier:
-    """A model as fastText runs it, with the answers of identifier.Identifier."""
+    """A model as fastText runs it, with the answers of identifier.Identifier. Raises ModelFileError."""
 
     def __init__(self, path: Path):
         import fasttext  # only a process that needs it loads it
 
+        check_file(path)
         self._model = fasttext.load_model(str(path))
         self.labels = list(self._model.get_labels())
         self._numbers = {label: number for number, label in enumerate(self.labels)}

@@ -20,6 +20,8 @@ import numpy as np
 
 MAGIC, VERSIONS = 793712314, (11, 12)
 SUPERVISED = 3
+NEVER = 10**15  # times that a label was seen: fastText's tree of labels takes more for a branch that it has not made yet
+MOST_NGRAM = 64  # characters, or words: of what is found in models it is ten times the most
 LOSSES = {1: "hs", 2: "ns", 3: "softmax", 4: "ova"}
 CENTROIDS = 256  # of a quantiser, one for each byte
 SETTINGS = ("dim", "ws", "epoch", "min_count", "neg", "word_ngrams", "loss", "model", "bucket", "minn", "maxn", "lr_update_rate")
@@ -72,23 +74,48 @@ def read_settings(path: Path) -> dict[str, int]:
 def read_model(path: Path) -> FastTextModel:
     """The model in a file. Raises ModelFileError, and OSError where the file cannot be read."""
     with _opened(path) as reader:
-        settings = reader.head()
-        dictionary = reader.dictionary()
-        quantised = reader.flag()
-        matrix = reader.quantised() if quantised else reader.plain()
-        output = reader.quantised() if reader.flag() and quantised else reader.plain()
-        return FastTextModel(settings, *dictionary, matrix, output)
+        return reader.model()
+
+
+def check_file(path: Path) -> None:
+    """See that fastText can run the model in a file: it takes any that begins like one, and what is missing for zeros. Of the
+    matrices nothing is read. Raises as `read_model`."""
+    with _opened(path, _Passing) as reader:
+        model = reader.model()
+        _check_settings(model.settings)
+        if broken := [label for label in model.labels if "\ufffd" in label]:
+            raise ValueError(f"its label {broken[0]!r} is no UTF-8")
+        rows = len(model.words) + (model.settings["bucket"] if model.pruned is None else len(model.pruned))
+        if _shape(model.input) != (rows, model.settings["dim"]) or _shape(model.output) != (len(model.labels), model.settings["dim"]):
+            raise ValueError("its matrices do not fit its dictionary")
+        if model.pruned is not None and not _within(model.pruned, (model.settings["bucket"], len(model.pruned))):
+            raise ValueError("it names rows of n-grams that it has not")
+
+
+def _within(numbers: np.ndarray, limits: tuple[int, int]) -> bool:
+    return bool(((numbers >= 0) & (numbers < limits)).all())
+
+
+def _check_settings(settings: dict[str, int]) -> None:
+    if settings["model"] != SUPERVISED or settings["loss"] not in LOSSES:
+        raise ValueError("it is not one that labels texts")
+    if not 0 <= settings["minn"] <= MOST_NGRAM or not 0 <= settings["maxn"] <= MOST_NGRAM or not 0 < settings["word_ngrams"] <= MOST_NGRAM:
+        raise ValueError(f"its n-grams are not of 0 to {MOST_NGRAM}")
+
+
+def _shape(matrix: Matrix) -> tuple[int, ...]:
+    return (len(matrix.codes), sum(part.shape[1] for part in matrix.centroids)) if isinstance(matrix, Quantised) else matrix.shape
 
 
 @contextlib.contextmanager
-def _opened(path: Path) -> Iterator[_Reader]:
+def _opened(path: Path, reads: type[_Reader] | None = None) -> Iterator[_Reader]:
     """A reader of a file; what goes wrong with it is a ModelFileError that names the file."""
     size = path.stat().st_size
     try:
         if not size:
             raise _CutOff
         with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            yield _Reader(data)
+            yield (reads or _Reader)(data)
     except (struct.error, _CutOff):
         raise ModelFileError(f"{path} is cut off at byte {size:,}") from None
     except (ValueError, IndexError) as error:
@@ -132,12 +159,22 @@ class _Reader:
         return bool(self.numbers("B")[0])
 
     def array(self, kind: type, count: int) -> np.ndarray:
-        size = count * np.dtype(kind).itemsize
-        if count < 0 or self._at + size > len(self._data):
+        return np.frombuffer(self._data[self.over(kind, count) : self._at], kind)
+
+    def over(self, kind: type, count: int) -> int:
+        """Pass over an array; returns where it begins."""
+        begin, size = self._at, count * np.dtype(kind).itemsize
+        if count < 0 or begin + size > len(self._data):
             raise _CutOff
-        found: np.ndarray = np.frombuffer(self._data[self._at : self._at + size], kind)
         self._at += size
-        return found
+        return begin
+
+    def model(self) -> FastTextModel:
+        settings, dictionary = self.head(), self.dictionary()
+        quantised = self.flag()
+        matrix = self.quantised() if quantised else self.plain()
+        output = self.quantised() if self.flag() and quantised else self.plain()
+        return FastTextModel(settings, *dictionary, matrix, output)
 
     def head(self) -> dict[str, int]:
         magic, version = self.numbers("2i")
@@ -150,7 +187,7 @@ class _Reader:
         return settings
 
     def dictionary(self) -> tuple[list[bytes], list[str], list[int], np.ndarray | None]:
-        size, _, _ = self.numbers("3i")
+        size, word_count, label_count = self.numbers("3i")
         _, pruned = self.numbers("2q")
         words: list[bytes] = []
         labels: list[str] = []
@@ -166,9 +203,13 @@ class _Reader:
             else:
                 labels.append(entry.decode("utf-8", "replace"))
                 counts.append(int.from_bytes(seen, "little", signed=True))
+        if (len(words), len(labels)) != (word_count, label_count):
+            raise ValueError(f"it says {word_count:,} words and {label_count:,} labels, and has {len(words):,} and {len(labels):,}")
+        if not all(0 <= count < NEVER for count in counts):
+            raise ValueError(f"it says that a label was seen {max(counts, key=abs):,} times")
         if pruned < 0:
             return words, labels, counts, None
-        pairs = self.array(np.int32, 2 * pruned).reshape(-1, 2)
+        pairs = _Reader.array(self, np.int32, 2 * pruned).reshape(-1, 2)
         return words, labels, counts, pairs.astype(np.int64)
 
     def plain(self) -> np.ndarray:
@@ -189,7 +230,17 @@ class _Reader:
 
     def quantiser(self) -> tuple[np.ndarray, ...]:
         dim, parts, width, last = self.numbers("4i")
+        if not 0 < parts <= dim or (parts - 1) * width + last != dim:
+            raise ValueError(f"a quantiser has {parts} parts of {width} numbers for {dim}")
         flat = self.array(np.float32, dim * CENTROIDS)
         bounds = [CENTROIDS * width * part for part in range(parts)] + [flat.size]
         widths = [width] * (parts - 1) + [last]
         return tuple(flat[begin:end].reshape(CENTROIDS, wide) for begin, end, wide in zip(bounds[:-1], bounds[1:], widths))
+
+
+class _Passing(_Reader):
+    """Passes over what is in arrays: they are all zeros, and take no memory."""
+
+    def array(self, kind: type, count: int) -> np.ndarray:
+        self.over(kind, count)
+        return np.broadcast_to(np.zeros((), kind), count)

@@ -1,9 +1,8 @@
 """The columns of an input table as the columns of a document.
 
 Text, id, url, source, lang and lang_score are ours where the input has them in a usable type; every other column passes
-through unchanged, under `input_<name>` where its name is taken, by these or by what removed/ adds. Data stays in Arrow: a string column costs the check that
-it is UTF-8 (1 GB/s), and only the rows of a column that fails it become Python objects. Ids are made one by one where the
-input has none.
+through, in a type that can be kept (kept_columns.py), under `input_<name>` where its name is taken, by these or by what removed/
+adds. Data stays in Arrow. Ids are made one by one where the input has none.
 """
 
 from __future__ import annotations
@@ -43,7 +42,7 @@ def plan_columns(schema: pa.Schema, settings: ReadSettings, name: str) -> Column
             own[column] = index[0]
     _check_columns(schema, settings, own, name)
     extra = tuple(_extra_names(schema, set(own.values())))
-    fields = [pa.field(output, _stored(schema.field(index), name)) for output, index in extra]
+    fields = [pa.field(output, _kept_type(schema.field(index), name)) for output, index in extra]
     return ColumnPlan(own, extra, pa.schema([*DOCUMENT, *fields]))
 
 
@@ -61,7 +60,7 @@ def _check_columns(schema: pa.Schema, settings: ReadSettings, own: dict[str, int
         raise InputError(f"{problem}. Set read.id_column to the one that holds the id, or leave it out")
 
 
-def _stored(field: pa.Field, name: str) -> pa.DataType:
+def _kept_type(field: pa.Field, name: str) -> pa.DataType:
     try:
         return kept_type(_plain_extension(field.type))
     except NoPlace as error:

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -71,6 +72,14 @@ def test_a_command_and_its_children_are_measured():
         measured([sys.executable, "-c", "print('sorry'); raise SystemExit(2)"])
 
 
+def wait_for_command(pid: int) -> None:
+    """Linux wakes who started a process as soon as its new memory is there, before the words of its command are."""
+    until = time.monotonic() + 10
+    while not Path(f"/proc/{pid}/cmdline").read_bytes():
+        assert time.monotonic() < until, f"process {pid} has no command"
+        time.sleep(0.001)
+
+
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads Linux's /proc")
 def test_servers_of_ray_are_told_from_workers(tmp_path):
     """By the first words of their commands, not by ports of servers that a worker's command names."""
@@ -78,6 +87,8 @@ def test_servers_of_ray_are_told_from_workers(tmp_path):
     command.symlink_to("/bin/sleep")
     processes = [subprocess.Popen(words) for words in ([command, "20"], ["/bin/sh", "-c", "sleep 20; true", "x", "/raylet/raylet"])]
     try:
+        for process in processes:
+            wait_for_command(process.pid)
         watched = Watched({process.pid for process in processes})
         watched.observe()
         assert watched.servers == {processes[0].pid} and watched.peak > 0 and watched.peak_of_servers > 0

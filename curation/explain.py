@@ -15,10 +15,12 @@ import pyarrow.parquet as pq
 
 from curation.manifest import Manifest
 from curation.plain_rows import rows_of
+from curation.reports.rules_told import rules_for_others
 from curation.run_directory import RunDirectoryError, read_run
 from rules.visible import excerpt, shown_path, visible
 
 _FOLDERS = ("clean", "removed", "quarantine", "signals", "edits", "overlaps", "clusters")
+_NAMED = 5  # rules that are not for a document, in the text
 
 
 def find_rows(output: Path, folder: str, values: Sequence[str], column: str = "id") -> dict[str, list[dict[str, Any]]]:
@@ -82,7 +84,7 @@ def story(output: Path, document_id: str) -> dict[str, Any]:
 
 def stories(output: Path, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
     """The stories of those `ids` that the run directory knows; each file is scanned once for all of them."""
-    read_run(output)
+    run = read_run(output)
     folders = {folder: find_rows(output, folder, ids) for folder in _FOLDERS}
     kept = fates(output, [row["kept_id"] for by_id in folders["removed"].values() for row in by_id if row["kept_id"]])
     found = {}
@@ -92,10 +94,16 @@ def stories(output: Path, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
             if rows[folder]:
                 row = rows[folder][0]
                 found[document_id] = _story(document_id, fate, row | _origin(output, row.pop("shard")), rows)
+                found[document_id]["rules_for_others"] = _rules_for_others(run, row, rows)
                 found[document_id]["same_id"] = _same_id(rows)
                 found[document_id]["kept_chain"] = kept.get(row.get("kept_id"), [])
                 break
     return found
+
+
+def _rules_for_others(run: dict[str, Any], row: dict[str, Any], rows: dict[str, list]) -> list[str]:
+    """Rules that did not look at a document that reached them, as they are not for its language."""
+    return rules_for_others(row["lang"], run.get("rules", {}), run.get("packs", {})) if rows["signals"] and row.get("lang") else []
 
 
 def _same_id(rows: dict[str, list[dict[str, Any]]]) -> list[dict[str, str]]:
@@ -143,24 +151,30 @@ def story_lines(found: dict[str, Any], text_chars: int = 300) -> list[str]:
         lines.append(f"  error: {excerpt(found['error'], 500)}")
     lines += ["", "where it came from"]
     lines += [f"  {name}: {excerpt(str(value), 200)}" for name, value in found["document"].items() if name != "id"]
-    lines += (_hit_section(found["hits"], len(found["edits"])) if found["fate"] != "quarantined" else []) + _signal_section(found) + _edit_section(found["edits"]) + _overlap_section(found["overlaps"]) + _cluster_section(found)
+    lines += (_rule_section(found) if found["fate"] != "quarantined" else []) + _signal_section(found) + _edit_section(found["edits"]) + _overlap_section(found["overlaps"]) + _cluster_section(found)
     if found["text"]:
         lines += ["", f"text ({len(found['text']):,} characters)", f"  {excerpt(found['text'], text_chars)}"]
     return lines
 
 
-def _hit_section(hits: list[dict], edited: int) -> list[str]:
-    """Rules about the document; those about its lines are told with the edits."""
+def _rule_section(found: dict[str, Any]) -> list[str]:
+    """Rules about the document, and which ones were not for it; those about its lines are told with the edits."""
+    hits, edited, others = found["hits"], len(found["edits"]), found["rules_for_others"]
     if not hits:
-        return ["", f"no rule about whole documents hit it; rules edited {edited:,} of its lines, see below" if edited else "no rule hit it"]
-    lines = ["", "rules that hit it"]
-    for hit in hits:
-        measured = f"  {hit['rule']} ({hit['action']}): {hit['signal']} is {hit['value']:.6g}"
-        if hit["threshold"] is not None:
-            by = abs(hit["value"] - hit["threshold"])
-            measured += f", rule says {hit['comparison']} {hit['threshold']:g} (by {by:.4g})"
-        lines.append(measured)
+        lines = ["", f"no rule about whole documents hit it; rules edited {edited:,} of its lines, see below" if edited else "no rule hit it"]
+    else:
+        lines = ["", "rules that hit it", *map(_hit_line, hits)]
+    if others:
+        more = f" and {len(others) - _NAMED:,} more (--json shows all)" if len(others) > _NAMED else ""
+        lines.append(f"not for documents in {visible(found['document']['lang'])}: {', '.join(map(visible, others[:_NAMED]))}{more}")
     return lines
+
+
+def _hit_line(hit: dict[str, Any]) -> str:
+    measured = f"  {hit['rule']} ({hit['action']}): {hit['signal']} is {hit['value']:.6g}"
+    if hit["threshold"] is None:
+        return measured
+    return f"{measured}, rule says {hit['comparison']} {hit['threshold']:g} (by {abs(hit['value'] - hit['threshold']):.4g})"
 
 
 def _signal_section(found: dict[str, Any]) -> list[str]:

@@ -32,6 +32,22 @@ def rules_that_name_languages(forms: Mapping[str, Sequence[Mapping[str, Any]]], 
     ]  # fmt: skip
 
 
+def rules_for_others(lang: str, forms: Mapping[str, Sequence[Mapping[str, Any]]], packs: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """The rules in force none of whose forms is for documents in `lang`. `forms`, `packs`: as run.json has them."""
+    found = []
+    for name, told in forms.items():
+        of_pack = packs.get(name.rpartition("/")[0], {}).get("languages")
+        acting = [form for form in told if form["action"] != "off"]
+        if acting and (not _among(lang, of_pack) or all(not _among(lang, form["languages"]) or lang in form.get("except_languages", ()) for form in acting)):
+            found.append(name)
+    return found
+
+
+def _among(lang: str, languages: Sequence[str] | None) -> bool:
+    """Is it for documents in `lang`? Without languages it is for all."""
+    return not languages or lang in languages
+
+
 def no_language_warning(names: Sequence[str], some: bool = False) -> str:
     """The one line about rules that name languages, where no document has one, or `some` have none."""
     more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""

@@ -154,9 +154,9 @@ def test_the_process_is_killed(tmp_path):
     """SIGKILL in the middle of a file, in a process of its own."""
     run_job(load_job(job_in(tmp_path / "alone", "a.warc.gz")))
     job = job_in(tmp_path / "killed", "a.warc.gz")
-    run = Run(job, faults={"set": {"curation.partial_output": {"LEAST_BYTES": 0}, "curation.shard_output": {"COMMIT_BYTES": 9000}, "curation.passes": {"BATCH_BYTES": 5000}}, "pause": ["curation.passes", "hand_on", 0.05]})
+    run = Run(job, faults={"set": {"curation.partial_output": {"LEAST_BYTES": 0}, "curation.shard_output": {"COMMIT_BYTES": 9000}, "curation.passes": {"BATCH_BYTES": 5000}}}, hold=6)
     journal = run.output / ".work/partial/pass0-00000.journal"
-    assert run.wait_until(lambda: journal.exists() and b'"state"' in journal.read_bytes()), run.said
+    assert run.wait_until(run.is_held), run.said
     assert run.kill("driver") and run.process.wait() == -signal.SIGKILL
     run.end()
     committed = Journal(journal, json.loads(journal.read_bytes()[16:].partition(b"}")[0] + b"}")["key"])

@@ -35,6 +35,25 @@ def parent_of(process: int) -> int:
     return 0
 
 
+def is_over(process: int) -> bool:
+    """Has it ended, with its last thread? Until then it may hold the lock of the run."""
+    try:
+        state = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
+        return state in "ZX" and len(os.listdir(f"/proc/{process}/task")) == 1
+    except OSError:
+        return True
+
+
+def gone(process: int, seconds: float = 120) -> bool:
+    """Does it end within so long?"""
+    until = time.monotonic() + seconds
+    while not is_over(process):
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.02)
+    return True
+
+
 @dataclass
 class Run:
     """A `gristmill run` in a process of its own, with all that it starts in one process group."""
@@ -42,12 +61,15 @@ class Run:
     job: Path
     workers: str = "inline"
     faults: dict[str, Any] = field(default_factory=dict)  # for hook/sitecustomize.py
+    hold: int | None = None  # the number of a batch that is not handed on, by each process that works, before let_go()
     limits: dict[int, int] = field(default_factory=dict)  # resource -> most, for setrlimit
     ray: bool = False  # are workers Ray's?
 
     def __post_init__(self) -> None:
         self.temporary = tempfile.mkdtemp(prefix="f", dir="/tmp")  # Ray's sockets want a short path
         self.log = tempfile.TemporaryFile()
+        if self.hold is not None:  # a test that looks late finds the run where it is to be broken
+            self.faults = self.faults | {"hold": ["curation.passes", "hand_on", self.hold, f"{self.temporary}/go"]}
         self.process = self.start([str(ROOT / "gristmill.py"), "run", str(self.job), "--workers", self.workers])
 
     def environment(self) -> dict[str, str]:
@@ -70,6 +92,12 @@ class Run:
     def output(self) -> Path:
         return self.job.parent / "out"
 
+    def is_held(self) -> bool:
+        return (Path(self.temporary) / "go-held").exists()
+
+    def let_go(self) -> None:
+        (Path(self.temporary) / "go").touch()
+
     def finish(self, timeout: float = 600) -> int:
         """Wait for its end; its exit code. Whatever it leaves behind is ended too."""
         try:
@@ -78,9 +106,14 @@ class Run:
             self.end()
 
     def end(self) -> None:
-        for process in {self.process.pid, *self.started()}:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.kill(process, signal.SIGKILL)
+        """Kill all that belongs to it, and see that it is over: a process that still dies holds the lock of the run."""
+        until = time.monotonic() + 120
+        while alive := [process for process in {self.process.pid, *self.started()} if not is_over(process)]:
+            assert time.monotonic() < until, f"{alive} outlive SIGKILL"
+            for process in alive:
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.kill(process, signal.SIGKILL)
+            time.sleep(0.01)
         self.process.wait()
         subprocess.run(["rm", "-rf", self.temporary], check=False)
 
@@ -129,6 +162,10 @@ class Run:
                 return True
             time.sleep(0.005)
         return False
+
+    def worked_on(self) -> bool:
+        """Is a unit under way?"""
+        return any((self.output / ".work/attempts").glob("*.txt"))
 
     def units(self) -> int:
         return len(list((self.output / "manifest").rglob("[!.]*.json")))

@@ -9,7 +9,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import fsspec
@@ -20,29 +19,17 @@ from fsspec.implementations.local import LocalFileSystem
 from curation.job import load_job
 from curation.manifest import Manifest
 from curation.run import run_job
-from faults.runs import Run, data_files, go_on
+from faults.runs import Run, data_files, go_on, gone
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="finds the processes of a run in Linux's /proc")
-
-
-def gone(process: int) -> bool:
-    """Does it end, within half a minute?"""
-    for _ in range(300):
-        try:
-            if Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] in "ZX":
-                return True
-        except OSError:
-            return True
-        time.sleep(0.1)
-    return False
 
 
 # --- killed ---------------------------------------------------------------------------------------------------
 
 
 def test_the_driver_is_killed(left_alone, job):
-    run = Run(job)
-    assert run.wait_until(lambda: run.units() >= 2)
+    run = Run(job, hold=2)
+    assert run.wait_until(run.is_held), run.said
     (inner,) = run.victims("inner")
     assert run.kill("driver") and run.process.wait() == -signal.SIGKILL
     assert gone(inner), "the process that works goes with the one that watches it"
@@ -51,10 +38,10 @@ def test_the_driver_is_killed(left_alone, job):
 
 
 def test_the_process_that_works_is_killed_and_the_run_ends_all_the_same(left_alone, job):
-    run = Run(job)
-    note = run.output / ".work/attempts"
-    assert run.wait_until(lambda: any(note.glob("*.txt")))
+    run = Run(job, hold=1)
+    assert run.wait_until(run.is_held), run.said
     assert run.kill("inner")
+    run.let_go()
     code = run.finish()
     assert code == 3 or (code == 128 + signal.SIGKILL and "continue with: gristmill run" in run.said), run.said
     go_on(job, left_alone)
@@ -62,8 +49,9 @@ def test_the_process_that_works_is_killed_and_the_run_ends_all_the_same(left_alo
 
 @pytest.mark.parametrize("victim", ["worker", "raylet"])
 def test_a_process_of_ray_is_killed(left_alone, job, victim):
-    run = Run(job, "2", ray=True)
-    assert run.wait_until(lambda: any((run.output / ".work/attempts").glob("*.txt")) and run.kill(victim)), run.said
+    run = Run(job, "2", ray=True, hold=0)
+    assert run.wait_until(lambda: run.is_held() and run.kill(victim)), run.said
+    run.let_go()
     code = run.finish()
     assert code == 3 or "what is finished is saved" in run.said, run.said
     if victim == "worker":
@@ -73,8 +61,9 @@ def test_a_process_of_ray_is_killed(left_alone, job, victim):
 
 @pytest.mark.parametrize("victim", ["forked", "inner", "driver"])
 def test_a_process_of_forked_workers_is_killed(left_alone, job, victim):
-    run = Run(job, "2")
-    assert run.wait_until(lambda: any((run.output / ".work/attempts").glob("*.txt")) and run.victims("forked") and run.kill(victim)), run.said
+    run = Run(job, "2", hold=0)
+    assert run.wait_until(lambda: run.is_held() and run.victims("forked") and run.kill(victim)), run.said
+    run.let_go()
     code = run.process.wait(300)
     assert code == {"forked": 3, "driver": -signal.SIGKILL}.get(victim, code) and code in (3, 128 + signal.SIGKILL, -signal.SIGKILL), run.said
     assert all(gone(process) for process in run.started()), "nobody is left behind"
@@ -86,10 +75,12 @@ def test_a_process_of_forked_workers_is_killed(left_alone, job, victim):
 
 
 def test_one_interrupt_finishes_what_is_under_way_and_says_how_to_go_on(left_alone, job):
-    run = Run(job)
-    assert run.wait_until(lambda: run.units() >= 1)
+    run = Run(job, hold=1)
+    assert run.wait_until(run.is_held), run.said
     run.process.send_signal(signal.SIGINT)
-    assert run.finish() == 130
+    assert run.wait_until(lambda: "once more to stop now" in run.said), run.said
+    run.let_go()
+    assert run.finish() == 130 and run.units() == 2
     assert f"continue with: gristmill run {job}" in run.said
     assert not list(run.output.rglob(".*.tmp*")) and not list((run.output / ".work/attempts").glob("*"))
     go_on(job, left_alone)
@@ -97,7 +88,7 @@ def test_one_interrupt_finishes_what_is_under_way_and_says_how_to_go_on(left_alo
 
 def test_two_interrupts_stop_now(left_alone, job):
     run = Run(job, faults={"poison": {"the": "hang"}})
-    assert run.wait_until(lambda: any((run.output / ".work/attempts").glob("*.txt")))
+    assert run.wait_until(run.worked_on), run.said
     run.process.send_signal(signal.SIGINT)
     assert run.wait_until(lambda: "once more to stop now" in run.said)
     assert run.process.poll() is None, "one interrupt waits for the unit under way"
@@ -288,8 +279,8 @@ def test_a_shard_of_the_run_is_deleted_in_mid_run(left_alone, job, place):
 
 
 def test_a_clock_that_goes_backwards(left_alone, job):
-    run = Run(job, faults={"clock": True})
-    assert run.wait_until(lambda: run.units() >= 3)
+    run = Run(job, faults={"clock": True}, hold=3)
+    assert run.wait_until(run.is_held), run.said
     run.kill("driver")
     run.finish()
     for path in run.output.rglob("*"):

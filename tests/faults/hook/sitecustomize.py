@@ -9,6 +9,7 @@
     loading   module                                  the import of the module says so and takes an hour
     set       {module: {name: value}}                 the names have these values
     pause     [module, name, seconds]                 a function takes so much longer
+    hold      [module, name, after, gate]             the call number `after` of a function, in each process, waits for the file `gate`; GATE-held tells
     clock     true                                    every look at the time of day shows an earlier time than the last
 """
 
@@ -112,6 +113,20 @@ def failing_open(real):
     return lambda path, mode: Failing(real(path, mode))
 
 
+def held(function):
+    calls = iter(range(10**9))
+
+    def wrapped(*arguments):
+        if next(calls) == FAULTS["hold"][2]:
+            gate = FAULTS["hold"][3]
+            os.close(os.open(f"{gate}-held", os.O_CREAT))
+            while not os.path.exists(gate):
+                time.sleep(0.01)
+        return function(*arguments)
+
+    return wrapped
+
+
 MEMORY_PLACES = {"rules": ("curation.stages.clean", "apply"), "hand on": ("curation.passes", "hand_on"), "tokens": ("curation.packing", "tokenise_shard")}
 PATCHES = {}
 if "memory" in FAULTS:
@@ -120,6 +135,9 @@ if "memory" in FAULTS:
 if "pause" in FAULTS:
     module, function, pause = FAULTS["pause"]
     PATCHES[module] = (function, lambda function: lambda *arguments: (time.sleep(pause), function(*arguments))[1])
+if "hold" in FAULTS:
+    module, function, after, gate = FAULTS["hold"]
+    PATCHES[module] = (function, held)
 if "reads" in FAULTS:
     PATCHES["curation.streams"] = ("open", failing_open)
 if "unit" in FAULTS:

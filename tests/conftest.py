@@ -7,10 +7,13 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared"
 WITHOUT_TORCH = importlib.util.find_spec("torch") is None
+settings.register_profile("any_machine", deadline=None)  # an example is not wrong because the machine was busy with something else
+settings.load_profile("any_machine")
 
 
 def pytest_configure() -> None:

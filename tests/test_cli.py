@@ -234,14 +234,16 @@ def test_a_language_that_never_occurs_is_a_warning(tmp_path):
 
 
 def test_ctrl_c_exits_130_and_the_run_goes_on_afterwards(tmp_path):
+    """A pause in each of sixty files: the run is still under way when Ctrl-C comes late."""
     job = write_job(tmp_path / "job.yaml", write_corpus(tmp_path / "in", files=60, count=6000))
     command = [sys.executable, str(ROOT / "gristmill.py"), "run", str(job)]
     heed = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)  # noqa: E731 - a shell's background jobs ignore SIGINT
-    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True, preexec_fn=heed)
+    slow = {"PYTHONPATH": f"{ROOT / 'tests/faults/hook'}{os.pathsep}{ROOT}", "FAULTS": json.dumps({"pause": ["curation.passes", "hand_on", 0.5]})}
+    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True, preexec_fn=heed, env=os.environ | slow)
     while not list((tmp_path / "out/manifest").rglob("*.json")) and process.poll() is None:
         time.sleep(0.002)
     process.send_signal(signal.SIGINT)
-    stderr = process.communicate(timeout=60)[1]
+    stderr = process.communicate(timeout=600)[1]
     assert process.returncode == 130, stderr
     assert "continue with: gristmill run" in stderr and "Traceback" not in stderr
     assert gristmill("run", job).returncode == 3

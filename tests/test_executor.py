@@ -76,7 +76,8 @@ def test_a_stop_finishes_what_is_in_flight_and_hands_out_nothing_more(workers, r
 IMPORTED = "'curation.worker' in __import__('sys').modules"
 
 
-def test_workers_import_and_prepare_before_their_first_task(tmp_path):
+def test_workers_import_and_prepare_before_their_first_task(tmp_path, monkeypatch):
+    monkeypatch.setattr("curation.executor.PATIENCE_SECONDS", 300.0)  # both are waited for, however far apart they start
     told: list[object] = []
     watch = Watch(prepare=(tmp_path / "prepared").touch, ready=told.append, begin=told.append)
     assert list(map_tasks(eval, [IMPORTED] * 4, 2, RAY, watch)) == [True] * 4

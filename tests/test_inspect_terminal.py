@@ -17,7 +17,7 @@ from tests.driving import ROOT
 from tests.inspected import write_corpus
 
 pytestmark = pytest.mark.skipif(shutil.which("tmux") is None, reason="needs tmux (apt-get install tmux)")
-PATIENCE_SECONDS = 240  # kernels may have to be compiled first
+PATIENCE_SECONDS = 900  # kernels may have to be compiled first
 
 
 class Terminal:

@@ -6,6 +6,7 @@ import gzip
 import json
 import re
 import shutil
+import socket
 import sys
 import threading
 from pathlib import Path
@@ -272,12 +273,14 @@ def test_a_store_that_goes_away_is_told_and_the_run_goes_on_when_it_is_back(tmp_
     object_store._opened.cache_clear()
     system, _ = open_system("s3://leaving/x")
     system.mkdir("leaving")
-    job, units = remote_job(tmp_path, "s3://leaving/run"), []
+    job, units, closed = remote_job(tmp_path, "s3://leaving/run"), [], socket.socket()
+    closed.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
 
     def stop_server() -> bool:
         units.append(None)
         if len(units) == 3:
             running.stop()
+            closed.bind((host, port))  # and does not listen: nobody else is given the port meanwhile
         return False
 
     with pytest.raises(StoreError, match=r"s3://leaving/run cannot .*check the address"):
@@ -294,6 +297,7 @@ def test_a_store_that_goes_away_is_told_and_the_run_goes_on_when_it_is_back(tmp_
     assert str(caught.value).count("check the address") == 1
     running = server.ThreadedMotoServer(ip_address="127.0.0.1", port=port, verbose=False)
     running.start()
+    closed.close()
     try:
         system.rm(f"leaving/run/{LOCK_OBJECT}")  # of this process, which another would find gone
         assert run_job(load_job(job), "inline").done_before >= 1

@@ -172,7 +172,7 @@ def test_killed_in_the_middle_and_resumed_gives_the_same_bytes(finished, corpus,
     job = write_job(tmp_path / "job.yaml", corpus)
     process = subprocess.Popen([sys.executable, "-c", RUN, str(job)], cwd=ROOT)
     manifest = Manifest(tmp_path / "out")
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 600
     while process.poll() is None and len(manifest.units()) < units and time.monotonic() < deadline:
         time.sleep(0.002)
     process.send_signal(signal.SIGKILL)

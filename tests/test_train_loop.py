@@ -176,7 +176,7 @@ def test_killed_and_resumed_equals_never_stopped(
     """Checkpoints are written beside the steps, so that of step 10 may or may not be whole at step 13."""
     config = config_of(packed, tmp_path / "run", **LONG)
     command = [sys.executable, "-c", KILLED_PROGRAM, str(tmp_path / "run.yaml"), moment]
-    killed = subprocess.run(command, env=ENVIRONMENT, timeout=120)
+    killed = subprocess.run(command, env=ENVIRONMENT, timeout=600)
     assert killed.returncode == -signal.SIGKILL
     assert int(checkpoint_folders(tmp_path / "run")[-1].name.removeprefix("step-")) in kept
     train(config)

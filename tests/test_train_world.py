@@ -53,7 +53,7 @@ def two_processes(folder: Path, *configs: Path) -> dict:
     (folder / "two.py").write_text(TWO_PROGRAM)
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--master-port=0", "--standalone",
                str(folder / "two.py"), *map(str, configs)]  # fmt: skip
-    done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=200)
+    done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=900)
     assert done.returncode == 0, done.stderr[-5000:]
     return json.loads(done.stdout)
 

@@ -62,8 +62,18 @@ def test_the_exponent_of_a_power():
 
 
 @pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="reads Linux's /proc")
-def test_a_command_and_its_children_are_measured():
-    child = "x = bytearray(60_000_000)\nx[::4096] = b'x' * len(x[::4096])\nimport time\ntime.sleep(1.5)"
+def test_a_command_and_its_children_are_measured(tmp_path, monkeypatch):
+    """The child stays until it was looked at, however late that is."""
+    observe = Watched.observe
+
+    def observed(watched: Watched, memory: bool = True) -> None:
+        observe(watched, memory)
+        if len(watched.seconds) == 2 and watched.peak > 60e6:
+            (tmp_path / "seen").touch()
+
+    monkeypatch.setattr(Watched, "observe", observed)
+    wait = f"import os, time\nuntil = time.monotonic() + 60\nwhile not os.path.exists({str(tmp_path / 'seen')!r}) and time.monotonic() < until: time.sleep(0.01)"
+    child = f"x = bytearray(60_000_000)\nx[::4096] = b'x' * len(x[::4096])\n{wait}"
     command = [sys.executable, "-c", f"import subprocess, sys\nsubprocess.run([sys.executable, '-c', {child!r}])"]
     usage = measured(command)
     assert 60e6 < usage.peak_bytes < 300e6 and usage.servers_bytes == 0 and 0 < usage.processor_s < usage.wall_s + 5
@@ -85,7 +95,7 @@ def test_servers_of_ray_are_told_from_workers(tmp_path):
     """By the first words of their commands, not by ports of servers that a worker's command names."""
     command = tmp_path / "gcs_server"
     command.symlink_to("/bin/sleep")
-    processes = [subprocess.Popen(words) for words in ([command, "20"], ["/bin/sh", "-c", "sleep 20; true", "x", "/raylet/raylet"])]
+    processes = [subprocess.Popen(words) for words in ([command, "300"], ["/bin/sh", "-c", "sleep 20; true", "x", "/raylet/raylet"])]
     try:
         for process in processes:
             wait_for_command(process.pid)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 
 import pytest
 from textual.widgets import Static
+from textual.worker import WorkerCancelled
 
 from inspect_ui.app import Inspect
 from inspect_ui.screens.frame import NAMES
@@ -30,8 +32,13 @@ async def press(pilot, *keys: str) -> None:
 
 
 async def settle(pilot) -> None:
-    await pilot.app.workers.wait_for_complete()
-    await pilot.pause()
+    """Until nothing is under way, and looking again starts nothing: what one work shows may start the next."""
+    quiet = 0
+    while quiet < 2:
+        with contextlib.suppress(WorkerCancelled):  # a later one has taken its place
+            await pilot.app.workers.wait_for_complete()
+        await pilot.pause()
+        quiet = 0 if len(pilot.app.workers) or pilot.app.arriving else quiet + 1
 
 
 def note(app: Inspect) -> str:

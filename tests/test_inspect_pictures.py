@@ -12,6 +12,7 @@ from inspect_ui.screens.frame import NAMES
 from inspect_ui.session import Session
 from tests.driving import ROOT
 from tests.inspected import write_corpus
+from tests.test_inspect_app import press, settle
 
 SVGImageExtension.file_extension = "svg"  # the name that newer releases of syrupy look for
 SIZES = {"80x24": (80, 24), "120x40": (120, 40)}
@@ -52,13 +53,10 @@ def shown(app: Inspect, number: int):
     async def run_before(pilot) -> None:
         app.animation_level = "none"
         app.read_document(app.read_first)
-        await pilot.app.workers.wait_for_complete()
-        await pilot.pause()
+        await settle(pilot)
         app.rule = "town/short-text"
         for key in [str(number), *KEYS.get(number, ())]:
-            await pilot.press(key)
-            await pilot.app.workers.wait_for_complete()
-            await pilot.pause()
+            await press(pilot, key)
 
     return run_before
 

@@ -80,7 +80,7 @@ def _say_where(report: dict[str, Any], output: Path) -> None:
 
     evidence = report.get("evidence") or {}
     if evidence.get("file"):
-        click.echo(visible(f"evidence: written to {shown_path(evidence['file'])}"), err=True)
+        click.echo(visible(f"evidence: written to {shown_path(Path(evidence['file']))}"), err=True)
     if evidence.get("problem"):
         click.echo(visible(f"evidence: {evidence['problem']}"), err=True)
     click.echo(visible(f"report: {shown_path(output / 'report.md')}"), err=True)

@@ -189,7 +189,7 @@ def test_tasks_of_ones_own_and_mistakes(folder: Path, tmp_path: Path) -> None:
         with pytest.raises(TrainError, match=words):
             read_items(find_task(str(path)), None)
     data.unlink()
-    with pytest.raises(TrainError, match="Name the folder with --items"):
+    with pytest.raises(TrainError, match="Name the folder of its items"):
         read_items(find_task(str(path)), None)
     with pytest.raises(TrainError, match="nor with .gz"):
         read_items(find_task(str(path)), tmp_path)
@@ -217,7 +217,7 @@ def test_the_command(folder: Path, tmp_path: Path) -> None:
     for arguments, words in (
         ([str(tmp_path / "model")], "name what to judge the model on"),
         ([str(tmp_path / "model"), "--data", str(packed), "--by", "nothing"], "no column 'nothing'"),
-        ([str(tmp_path / "model"), "arc_easy"], "Name the folder with --items"),
+        ([str(tmp_path / "model"), "arc_easy"], "Name the folder of its items"),
         ([str(tmp_path / "model"), "arc_easy", "--items", str(folder), "--shots", "99"], "99 examples were asked for"),
         ([str(tmp_path / "none"), "arc_easy"], "is not the folder of a training run"),
     ):

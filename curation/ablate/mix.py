@@ -23,12 +23,13 @@ import pyarrow.parquet as pq
 
 from curation.ablate.arms import Arm, Workshop, finished_arm, read_as_they_are
 from curation.ablate.blend import Rows, blend
+from curation.ablate.checks import checked_judge, output_problems
 from curation.ablate.compare import Judged, compare, losses, read_judged
 from curation.ablate.documents import COLUMNS, read_tables
 from curation.ablate.mix_fit import Regression, best_mixture, capped, draw_mixtures, fit_mixtures
 from curation.ablate.models import JudgedSet, Judging, ModelRun, Training, train_models
 from curation.ablate.report import today
-from curation.ablate.settings import JudgeSettings, SettingsFile, checked_tasks, train_settings
+from curation.ablate.settings import JudgeSettings, SettingsFile, train_settings
 from curation.ablate.size import facts, train_defaults
 from curation.document import GROUP_COLUMNS
 from curation.former_names import FORMER_IN_MIXES
@@ -111,17 +112,17 @@ def load_mix(path: str | Path) -> Mix:
     path = Path(path)
     located, warnings = with_names_of_today(load(path), FORMER_IN_MIXES)
     settings = build(MixSettings, located)
-    problems: list[Problem] = []
+    problems = output_problems(settings.output, located, path.parent)
     known = facts(settings.vocab_size, settings.sequence_length)
     config = train_settings(located, problems, train_defaults(None, settings.tokens, known), {})
     for name in ("job", "tokenizer"):
         value = getattr(settings, name)
         if value and not (path.parent / value).is_file():
             problems.append(located.problem((name,), "R103", f"no file {str(path.parent / value)!r}"))
+    tasks, judge = checked_judge(settings.judge, located, path.parent, problems)
     if problems or config is None:
         raise Problems(problems)
     steps = max(round(settings.tokens / settings.sequence_length / config.batch_rows), config.warmup_steps, 1)
-    tasks, judge = checked_tasks(settings.judge, path.parent)
     return Mix(path, dataclasses.replace(settings, judge=judge), dataclasses.replace(config, steps=steps), tasks, tuple(sorted(warnings)))
 
 

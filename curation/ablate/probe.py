@@ -23,10 +23,11 @@ import numpy as np
 
 from curation.ablate.arms import Workshop, finished_arm, read_as_they_are
 from curation.ablate.blend import Rows, blend
+from curation.ablate.checks import checked_judge, output_problems
 from curation.ablate.compare import compare, losses, read_judged
 from curation.ablate.models import JudgedSet, Judging, ModelRun, Training, train_models
 from curation.ablate.report import dated, today, write_report
-from curation.ablate.settings import JudgeSettings, SettingsFile, checked_tasks
+from curation.ablate.settings import JudgeSettings, SettingsFile
 from curation.job import load_job
 from curation.pack_settings import PackSettings
 from curation.progress import Progress
@@ -101,12 +102,12 @@ def load_probe(path: str | Path) -> Probe:
     path = Path(path)
     located = load(path)
     settings = build(ProbeSettings, located)
-    problems: list[Problem] = []
+    problems = output_problems(settings.output, located, path.parent)
     named = (path.parent / settings.trunk).resolve()
     checkpoint = _checkpoint(named)
     record = read_run(run_of(checkpoint) or named)["config"]
     step = int(checkpoint.name.rpartition("-")[2])
-    tasks, judge = checked_tasks(settings.judge, path.parent)
+    tasks, judge = checked_judge(settings.judge, located, path.parent, problems)
     config = _branch(record, step, settings, checkpoint, problems, located)
     if problems:
         raise Problems(problems)

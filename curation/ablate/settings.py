@@ -24,11 +24,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from curation.ablate.checks import checked_judge, output_problems
 from curation.ablate.size import facts, train_defaults
 from curation.job_settings import PackUse
 from rules.places import KEY, Located, Problem, Problems, SettingError, build, did_you_mean, load
+from rules.visible import excerpt
 from train.config import TrainConfig, TrainError, config_record
-from train.evaluate.task import Task, find_task
+from train.evaluate.task import Task
 from train.presets import with_preset
 from train.scaling.budget import flops_per_token, parse_budget
 
@@ -194,24 +196,21 @@ def load_ablation(path: str | Path) -> Ablation:
     settings = _built(AblateSettings, located, problems)
     if settings is None:
         raise Problems(problems)
-    problems += _file_problems(settings, located, path.parent)
+    problems += [*_file_problems(settings, located, path.parent), *output_problems(settings.output, located, path.parent)]
+    tasks, judge = checked_judge(settings.judge, located, path.parent, problems)
     sizes = _sizes(settings, located, path.parent, problems) if not problems else {}
     if problems:
         raise Problems(problems)
-    tasks, judge = checked_tasks(settings.judge, path.parent)
     return Ablation(path, dataclasses.replace(settings, judge=judge), sizes, tasks)
-
-
-def checked_tasks(judge: JudgeSettings, folder: Path) -> tuple[tuple[Task, ...], JudgeSettings]:
-    """The tasks that are named, and the settings with the path of their items made absolute. Raises TrainError."""
-    tasks = tuple(find_task(str(folder / name) if name.endswith((".yaml", ".yml")) else name) for name in judge.tasks)
-    items = str((folder / judge.items).resolve()) if judge.items else None
-    return tasks, dataclasses.replace(judge, items=items)
 
 
 def _sizes(settings: AblateSettings, located: Located, folder: Path, problems: list[Problem]) -> dict[str, TrainConfig]:
     """How each size is trained: for as many steps as its tokens, or its share of the budget, allow."""
-    vocabulary = _vocab_size(folder / settings.tokenizer) if settings.tokenizer else settings.vocab_size
+    try:
+        vocabulary = _vocab_size(folder / settings.tokenizer) if settings.tokenizer else settings.vocab_size
+    except ValueError as error:
+        problems.append(located.problem(("tokenizer",), "R103", str(error)))
+        return {}
     known = facts(vocabulary, settings.sequence_length)
     models = max(len(settings.sizes), 1) * len(settings.arm_names) * len(settings.seed_list)
     flops = settings.flops / models if settings.flops else None
@@ -228,9 +227,13 @@ def _sizes(settings: AblateSettings, located: Located, folder: Path, problems: l
 
 
 def _vocab_size(tokenizer: Path) -> int:
+    """Raises ValueError for a file that is no tokenizer."""
     from tokenizers import Tokenizer
 
-    return Tokenizer.from_file(str(tokenizer)).get_vocab_size()
+    try:
+        return Tokenizer.from_file(str(tokenizer)).get_vocab_size()
+    except Exception as error:  # whatever the library raises
+        raise ValueError(f"{str(tokenizer)!r} is no tokenizer.json: {excerpt(str(error), 200)}") from None
 
 
 def train_settings(located: Located, problems: list[Problem], defaults: dict[str, Any], own: dict[str, Any], taken: tuple[str, ...] = OF_THE_ABLATION) -> TrainConfig | None:

@@ -115,7 +115,7 @@ def _items_path(task: Task, folder: Path | None, name: str) -> Path:
     if Path(name).is_absolute():
         return Path(name)
     if folder is None:
-        raise TrainError(f"task {task.task}: where is {name}? Name the folder with --items.")
+        raise TrainError(f"task {task.task}: where is {name}? Name the folder of its items (--items; in a file of settings, `items` beside `tasks`).")
     candidates = [folder / name, folder / f"{name}.gz"]
     found = next((path for path in candidates if path.exists()), None)
     if found is None:

@@ -55,7 +55,8 @@ class HandoffError(ValueError):
 
 @dataclasses.dataclass(frozen=True)
 class ShardEntry:
-    """One Arrow IPC file of a split: its name in the folder, how much it holds, and the sha256 of its bytes."""
+    """One Arrow IPC file of a split: its name in the folder, how much it holds, and the sha256 of its bytes. `documents` are
+    lengths in its rows: every piece of a document counts, and every copy."""
 
     file: str
     rows: int

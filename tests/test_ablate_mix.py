@@ -17,6 +17,7 @@ from test_ablate import MODEL
 from test_train_config import write_config
 
 from curation.ablate.mix_fit import best_mixture, capped, draw_mixtures, fit_mixtures
+from curation.ablate.mix_groups import OTHER, Size, choose_groups
 from curation.ablate.probe import load_probe
 from curation.ablate_cli import mix, probe
 from curation.job import load_job
@@ -56,6 +57,20 @@ def test_a_planted_law_is_found(seed) -> None:
     assert noise.error > 0.6
 
 
+@given(st.dictionaries(st.text("abc", min_size=1, max_size=3), st.builds(Size, st.integers(1, 99), st.integers(0, 3), st.integers(0, 3)), max_size=8), st.integers(2, 5))
+def test_small_groups_are_one_or_left_out(sizes, most) -> None:
+    chosen = choose_groups(sizes, most)
+    named = [name for names in chosen.groups.values() for name in names]
+    assert sorted([*named, *chosen.left_out]) == sorted(sizes) and len(chosen.groups) <= most
+    for names in chosen.groups.values():
+        assert sum(sizes[name].train for name in names) and sum(sizes[name].held_out for name in names)
+    own = [sizes[name].bytes for name in chosen.groups if name != OTHER]
+    assert own == sorted(own, reverse=True)
+    assert not chosen.left_out or not all(any(getattr(sizes[name], part) for name in chosen.left_out) for part in ("train", "held_out"))
+    if len(sizes) <= most and all(size.is_enough for size in sizes.values()):
+        assert len(chosen.groups) == len(sizes)
+
+
 def corpus(folder: Path) -> Path:
     import random
 
@@ -72,6 +87,8 @@ TRAIN = "{{model: {{{model}}}, batch_rows: 2, learning_rate: 0.01, warmup_steps:
 
 def test_a_mixture_from_documents_to_verdict(tmp_path) -> None:
     corpus(tmp_path)
+    with open(tmp_path / "base.jsonl", "a") as file:
+        file.write(json.dumps({"id": "single", "text": "One alone.", "source": "one"}) + "\n")
     model = ", ".join(f"{name}: {str(value).lower()}" for name, value in MODEL.items())
     path = tmp_path / "mix.yaml"
     path.write_text(
@@ -96,6 +113,7 @@ def test_a_mixture_from_documents_to_verdict(tmp_path) -> None:
     assert report["tried"][1]["loss"] == pytest.approx(bits)
     again = CliRunner().invoke(mix, [str(path)])
     assert again.exit_code == 0 and "best against natural" in again.stdout and "mixture: {by: source" in again.stdout
+    assert report["left_out"] == {"one": 1} and "left out, with too few documents to train on and to hold out: one (1)" in again.stdout
     path.write_text(path.read_text().replace("{town: 1}", "{nowhere: 1}"))
     wrong = CliRunner().invoke(mix, [str(path)])
     assert wrong.exit_code == 2 and "there is no source 'nowhere'" in wrong.stderr

@@ -18,34 +18,27 @@ from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from curation.ablate.arms import Arm, Workshop, finished_arm, read_as_they_are
 from curation.ablate.blend import Rows, blend
 from curation.ablate.checks import checked_judge, output_problems
 from curation.ablate.compare import Judged, compare, losses, read_judged
-from curation.ablate.documents import COLUMNS, read_tables
 from curation.ablate.mix_fit import Regression, best_mixture, capped, draw_mixtures, fit_mixtures
+from curation.ablate.mix_groups import Group, mix_groups
 from curation.ablate.models import JudgedSet, Judging, ModelRun, Training, train_models
 from curation.ablate.report import today
 from curation.ablate.settings import JudgeSettings, SettingsFile, train_settings
 from curation.ablate.size import facts, train_defaults
-from curation.document import GROUP_COLUMNS
 from curation.former_names import FORMER_IN_MIXES
 from curation.job import load_job
 from curation.pack_settings import PackSettings
 from curation.progress import Progress
 from curation.run import run_job
 from curation.run_lock import locked
-from curation.shards import whole_file
-from curation.stages.pack import fit_tokenizer
 from rules.places import Problem, Problems, SettingError, build, load, with_names_of_today
 from train.config import TrainConfig, TrainError, config_record
-from train.handoff import open_split
 
-BEST, NATURAL, OTHER, NONE, REFERENCE = "best", "natural", "(other)", "(none)", "reference"
-MOST_GROUPS = 20
+BEST, NATURAL, REFERENCE = "best", "natural", "reference"
 FEWEST_MIXTURES = 4
 
 
@@ -97,16 +90,6 @@ class Mix(SettingsFile):
         return self.config.steps * self.config.batch_rows
 
 
-@dataclass(frozen=True)
-class Group:
-    """The documents of a source, packed."""
-
-    name: str
-    packed: Path
-    rows: int
-    frac: float  # of all training rows
-
-
 def load_mix(path: str | Path) -> Mix:
     """Read the settings. Raises Problems with every mistake in them."""
     path = Path(path)
@@ -130,7 +113,7 @@ def mix(found: Mix, progress: Progress | None = None, training: Training | None 
     """Search, or go on searching; returns the report."""
     with locked(found.output):
         shop = Workshop(found, found.output / "data", progress or Progress(), should_stop)
-        groups = _groups(shop, found, _documents(shop, found))
+        groups, left_out = mix_groups(shop, found, _documents(shop, found))
         natural = np.array([group.frac for group in groups])
         most = np.array([group.rows for group in groups]) * found.settings.max_epochs / found.rows
         if most.sum() < 1:
@@ -147,7 +130,7 @@ def mix(found: Mix, progress: Progress | None = None, training: Training | None 
         final = [_run(found, groups, arm, weights, seed) for seed in range(found.settings.seeds) for arm, weights in ((BEST, best), (NATURAL, natural))]
         train_models(final, judging, training, should_stop)
         report = _report(found, groups, tried, scores, regression, (best, natural), final, target)
-    return report
+    return report | {"left_out": left_out}
 
 
 def _documents(shop: Workshop, found: Mix) -> Arm:
@@ -157,52 +140,6 @@ def _documents(shop: Workshop, found: Mix) -> Arm:
         return finished_arm("documents", job, run_job(job, settings.workers, shop.progress, shop.should_stop).report)
     names = (settings.documents,) if isinstance(settings.documents, str) else tuple(settings.documents)
     return read_as_they_are(shop, "documents", names, shop.folder / "documents")
-
-
-def _groups(shop: Workshop, found: Mix, arm: Arm) -> list[Group]:
-    """The documents of each source, packed apart by one tokenizer; small sources together."""
-    settings = found.settings
-    identity = hashlib.sha256(json.dumps([arm.checksums, settings.by, settings.tokenizer, settings.vocab_size]).encode()).hexdigest()[:12]
-    folder = shop.folder / f"groups-{identity}"
-    sizes = _sizes(arm.files, GROUP_COLUMNS[settings.by])
-    names = sorted(sizes, key=lambda name: (-sizes[name], name))
-    own, rest = (names, []) if len(names) <= MOST_GROUPS else (names[: MOST_GROUPS - 1], names[MOST_GROUPS - 1 :])
-    if len(own) < 2:
-        raise TrainError(f"all documents have the same {settings.by} ({', '.join(own)}): there is nothing to mix.")
-    tokenizer = folder / "tokenizer.json"
-    if not tokenizer.exists():
-        named = found.folder / settings.tokenizer if settings.tokenizer else None
-        fit_tokenizer(arm.files, PackSettings(tokenizer=named, vocab_size=settings.vocab_size), tokenizer)
-    pack = PackSettings(tokenizer=tokenizer, sequence_length=settings.sequence_length, held_out=settings.judge.held_out)
-    packed = {}
-    for number, (name, chosen) in enumerate([*((name, [name]) for name in own), *([(OTHER, rest)] if rest else [])]):
-        file = folder / f"{number:02d}.parquet"
-        if not file.exists():
-            _write_group(arm.files, GROUP_COLUMNS[settings.by], chosen, file)
-        packed[name] = read_as_they_are(shop, name, (str(file),), folder / f"{number:02d}", pack).job.output / "packed"
-    rows = {name: len(open_split(folder, "train")) for name, folder in packed.items()}
-    empty = [name for name, folder in packed.items() if not rows[name] or not len(open_split(folder, "held_out"))]
-    if empty:
-        raise TrainError(f"{settings.by} {empty[0]!r} has too few documents to train on and to hold out: change judge: {{held_out: ...}}, or leave it out.")
-    return [Group(name, packed[name], rows[name], rows[name] / sum(rows.values())) for name in packed]
-
-
-def _sizes(files: Sequence[Path], column: str) -> dict[str, int]:
-    found: dict[str, int] = {}
-    for table in read_tables(files):
-        counted = pa.table({"name": pc.fill_null(table[column], NONE), "bytes": pc.binary_length(table["text"])}).group_by("name").aggregate([("bytes", "sum")])
-        for row in counted.to_pylist():
-            found[row["name"]] = found.get(row["name"], 0) + (row["bytes_sum"] or 0)
-    return found
-
-
-def _write_group(files: Sequence[Path], column: str, names: Sequence[str], path: Path) -> None:
-    schema = pa.schema([("id", pa.string()), ("text", pa.large_string()), ("source", pa.string()), ("lang", pa.string())])
-    with whole_file(path) as temporary, pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
-        for table in read_tables(files):
-            chosen = table.filter(pc.is_in(pc.fill_null(table[column], NONE), pa.array(names)))
-            if len(chosen):
-                writer.write_table(chosen.select(COLUMNS).cast(schema))
 
 
 def _judging(shop: Workshop, found: Mix, groups: Sequence[Group]) -> Judging:

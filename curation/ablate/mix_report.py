@@ -29,6 +29,7 @@ def mix_lines(report: dict[str, Any], shown: int = MOST_SHOWN) -> list[str]:
         *_doubts(regression),
         "",
         *_group_lines(report),
+        *_left_out_line(report),
         "",
         f"regression linear in {regression['linear_in']}; error at left-out runs {regression['left_out_error']:.4f}, of losses that spread by {regression['spread_of_losses']:.4f}",
         "",
@@ -49,13 +50,20 @@ def _doubts(regression: dict[str, Any]) -> list[str]:
 
 
 def _group_lines(report: dict[str, Any]) -> list[str]:
-    width = max(len(excerpt(name, 40)) for name in report["groups"])
+    width = max(len(report["by"]), *(len(excerpt(name, 40)) for name in report["groups"]))
     lines = [f"{report['by']:<{width}}  natural     best   epochs     loss   loss of natural"]
     for name in report["groups"]:
         loss = [report["losses"][arm].get(name) for arm in ("best", "natural")]
         figures = "  ".join("" if value is None else f"{value:>8.4f}" for value in loss)
         lines.append(f"{excerpt(name, 40):<{width}}  {report['natural'][name]:>7.3f}  {report['best'][name]:>7.3f}  {report['epochs_of_best'][name]:>7.2f}  {figures}")
     return lines
+
+
+def _left_out_line(report: dict[str, Any]) -> list[str]:
+    left = report.get("left_out") or {}
+    named = ", ".join(f"{excerpt(name, 40)} ({documents:,})" for name, documents in list(left.items())[:MOST_SHOWN])
+    more = f" and {len(left) - MOST_SHOWN} more" if len(left) > MOST_SHOWN else ""
+    return [f"left out, with too few documents to train on and to hold out: {named}{more}"] if left else []
 
 
 def _snippet(report: dict[str, Any]) -> list[str]:

@@ -17,7 +17,7 @@ from curation.files_option import FilesCommand, files_option
 @click.argument("paths", nargs=-1, type=PACK_OR_PATH)
 @files_option("--sample", "samples", help="Try the packs on documents of FILES (paths, a folder, glob or URL; may be given again).")
 @click.option("--documents", default=20_000, show_default=True, type=click.IntRange(1), help="Documents to draw for --sample.")
-@click.option("--seed", default=0, show_default=True, help="Seed of the sample.")
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Seed of the sample.")
 @click.option("--show", default=0, show_default=True, type=click.IntRange(0), help="With --sample: documents, or lines, to print of each rule that hits.")
 @click.option("--explain", metavar="CODE", help="Explain a code such as R107, and check nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")

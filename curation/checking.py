@@ -108,7 +108,10 @@ def _yaml_files(paths: Sequence[Path]) -> list[Path]:
         return list(shipped_packs().values())
     found: list[Path] = []
     for path in paths:
-        found += sorted(p for p in path.rglob("*") if p.suffix in (".yaml", ".yml")) if path.is_dir() else [path]
+        files = sorted(p for p in path.rglob("*") if p.suffix in (".yaml", ".yml")) if path.is_dir() else [path]
+        if not files:
+            raise InputError(f"{str(path)!r} holds no pack and no job (.yaml or .yml); check the path")
+        found += files
     return found
 
 

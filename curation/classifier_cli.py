@@ -38,7 +38,7 @@ def classifier() -> None:
 @click.option("--buckets", default=1 << 20, show_default=True, type=click.IntRange(1), help="Hash buckets of n-grams.")
 @click.option("--features", default=200_000, show_default=True, type=click.IntRange(256), help="Words and n-grams that the quantised model keeps.")
 @click.option("--threads", default=1, show_default=True, type=click.IntRange(1), help="Threads to train with; with one, the same texts give the same model.")
-@click.option("--seed", default=0, show_default=True, help="Seed of the training.")
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Seed of the training.")
 @click.option("--json", "as_json", is_flag=True, help="Print the manifest.")
 @user_errors
 def train(
@@ -77,7 +77,7 @@ def train(
 @click.option("--paragraphs", is_flag=True, help="Score every line with words by itself.")
 @click.option("--show", default=10, show_default=True, type=click.IntRange(0), help="Texts to print from each end.")
 @click.option("--documents", default=2_000, show_default=True, type=click.IntRange(1), help="Documents to draw.")
-@click.option("--seed", default=0, show_default=True, help="Seed of the sample.")
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Seed of the sample.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object, with every score.")
 @user_errors
 def score(model: Path, texts: tuple[str, ...], label: str | None, paragraphs: bool, show: int, documents: int, seed: int, as_json: bool) -> None:

@@ -124,7 +124,7 @@ def tell_unread(unread: Counter[str]) -> None:
 @click.argument("job_b", metavar="JOB_B", type=PACK_OR_FILE)
 @files_option("--sample", "samples", help="Documents to compare on (paths, a folder, glob or URL; may be given again); without it, the input of JOB_B.")
 @click.option("--documents", default=20_000, show_default=True, type=click.IntRange(1), help="Documents to draw.")
-@click.option("--seed", default=0, show_default=True, help="Seed of the sample.")
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Seed of the sample.")
 @click.option("--show", default=20, show_default=True, type=click.IntRange(0), help="Documents to print of each kind.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object, with every document that changes.")
 @user_errors

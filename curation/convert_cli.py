@@ -43,7 +43,7 @@ def convert(configuration: Path, folder: Path | None, tool: str | None, words: s
 
 
 def _tell(converted: Converted, written: list[Path]) -> None:
-    from curation.convert.result import note_line
+    from curation.convert.result import NO_INPUT, note_line
     from rules.visible import visible
 
     rules: list[Any] = [rule for pack in converted.packs.values() for rule in pack["rules"]]
@@ -53,6 +53,8 @@ def _tell(converted: Converted, written: list[Path]) -> None:
         for note in converted.notes:
             if note.equal is equal:
                 click.echo(visible(f"{heading}: {note_line(note)}"))
+    if converted.job["input"] == NO_INPUT:
+        click.echo("input: the configuration names none; name your own in the job")
     for path in written:
         click.echo(f"wrote {visible(str(path))}")
     click.echo(f"next: gristmill check {visible(str(written[0]))}" if written else "nothing was written; name a folder with -o", err=True)

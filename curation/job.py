@@ -15,6 +15,7 @@ from typing import Any
 
 from curation.former_names import FORMER_IN_JOBS
 from curation.job_checks import job_problems, nothing_given
+from curation.job_places import place_problems
 from curation.job_settings import Job, enabled, listed
 from curation.object_store import is_url, workspace_of
 from curation.readers import ReadSettings
@@ -93,7 +94,7 @@ def load_job(path: str | Path) -> LoadedJob:
     data = located.data if isinstance(located.data, dict) else {}
     packs = read_packs(data.get("packs"), located, path.parent, problems, tokenizer=_tokenizer_of(data, path.parent))
     if job is not None:
-        problems += job_problems(job, located, path.parent)
+        problems += job_problems(job, located, path.parent) + place_problems(job, located, path.parent)
     if problems:
         raise Problems(problems)
     assert job is not None

@@ -16,9 +16,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation.document import CLUSTER_SIZE
+from curation.inputs import InputError
 from curation.language_sample import OTHERS, UNKNOWN
 from curation.pack_settings import MixtureSettings, PackSettings
 from curation.sampling import MIXTURE_SALT, id_hashes
+from rules.places import did_you_mean
 
 BISECTIONS = 50  # halvings of a factor: finer than any real budget
 MOST_RAISED = 4.0  # a rate is raised no further to spend what chance left of a budget
@@ -87,6 +89,10 @@ def copies_of_documents(
 def _weighted_copies(rates: DocumentRates, tokens: np.ndarray, names: list[str], settings: PackSettings) -> np.ndarray:
     """Copies by weight. Groups without one of their own are one group, "*"."""
     weights = settings.mixture.weights if settings.mixture else {}
+    if names and OTHERS not in weights and not any(weights.get(name) for name in names):
+        by = settings.mixture.by if settings.mixture else ""
+        there = ", ".join(map(repr, names[:10])) + (" and others" if len(names) > 10 else "")
+        raise InputError(f"pack.mixture: no training document has a {by} with a weight ({', '.join(map(repr, weights))}); there are {there}. Mend the names, or give '*' a weight")
     weighted = [name if name in weights else OTHERS for name in names]
     places = [list(weights).index(name) if name in weights else len(weights) for name in weighted]
     group = np.array(places or [0])[rates.group]
@@ -179,7 +185,7 @@ def _warnings(groups: Mapping[str, Mapping[str, Any]], settings: PackSettings) -
     if settings.mixture is None:
         return []
     asked = settings.mixture.weights or settings.mixture.epochs
-    found = [f"mixture: no training document has {settings.mixture.by} {name!r}" for name in asked if name != OTHERS and name not in groups]
+    found = [f"mixture: no training document has {settings.mixture.by} {name!r}{did_you_mean(name, groups)}" for name in asked if name != OTHERS and name not in groups]
     weights = settings.mixture.weights
     if weights and OTHERS not in weights:
         found += [f"mixture: {settings.mixture.by} {name!r} has no weight and is left out" for name in groups if name not in weights]
@@ -196,5 +202,5 @@ def _missed_shares(groups: Mapping[str, Mapping[str, Any]], mixture: MixtureSett
         f"mixture: {mixture.by} {name!r} is {got[name]:.1%} of the tokens, not {weight / total:.1%}: the documents of some are too"
         " few for their weights, or too long; a larger token_budget or max_epochs brings them nearer"
         for name, weight in mixture.weights.items()
-        if abs(got[name] - weight / total) > 0.01
+        if abs(got[name] - weight / total) > 0.01 and (name in groups or name == OTHERS)
     ]

@@ -44,7 +44,7 @@ def _view(ctx: click.Context, param: click.Parameter, value: str | None) -> list
 @click.argument("paths", nargs=-1, metavar="OUT | JOB | FILES...")
 @click.option("--packs", "packs", multiple=True, metavar="PACKS", help="Rule packs to apply: shipped ones by name, yours (or a job) by path; several with commas, or given again. Of a run: instead of its own.")
 @click.option("--sample", "size", default=SAMPLE_DOCUMENTS, show_default=True, type=click.IntRange(1), help="Documents to draw.")
-@click.option("--seed", default=0, show_default=True, help="Seed of the sample.")
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Seed of the sample.")
 @click.option("--stratify", type=click.Choice(["source", "lang"]), help="As many documents of each source, or language.")
 @click.option("--labels", "labels", multiple=True, type=click.Path(path_type=Path), help="File of labels, labels.jsonl by default; further ones (of other people) are merged.")
 @click.option("--by", default="", help="Who gives the labels; your user name by default.")

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_stage_pack import SMALL, clean_table, contents, pack, rows_of, write_shards
 
+from curation.inputs import InputError
 from curation.job import load_job
 from curation.mixture import (
     DocumentRates,
@@ -77,6 +78,15 @@ def test_groups_without_a_weight_are_left_out_and_told_unless_there_is_a_star():
     copies, said = copies_of_documents(rates, tokens, names, with_mixture(weights={"a": 1, "*": 2}, token_budget=3000))
     found = tokens_of(rates, tokens, copies, names)
     assert 901 <= found["a"] <= 1000 and 1901 <= found["b"] + found["c"] <= 2000
+
+
+def test_weights_that_no_document_has_are_a_mistake():
+    rates, tokens, names = documents({"news": 10, "wiki": 10})
+    with pytest.raises(InputError, match=r"no training document has a source with a weight \('nws'\); there are 'news', 'wiki'"):
+        copies_of_documents(rates, tokens, names, with_mixture(weights={"nws": 6}))
+    _, said = copies_of_documents(rates, tokens, names, with_mixture(weights={"nws": 6, "wiki": 6}))
+    assert any("no training document has source 'nws', did you mean 'news'?" in warning for warning in said["mixture_warnings"])
+    assert not any("'nws' is" in warning for warning in said["mixture_warnings"]), "no budget would bring it nearer"
 
 
 def test_many_small_groups_under_a_star_are_one():

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from curation.convert.result import Converted, ConvertError, threshold_rule
+from curation.convert.result import NO_INPUT, NO_OUTPUT, Converted, ConvertError, threshold_rule
 from curation.convert.settings import Reader
 from curation.convert.steps import Step, read_yaml, steps_of_data
 
@@ -76,12 +76,12 @@ def convert_data_juicer(path: Path, words: str = "unicode") -> Converted:
 
 def _input(data: dict[str, Any]) -> str:
     path = data.get("dataset_path")
-    return path if isinstance(path, str) and path else "input"
+    return path if isinstance(path, str) and path else NO_INPUT
 
 
 def _output(data: dict[str, Any]) -> str:
     """data-juicer writes a file; a run writes a folder beside it."""
-    path = Path(str(data.get("export_path") or "out"))
+    path = Path(str(data.get("export_path") or NO_OUTPUT))
     return str(path.with_suffix("")) if path.suffix in (".jsonl", ".json", ".parquet") else str(path)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from curation.convert.datatrove_filters import FILTERS, filter_pack
 from curation.convert.matching import matching_text
-from curation.convert.result import Converted, ConvertError
+from curation.convert.result import NO_INPUT, NO_OUTPUT, Converted, ConvertError
 from curation.convert.settings import Reader
 from curation.convert.steps import UNKNOWN, Step, read_yaml, steps_of_data, steps_of_script
 
@@ -48,7 +48,7 @@ def convert_datatrove(path: Path, words: str = "spacy") -> Converted:
         steps = steps_of_data(read_yaml(path), path)
     if not any(step.name in names for step in steps):
         raise ConvertError(f"{path}: no step of datatrove that gristmill knows; it looks for class names such as GopherQualityFilter")
-    converted = Converted(path.name, "datatrove", {"input": "input", "output": "out"})
+    converted = Converted(path.name, "datatrove", {"input": NO_INPUT, "output": NO_OUTPUT})
     order: list[str] = []
     for step in steps:
         _convert(step, converted, words, order)
@@ -98,7 +98,7 @@ def _reader(reader: Reader) -> None:
     if isinstance(folder, str):
         found = folder.rstrip("/") + "/" + pattern if not folder.endswith((".parquet", ".jsonl", ".gz", ".zst")) else folder
         have = reader.converted.job["input"]
-        reader.converted.job["input"] = found if have == "input" else [*([have] if isinstance(have, str) else have), found]
+        reader.converted.job["input"] = found if have == NO_INPUT else [*([have] if isinstance(have, str) else have), found]
     for key, own in (("text_key", "text_column"), ("id_key", "id_column")):
         value = reader.take(key, None)
         if value and value != own.removesuffix("_column"):

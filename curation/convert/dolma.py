@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from curation.convert.result import Comparison, Converted, ConvertError, threshold_rule
+from curation.convert.result import NO_INPUT, NO_OUTPUT, Comparison, Converted, ConvertError, threshold_rule
 from curation.convert.steps import read_yaml
 
 GOPHER = {
@@ -49,8 +49,8 @@ def convert_dolma(path: Path, words: str = "space") -> Converted:
         raise ConvertError(f"{path}: a mixer configuration of dolma has a list `streams:`")
     stream = streams[0]
     output = stream.get("output") if isinstance(stream.get("output"), dict) else {}
-    documents = stream.get("documents") or ["input"]
-    converted = Converted(path.name, "dolma", {"input": documents if len(documents) > 1 else documents[0], "output": str(output.get("path") or "out")})
+    documents = stream.get("documents") or [NO_INPUT]
+    converted = Converted(path.name, "dolma", {"input": documents if len(documents) > 1 else documents[0], "output": str(output.get("path") or NO_OUTPUT)})
     for other in streams[1:]:
         converted.missing(path.name, f"stream {other.get('name')!r}", "a job has one stream; write it to a file of its own and convert that")
     rules = _filter_rules(stream, path, converted) + _length_rule(output)

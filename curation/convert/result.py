@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+NO_INPUT, NO_OUTPUT = "input", "out"  # where the configuration names none
 Comparison = tuple[str, float]  # operator and threshold: ("<", 50.0)
 
 
@@ -101,11 +103,24 @@ def write(converted: Converted, folder: Path) -> list[Path]:
         raise ConvertError(f"{str(folder)!r} is not empty; name a new folder with -o")
     (folder / "packs").mkdir(parents=True, exist_ok=True)
     written = [folder / "job.yaml"]
-    written[0].write_text(_heading(converted) + _yaml(converted.job), encoding="utf-8")
+    written[0].write_text(_heading(converted) + _yaml(_seen_from(folder, converted.job)), encoding="utf-8")
     for name, pack in converted.packs.items():
         written.append(folder / "packs" / f"{name}.yaml")
         written[-1].write_text(_yaml(pack), encoding="utf-8")
     return written
+
+
+def _seen_from(folder: Path, job: dict[str, Any]) -> dict[str, Any]:
+    """The job with its paths relative to `folder`, as jobs have them: those of the other tool are relative to where it runs,
+    which is taken to be here. What the configuration does not say stays as it is."""
+    inputs = [job["input"]] if isinstance(job["input"], str) else job["input"]
+    rebased = [_rebased(path, folder) if path != NO_INPUT else path for path in inputs]
+    output = _rebased(job["output"], folder) if job["output"] != NO_OUTPUT else NO_OUTPUT
+    return job | {"input": rebased[0] if isinstance(job["input"], str) else rebased, "output": output}
+
+
+def _rebased(path: str, folder: Path) -> str:
+    return path if "://" in path or path.startswith("~") or Path(path).is_absolute() else os.path.relpath(path, folder)
 
 
 def _heading(converted: Converted) -> str:

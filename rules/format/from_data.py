@@ -7,11 +7,12 @@ import functools
 import types
 import typing
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from rules.format.problems import KEY, KeyPath, Located, Problem, Problems, did_you_mean
 
-_TYPE_NAMES = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
+_TYPE_NAMES = {str: "text", int: "a whole number", float: "a number", bool: "true or false", Path: "a path"}
 
 
 def build(cls: type, located: Located, at: KeyPath = ()) -> Any:
@@ -126,6 +127,8 @@ def _shape_fits(kind: Any, data: Any) -> bool:
         return data in get_args(kind)
     if kind is float:
         return isinstance(data, (int, float)) and not isinstance(data, bool)
+    if kind is Path:
+        return isinstance(data, str)
     return isinstance(data, kind) and (kind is bool or not isinstance(data, bool))
 
 
@@ -161,7 +164,7 @@ def _build_dict(args: tuple[Any, ...], data: Any, located: Located, at: KeyPath,
 
 def _build_scalar(kind: Any, data: Any, located: Located, at: KeyPath, problems: list[Problem]) -> Any:
     if kind is typing.Any or _shape_fits(kind, data):
-        return float(data) if kind is float else data
+        return kind(data) if kind in (float, Path) else data
     problems.append(located.problem(at, "R103", f"expected {_TYPE_NAMES.get(kind, kind)}, got {_shown(data)}"))
     return None
 

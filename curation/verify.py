@@ -29,6 +29,8 @@ from curation.shards import file_sha256
 from train.handoff import MANIFEST_NAME, HandoffError
 from train.verify_packed import verify as verify_packed
 
+MEND = "delete it, and `gristmill run` makes it again"
+
 
 @dataclass
 class Verified:
@@ -45,7 +47,7 @@ class Verified:
     def summary(self) -> str:
         checked = f"{self.files:,} files, {self.bytes / 1e6:,.1f} MB"
         if self.problems:
-            return f"{checked}: {len(self.problems):,} problems"
+            return f"{checked}: {len(self.problems):,} problem{'' if len(self.problems) == 1 else 's'}"
         return f"{checked}: as the manifest says; {total_line(self.report)}"
 
 
@@ -98,9 +100,9 @@ def file_problems(files: LocalFiles | StoredFiles, path: str, expected: dict[str
     """What is wrong with one file (path relative to the run directory) against its rows, bytes and sha256 in the manifest."""
     size = files.size(path)
     if size is None:
-        return [f"{path}: missing"]
+        return [f"{path}: missing; `gristmill run` makes it again"]
     if size != expected["bytes"]:
-        return [f"{path}: has {size:,} bytes, the manifest says {expected['bytes']:,}"]
+        return [f"{path}: has {size:,} bytes, the manifest says {expected['bytes']:,}; {MEND}"]
     with files.opened(path) as file:
         return content_problems(file, path, expected)
 
@@ -108,7 +110,7 @@ def file_problems(files: LocalFiles | StoredFiles, path: str, expected: dict[str
 def content_problems(file: Path, path: str, expected: dict[str, Any]) -> list[str]:
     """The same for the content of `file`, whose name in the run directory is `path`."""
     if file_sha256(file) != expected["sha256"]:
-        return [f"{path}: altered (its SHA-256 is not the manifest's)"]
+        return [f"{path}: altered (its SHA-256 is not the manifest's); {MEND}"]
     if path.endswith(".parquet") and expected["rows"]:
         try:
             rows = pq.ParquetFile(file).metadata.num_rows

@@ -69,6 +69,21 @@ def test_one_changed_byte_and_one_lost_byte_are_seen_in_every_file(copy):
         path.write_bytes(data)
 
 
+def test_what_verify_says_of_an_altered_file_mends_it(tmp_path):
+    corpus = write_corpus(tmp_path / "in", files=2, count=20)
+    job = load_job(write_job(tmp_path / "job.yaml", corpus))
+    run_job(job, "inline")
+    output, whole = job.output, {}
+    for path in sorted(output.rglob("*.parquet")):
+        whole[path] = data = path.read_bytes()
+        path.write_bytes(data[:40] + bytes([data[40] ^ 255]) + data[41:])
+        (said,) = (line for line in verify(output).problems if line.startswith(str(path.relative_to(output))))
+        assert said.endswith("delete it, and `gristmill run` makes it again")
+        path.unlink()
+        run_job(job, "inline")
+    assert not verify(output).problems and all(path.read_bytes() == data for path, data in whole.items())
+
+
 def test_a_stranger_is_named(copy):
     (copy / "clean/extra file.parquet").write_bytes(b"not ours")
     assert names(copy) == {"clean/extra file.parquet"}
@@ -119,6 +134,6 @@ def test_command(finished, copy, tmp_path):
     assert done.exit_code == 0 and "as the manifest says; 121 in = " in done.output
     next((copy / "clean").glob("*.parquet")).unlink()
     done = CliRunner().invoke(verify_command, [str(copy), "--json"])
-    assert done.exit_code == 1 and json.loads(done.output)["problems"] == ["clean/00000.parquet: missing"]
+    assert done.exit_code == 1 and json.loads(done.output)["problems"] == ["clean/00000.parquet: missing; `gristmill run` makes it again"]
     done = CliRunner().invoke(verify_command, [str(tmp_path)])
     assert done.exit_code == 2

@@ -1,6 +1,6 @@
 """The commands `train` and `model`: read, call, print, exit code.
 
-0 done; 2 a mistake the user can mend (said in words, without a traceback); 130 interrupted, after saving a checkpoint.
+0 done; 1 a model that came out diverged; 2 a mistake the user can mend (said in words, without a traceback); 130 interrupted, after saving a checkpoint.
 Results go to stdout, progress and messages to stderr. Nothing heavy is imported before it is needed, and PyTorch only
 when there is something to compute.
 """
@@ -21,7 +21,7 @@ import click
 if TYPE_CHECKING:
     from train.config import TrainConfig
 
-MISTAKE, INTERRUPTED = 2, 130
+FINDINGS, MISTAKE, INTERRUPTED = 1, 2, 130
 # How often an OpenMP thread spins before it sleeps. By default it spins so long that one other busy process on two
 # cores can make a step 10 times slower; this costs a tenth when nothing else runs. Read once, when PyTorch is loaded.
 SPIN_COUNT = "1000"
@@ -37,11 +37,15 @@ def train(config_path: Path, on_ray: bool, workers: int | None, address: str | N
     """Train a model on packed data; resume if it was stopped; print the summary if it is finished.
 
     Several devices of one machine: torchrun --nproc-per-node N -m gristmill train CONFIG.yaml
+
+    Exit 1: the model diverged, so that its losses are not finite.
     """
     if not on_ray and (workers or address):
         raise click.UsageError("--workers and --address go with --ray. For several processes without it, use torchrun.")
     with exit_codes():
+        from rules.visible import visible
         from train.config import load_config, resolve
+        from train.diverged import diverged
         from train.handoff import read_manifest
         from train.run_folder import finished_summary
 
@@ -55,6 +59,9 @@ def train(config_path: Path, on_ray: bool, workers: int | None, address: str | N
         if summary:  # under torchrun the first process alone has one
             output = Path(config.output)
             click.echo(json_line({**summary, "output": str(output)}) if as_json else summary_text(summary, output))
+            if said := diverged(summary, output):
+                click.echo(visible(said), err=True)
+                sys.exit(FINDINGS)
 
 
 @click.group("model")
@@ -95,12 +102,12 @@ def summary_text(summary: dict[str, Any], output: Path) -> str:
     from rules.visible import shown_path, visible
 
     first, last, sample = summary["held_out_first"], summary["held_out_last"], summary["sample"]
-    skipped = f", {summary['skipped_steps']} skipped" if summary["skipped_steps"] else ""
+    skipped = f", {summary['skipped_steps']} skipped, as the gradient was not finite" if summary["skipped_steps"] else ""
     lines = {
         "steps": f"{summary['step']}{skipped} ({summary['tokens']:,} tokens, {summary['seconds']:.0f} s)",
         "held-out loss": f"{figure(first['nats_per_token'])} -> {figure(last['nats_per_token'])} nats/token",
         "bits per byte": f"{figure(first['bits_per_byte'])} -> {figure(last['bits_per_byte'])}",
-        "sample": visible(" ".join((sample["prompt"] + sample["text"]).split())),
+        **({} if sample["text"] is None else {"sample": visible(" ".join((sample["prompt"] + sample["text"]).split()))}),
         "checkpoint": visible(shown_path(output / summary["checkpoint"])),
     }
     if summary["batch_advice"]:
@@ -145,6 +152,7 @@ def _trained(config: TrainConfig, config_path: Path, cluster: dict[str, Any] | N
     """The summary of a run carried out here, or on a Ray cluster."""
     os.environ.setdefault("GOMP_SPINCOUNT", SPIN_COUNT)
     from rules.visible import visible
+    from train.diverged import Diverged
     from train.loop import Stopped
     from train.loop import train as run_training
     from train.progress import TrainProgress
@@ -157,6 +165,8 @@ def _trained(config: TrainConfig, config_path: Path, cluster: dict[str, Any] | N
             from train.on_ray import train_on_ray
 
             return train_on_ray(config, listen, should_stop, **cluster)
+        except Diverged as found:
+            return found.summary
         except Stopped as stopped:
             message = f"stopped at step {stopped.step}; saved {stopped.checkpoint}\n"
     click.echo(visible(message + f"Run the same command to resume: gristmill train {config_path}"), err=True)

@@ -100,6 +100,7 @@ def harness_lines(found: dict[str, Any]) -> list[str]:
 def _loss(saved: SavedModel, model: Path, data: Path | None, split: str, rows: int, by: tuple[str, ...]) -> dict[str, Any]:
     from train.batch import boundary_slots
     from train.config import TrainError
+    from train.diverged import NotFinite, finite
     from train.evaluate.held_out import evaluate as evaluate_rows
     from train.evaluate.held_out import open_held_out
     from train.evaluate.losses import model_losses, rows_at_once
@@ -122,6 +123,8 @@ def _loss(saved: SavedModel, model: Path, data: Path | None, split: str, rows: i
     batch_rows = rows_at_once(opened.manifest.sequence_length)
     slots = boundary_slots(opened.max_documents, batch_rows)
     found = evaluate_rows(held_out, model_losses(saved), World(0, 1, saved.device), batch_rows, slots)
+    if finite(found) != found:
+        raise NotFinite()
     return {"data": str(data), "split": split, "rows": held_out.rows, **found}
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from safetensors.torch import load_file
 
+from train.diverged import NotFinite
 from train.finetune_config import FinetuneConfig
 from train.finetune_folder import HEAD, read_finetuned
 from train.finetune_head import Head, Reader, open_reader, scores_of
@@ -34,11 +35,17 @@ def predict(folder: Path, path: Path, device: str = "auto") -> Iterator[dict[str
 
 
 def item_scores(reader: Reader, head: Head, items: Sequence[Item], config: FinetuneConfig) -> list[np.ndarray]:
-    """Scores of each item [outputs or choices]."""
+    """Scores of each item [outputs or choices]. Raises NotFinite for those of a model that diverged."""
     head.eval()
     states = reader.states_of(items).split([len(item.sequences) for item in items])
     with torch.no_grad():
-        return [scores_of(head, own, [item], config.task)[0].cpu().numpy() for own, item in zip(states, items)]
+        scores = [scores_of(head, own, [item], config.task)[0].cpu().numpy() for own, item in zip(states, items)]
+    if any(np.isnan(row).any() for row in scores):
+        raise NotFinite(
+            "the fine-tuned model's numbers are not finite: its training diverged, and it can say nothing. "
+            "Lower learning_rate, and fine-tune into another `output`."
+        )
+    return scores
 
 
 def answers(scores: Sequence[np.ndarray], config: FinetuneConfig, classes: Sequence[str], scale: tuple[float, float]) -> Iterator[dict[str, Any]]:

@@ -20,6 +20,7 @@ from train.ceiling import measured_flops, peak_flops
 from train.checkpoint import checkpoint_folders, load_checkpoint, remove_leftovers
 from train.checkpoint_writer import CheckpointWriter
 from train.config import TrainConfig, TrainError, config_record, resolve
+from train.diverged import Diverged, diverged
 from train.evaluate.held_out import HeldOut, open_held_out
 from train.handoff import Manifest, open_split, read_manifest
 from train.loss import choose_loss
@@ -51,12 +52,21 @@ def train(
     """Train, or resume, or return the summary of what is finished.
 
     `listen` receives every record ("kind": start, step, eval, checkpoint); `should_stop` is asked after every step.
-    Raises HandoffError and TrainError for what the user can mend, Stopped when asked to stop.
+    Raises HandoffError and TrainError for what the user can mend, Diverged (with the summary) where the model that came out is
+    of no use, Stopped when asked to stop.
     """
     manifest = read_manifest(config.data)
     config = resolve(config, manifest)
-    if summary := finished_summary(config):
-        return summary
+    summary = finished_summary(config) or _trained(config, manifest, listen, should_stop, planners)
+    if summary and (said := diverged(summary, Path(config.output))):
+        raise Diverged(said, summary)
+    return summary
+
+
+def _trained(
+    config: TrainConfig, manifest: Manifest, listen: Listener, should_stop: Callable[[], bool], planners: dict[str, Planner]
+) -> dict[str, Any]:
+    """The summary of a run that is carried out here; empty in all processes but the first."""
     with open_world(config) as world:
         run = _open_run(config, manifest, world, listen, planners)
         try:
@@ -102,7 +112,7 @@ def _open_run(
     wrapped = parallel(objective, world, sharded)
     return Run(
         config, folder, world, model, optimizer, objective, wrapped, planners[backend], loader, held_out,
-        *_open_books(config, folder, world, state), listen, state, Window(world.device),
+        *_open_books(config, folder, world, state), listen, state, Window(world.device, state.skips_in_a_row),
         PartGradients(wrapped, world, sharded, NoiseScale(world.device, **state.noise)),
         CheckpointWriter(folder, world, sharded), about,
     )  # fmt: skip

@@ -18,11 +18,10 @@ import torch
 from torch import Tensor
 
 from train.batch import StepBatch
-from train.config import ModelConfig, TrainError
+from train.config import ModelConfig
+from train.diverged import finite
 from train.sizes import training_flops
 from train.world import World
-
-SKIPS_IN_A_ROW = 10  # as many steps without a finite gradient end a run
 
 
 class MetricsFile:
@@ -34,18 +33,19 @@ class MetricsFile:
 
     def write(self, record: dict[str, Any]) -> None:
         with open(self.path, "a", encoding="utf-8") as stream:
-            stream.write(json.dumps(record, ensure_ascii=False) + "\n")
+            stream.write(json.dumps(finite(record), ensure_ascii=False, allow_nan=False) + "\n")
 
 
 class Window:
     """The steps since the last record: sums of loss and tokens, skipped steps, and the seconds they took.
 
-    A skipped step counts for speed but not for the loss, which would not be finite.
+    A skipped step counts for speed but not for the loss, which would not be finite. `skips_in_a_row` are those that the run
+    ended with so far: they go on from one record to the next.
     """
 
-    def __init__(self, device: torch.device):
+    def __init__(self, device: torch.device, skips_in_a_row: int = 0):
         self.device = device
-        self.skips_in_a_row = 0
+        self.skips_in_a_row = torch.tensor(float(skips_in_a_row), device=device)
         self.restart()
 
     def restart(self) -> None:
@@ -60,25 +60,23 @@ class Window:
         self.nats += torch.where(skipped > 0, 0.0, nats)
         self.predicted_tokens += batch.predicted_tokens * (1 - skipped)
         self.skipped += skipped
+        self.skips_in_a_row = (self.skips_in_a_row + 1) * skipped
         self.norm = norm
         self.steps += 1
         self.tokens += batch.tokens
         self.attention_pairs += batch.attention_pairs
 
     def record(self, model: ModelConfig, world: World, peak: float | None, measured: float) -> dict[str, Any]:
-        """Loss in nats per token, gradient norm, speed. Waits for the device. `peak`, `measured`: FLOP/s of one device.
-
-        Raises TrainError after SKIPS_IN_A_ROW steps without a finite gradient.
-        """
+        """Loss in nats per token, gradient norm, speed. Waits for the device. `peak`, `measured`: FLOP/s of one device."""
         nats = float(world.sum(self.nats.clone()))
         seconds = time.perf_counter() - self.began
         flops_per_second = training_flops(model, self.tokens, self.attention_pairs) / seconds
         skipped_steps, predicted_tokens = int(self.skipped), float(self.predicted_tokens)
-        self._count_skips(skipped_steps)
         return {
             "loss": nats / predicted_tokens if predicted_tokens else None,
             "grad_norm": float(self.norm) if math.isfinite(self.norm) else None,
             "skipped_steps": skipped_steps,
+            "skips_in_a_row": int(self.skips_in_a_row),
             "tokens": self.tokens,
             "tokens_per_second": self.tokens / seconds,
             "flops_per_second": flops_per_second,
@@ -87,14 +85,6 @@ class Window:
             "batch_tokens": self.tokens / self.steps,
             "seconds": seconds,
         }
-
-    def _count_skips(self, skipped_steps: int) -> None:
-        self.skips_in_a_row = self.skips_in_a_row + skipped_steps if skipped_steps == self.steps else 0
-        if self.skips_in_a_row >= SKIPS_IN_A_ROW:
-            raise TrainError(
-                f"the gradient was not finite in {self.skips_in_a_row} steps in a row, so nothing is learned any more. "
-                f"Lower learning_rate, or lengthen warmup_steps, and train into another output."
-            )
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:

@@ -105,6 +105,7 @@ def _work(settings: dict[str, Any]) -> None:
         os.environ.setdefault("GOMP_SPINCOUNT", settings["spins"])
     from ray.train.torch import get_device
 
+    from train.diverged import Diverged
     from train.loop import Stopped, train
 
     device = get_device()
@@ -117,6 +118,8 @@ def _work(settings: dict[str, Any]) -> None:
     except Stopped as stopped:
         if is_first:
             events.put({"kind": STOPPED, "step": stopped.step, "checkpoint": str(stopped.checkpoint)})
+    except Diverged:
+        pass  # whoever reads the summary says so
     except (TrainError, HandoffError) as error:
         events.put({"kind": MISTAKE, "text": str(error), "packed": isinstance(error, HandoffError)})
 

@@ -35,6 +35,7 @@ class TrainProgress:
         self.course: deque[float] = deque(maxlen=COURSE)
         self.held_out = ""
         self.steps = 0
+        self.skipping = False
         self.last_line = time.monotonic()
         self.live = Live(console=self.console, refresh_per_second=2, get_renderable=self._view, transient=True)
 
@@ -66,11 +67,18 @@ class TrainProgress:
         self.record = event
         if event["loss"] is not None:
             self.course.append(event["loss"])
+        self._skips(event["step"], event.get("skips_in_a_row", 0))
         self.bar.update(self.task, completed=event["step"])
         if not self.console.is_terminal and time.monotonic() - self.last_line > SECONDS_BETWEEN_LINES:
             skipped = f"  {event['skipped_steps']} skipped" if event["skipped_steps"] else ""
             speed = f"{event['tokens_per_second']:,.0f} tokens/s"
             self._say(f"step {event['step']} of {self.steps}  loss {figure(event['loss'])}  {speed}{skipped}")
+
+    def _skips(self, step: int, in_a_row: int) -> None:
+        """The first of steps in a row that change nothing, once."""
+        if in_a_row and not self.skipping:
+            self._say(f"step {step - in_a_row + 1}: the gradient is not finite; such steps change nothing")
+        self.skipping = in_a_row > 0
 
     def _eval(self, event: dict[str, Any]) -> None:
         self.held_out = f"{figure(event['nats_per_token'])} nats/token, {figure(event['bits_per_byte'])} bits/byte"

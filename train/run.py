@@ -15,7 +15,8 @@ from train.attention import Planner
 from train.batch import Loader, PackedBatch, StepBatch
 from train.checkpoint import checkpoint_folders
 from train.checkpoint_writer import CheckpointWriter
-from train.config import TrainConfig
+from train.config import TrainConfig, TrainError
+from train.diverged import SKIPS_IN_A_ROW, NotFinite, diverged, finite, nothing_is_learned
 from train.durable import write_json
 from train.evaluate.held_out import HeldOut, evaluate
 from train.generate import Writer, open_tokenizer
@@ -51,6 +52,7 @@ class State:
     step: int = 0
     tokens: int = 0
     skipped_steps: int = 0
+    skips_in_a_row: int = 0  # those that end in `step`
     seconds: float = 0.0
     noise: dict[str, float] = field(default_factory=dict)
     held_out_first: dict[str, Any] = field(default_factory=dict)
@@ -121,7 +123,7 @@ class Run:
         """Held-out loss, before the first step, in between, and after the last."""
         self.model.eval()
         part_rows = self.config.batch_rows // self.config.accumulation // self.world.size
-        score = evaluate(self.held_out, self._token_losses, self.world, part_rows, self.loader.slots)
+        score = finite(evaluate(self.held_out, self._token_losses, self.world, part_rows, self.loader.slots))
         self.model.train()
         self.state.held_out_last = score
         self.state.held_out_first = self.state.held_out_first or score
@@ -131,7 +133,7 @@ class Run:
     def finish(self) -> dict[str, Any]:
         """Sample a continuation and write the summary; empty in all processes but the first."""
         self.checkpoints.finish()
-        text = self._sample()
+        text = None if diverged(asdict(self.state), self.folder) else self._sample()
         summary = self._summary(text) if self.world.is_first else {}
         if self.world.is_first:
             write_json(self.folder / SUMMARY, summary)
@@ -159,17 +161,21 @@ class Run:
         return self._losses(batch, self.objective)[1]
 
     def _report(self, done: int) -> None:
+        """Tell what the steps since the last report came to. Raises TrainError where nothing is learned any more."""
         record = self.window.record(
             self.config.model, self.world, self.about["peak_flops"], self.about["measured_flops"]
         )
         self.state.step = done
         self.state.tokens += record["tokens"]
         self.state.skipped_steps += record["skipped_steps"]
+        self.state.skips_in_a_row = record["skips_in_a_row"]
         self.state.seconds += record["seconds"]
         rate = learning_rate(self.config, done - 1)
         noise = {"noise_scale_tokens": self.part_gradients.noise.tokens()}
         self._tell({"kind": "step", "step": done, **record, **noise, "tokens": self.state.tokens, "learning_rate": rate})
         self.window.restart()
+        if SKIPS_IN_A_ROW <= self.state.skips_in_a_row and done < self.config.steps:
+            raise TrainError(nothing_is_learned(self.folder, done, self.state.skips_in_a_row))
 
     def _save(self, done: int) -> Path:
         self.state.noise = self.part_gradients.noise.record()
@@ -179,6 +185,7 @@ class Run:
         return folder
 
     def _tell(self, record: Event) -> None:
+        record = finite(record)
         if self.metrics is not None:
             self.metrics.write(record)
         for tracker in self.trackers:
@@ -186,14 +193,15 @@ class Run:
         self.listen(record)
 
     def _sample(self) -> str | None:
-        """A continuation by the model as it is. Where it is sharded, all processes write it together."""
+        """A continuation by the model as it is; None where its numbers are not finite. Where it is sharded, all processes write it together."""
         if not (self.world.is_first or self.about["sharded"]):
             return None
         tokenizer = open_tokenizer(self.folder / TOKENIZER_NAME)
         eager = torch.compiler.set_stance("force_eager") if self.config.compile else contextlib.nullcontext()
-        with eager:
+        with eager, contextlib.suppress(NotFinite):
             writer = Writer(self.model.eval(), tokenizer, **read_run(self.folder)["tokens"])
             return writer.continuation(**asdict(self.config.sample), seed=self.config.seed)
+        return None
 
     def _summary(self, text: str | None) -> dict[str, Any]:
         written = read_run(self.folder)

@@ -6,12 +6,14 @@ token on any device.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
 from train.config import check_sampling
+from train.diverged import NotFinite
 
 
 class Sampler:
@@ -23,8 +25,9 @@ class Sampler:
         self.generator = torch.Generator().manual_seed(seed)
 
     def choose(self, logits: Tensor) -> int:
-        """One id from logits [V], which stay as they are."""
+        """One id from logits [V], which stay as they are. Raises NotFinite for those of a model that diverged."""
         logits = logits.double().cpu()
+        _require_finite(logits)
         logits[self.never] = -torch.inf
         if self.temperature == 0:
             return int(logits.argmax())
@@ -38,9 +41,18 @@ class Sampler:
 
 
 def choose_all(samplers: Sequence[Sampler], logits: Tensor) -> list[int]:
-    """One id for each row of logits [B, V]. Where all samplers take the most likely, only ids leave the device."""
+    """One id for each row of logits [B, V]. Where all samplers take the most likely, only ids leave the device.
+
+    Raises NotFinite for logits of a model that diverged.
+    """
     if all(sampler.temperature == 0 and sampler.never == samplers[0].never for sampler in samplers):
+        _require_finite(logits)
         allowed = logits.clone()
         allowed[:, samplers[0].never] = -torch.inf
         return allowed.argmax(1).tolist()
     return [sampler.choose(row) for sampler, row in zip(samplers, logits.double().cpu(), strict=True)]
+
+
+def _require_finite(logits: Tensor) -> None:
+    if not math.isfinite(float(logits.amax())):  # the largest of numbers with a NaN among them is NaN
+        raise NotFinite()

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from train.diverged import NotFinite
 from train.kv_cache import KVCache
 from train.proof import autocast
 from train.saved_model import SavedModel
@@ -174,6 +175,8 @@ def _likelihoods(saved: SavedModel, hidden: Tensor, rows: Sequence[_Row]) -> lis
         nats.append(torch.nn.functional.cross_entropy(logits, target, reduction="none").double().cpu().numpy())
         greedy.append((logits.argmax(1) == target).cpu().numpy())
     per_token, most_likely = np.concatenate(nats), np.concatenate(greedy)
+    if np.isnan(per_token).any():
+        raise NotFinite()
     found = []
     for number, row in enumerate(rows):
         own_nats, own_greedy = per_token[which == number], most_likely[which == number]

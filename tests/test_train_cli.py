@@ -73,7 +73,7 @@ def test_mistakes_exit_2_with_words(trained, tmp_path: Path) -> None:
     for arguments, words in (
         ([tmp_path / "none.yaml"], "none.yaml:1:1: R100 cannot read this file"),
         ([wrong], "wrong.yaml:12:1: R101 unknown key 'stepz', did you mean 'steps'?"),
-        ([missing], "nowhere/manifest.json: no such file. Pack the data first"),
+        ([missing], "nowhere: does not exist. Name a packed folder"),
         ([other], "holds a run of another configuration"),
     ):
         result = CliRunner().invoke(train, list(map(str, arguments)))
@@ -156,7 +156,7 @@ def test_generated_terminal_commands_are_shown_not_obeyed(trained, tmp_path: Pat
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["nowhere"], "is not the folder of a training run"),
+        (["nowhere"], "does not exist"),
         (["nowhere", "--tokens", "0"], "'--tokens'"),
         (["nowhere", "--top-p", "2"], "'--top-p'"),
         (["nowhere", "--temperature", "-1"], "'--temperature'"),

@@ -198,7 +198,7 @@ def test_the_command_trains_predicts_and_answers_again(model, tmp_path):
         ('{"text": "a", "label": 0, "c": "x"}\n', {"task": "multiple_choice", "choices": "c"}, "'c' is not a list of two texts"),
         ("{}\n", {"epocs": 3}, "unknown key 'epocs', did you mean 'epochs'"),
         ("{}\n", {"dropout": 1.5}, "must be at least 0 and below 1"),
-        ("{}\n", {"model": "nowhere"}, "is not the folder of a training run"),
+        ("{}\n", {"model": "nowhere"}, "does not exist"),
     ],
 )
 def test_mistakes_exit_2_with_words(model, tmp_path, items, changes, words):

@@ -195,7 +195,7 @@ def test_shards_may_not_lie_outside_the_folder(packed: Path) -> None:
 
 
 def test_missing_files(packed: Path, tmp_path: Path) -> None:
-    with pytest.raises(HandoffError, match="no such file.*gristmill run"):
+    with pytest.raises(HandoffError, match="does not exist.*gristmill run"):
         handoff.read_manifest(tmp_path / "nowhere")
     (packed / "train-00000.arrow").unlink()
     with pytest.raises(HandoffError, match="no such file, but the manifest names it"):

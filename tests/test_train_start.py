@@ -66,5 +66,5 @@ def test_models_and_tokenizers_that_do_not_fit(first: Path, tmp_path: Path) -> N
     write_packed(tmp_path / "packed", {"train": ["a b"] * 9, "held_out": ["c"] * 9}, 64, tokenizer)
     with pytest.raises(TrainError, match="gives other token ids"):
         train(load_config(further(tmp_path, tmp_path / "out", first / "exported")))
-    with pytest.raises(TrainError, match="is not the folder of a training run"):
+    with pytest.raises(TrainError, match="does not exist"):
         load_config(further(first, tmp_path / "nowhere", tmp_path / "none"))

@@ -219,7 +219,7 @@ def test_the_command(folder: Path, tmp_path: Path) -> None:
         ([str(tmp_path / "model"), "--data", str(packed), "--by", "nothing"], "no column 'nothing'"),
         ([str(tmp_path / "model"), "arc_easy"], "Name the folder of its items"),
         ([str(tmp_path / "model"), "arc_easy", "--items", str(folder), "--shots", "99"], "99 examples were asked for"),
-        ([str(tmp_path / "none"), "arc_easy"], "is not the folder of a training run"),
+        ([str(tmp_path / "none"), "arc_easy"], "does not exist"),
     ):
         result = CliRunner().invoke(evaluate, arguments)
         assert result.exit_code == 2 and words in result.stderr and result.stdout == ""

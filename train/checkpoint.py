@@ -42,8 +42,18 @@ def checkpoint_folder(run: Path, step: int) -> Path:
 
 def checkpoint_folders(run: Path) -> list[Path]:
     """The whole checkpoints of a run, oldest first."""
-    folders = [path for path in (run / CHECKPOINTS).glob("step-*") if path.suffix != ".tmp" and (path / STATE).exists()]
-    return sorted(folders)
+    return [path for path in _named(run) if (path / STATE).exists()]
+
+
+def incomplete_checkpoints(run: Path) -> list[str]:
+    """What to say of checkpoints that are left aside since a file of theirs is gone, where they are newer than the whole ones."""
+    last = max(checkpoint_folders(run), default=run)
+    newer = [path for path in _named(run) if last == run or path > last]
+    return [f"{path}: is incomplete (no {STATE}) and left aside" for path in newer]
+
+
+def _named(run: Path) -> list[Path]:
+    return sorted(path for path in (run / CHECKPOINTS).glob("step-*") if path.suffix != ".tmp")
 
 
 def remove_leftovers(run: Path) -> None:

@@ -119,7 +119,7 @@ def _make_empty(folder: Path) -> None:
 
 def _remove(folder: Path) -> None:
     """Rename first, so that a kill half way through deleting leaves no half checkpoint under a whole one's name."""
-    doomed = _temporary(folder)
+    doomed = folder.with_name(folder.name + ".old.tmp")  # beside the new one, which may wait for this name
     shutil.rmtree(doomed, ignore_errors=True)
     os.replace(folder, doomed)
     shutil.rmtree(doomed)

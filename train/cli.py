@@ -115,6 +115,17 @@ def summary_text(summary: dict[str, Any], output: Path) -> str:
     return "\n".join(f"{name:<15}{value}" for name, value in lines.items())
 
 
+def say_checkpoint(model: Path) -> Path | None:
+    """Tell which checkpoint of a run is used; returns it, None for a model of transformers. Imports torch."""
+    from rules.visible import visible
+    from train.open_model import checkpoint_of
+
+    checkpoint, lines = checkpoint_of(model)
+    for line in lines:
+        click.echo(visible(line), err=True)
+    return checkpoint
+
+
 def figure(value: float | None) -> str:
     """Three decimals, or a dash for what could not be measured."""
     return "-" if value is None else f"{value:.3f}"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from train.cli import SPIN_COUNT, exit_codes, figure, json_line
+from train.cli import SPIN_COUNT, exit_codes, figure, json_line, say_checkpoint
 
 if TYPE_CHECKING:
     from train.saved_model import SavedModel
@@ -57,6 +57,7 @@ def evaluate(
         from train.open_model import open_model
         from train.world import choose_device
 
+        checkpoint = say_checkpoint(model)
         saved = open_model(model, choose_device(device))
         results = [run_task(saved, task, Settings(items, shots, seed, limit, overlaps)) for task in found_tasks]
         of_harness = _run_harness(saved, harness, shots, limit) if harness else None
@@ -65,7 +66,7 @@ def evaluate(
             _write_details(details, results)
         if as_json:
             short = [{name: value for name, value in result.items() if name != "details"} for result in results]
-            click.echo(json_line({"schema_version": 1, "model": str(model), "tasks": short, "harness": of_harness, "loss": loss}))
+            click.echo(json_line({"schema_version": 1, "model": str(model), "checkpoint": str(checkpoint) if checkpoint else None, "tasks": short, "harness": of_harness, "loss": loss}))
             return
         shown = (task_lines(results) if results else []) + harness_lines(of_harness or {}) + (loss_lines(loss) if loss else [])
         for line in shown:

@@ -26,7 +26,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from train.batch import epoch_order
-from train.checkpoint import OPTIMIZER, STATE, checkpoint_folders, load_tensors, load_weights
+from train.checkpoint import OPTIMIZER, STATE, checkpoint_folders, incomplete_checkpoints, load_tensors, load_weights
 from train.checkpoint_writer import CheckpointWriter
 from train.config import TrainError
 from train.durable import write_json
@@ -77,7 +77,8 @@ def finetune(config: FinetuneConfig, listen: Listener = lambda event: None, shou
         return summary
     tuning = _open(config)
     listen({"kind": "start", "step": tuning.step, "steps": tuning.steps, "items": len(tuning.training.items),
-            "held_out": len(tuning.held_out.items), "classes": len(tuning.training.classes), "cut": tuning.training.cut})  # fmt: skip
+            "held_out": len(tuning.held_out.items), "classes": len(tuning.training.classes), "cut": tuning.training.cut,
+            "incomplete": incomplete_checkpoints(tuning.folder)})  # fmt: skip
     writer = CheckpointWriter(tuning.folder, World(0, 1, tuning.reader.device), sharded=False)
     try:
         _train(tuning, writer, listen, should_stop)

@@ -68,7 +68,11 @@ def summary_text(summary: dict[str, Any], output: str) -> str:
 
 
 def _tell(event: dict[str, Any]) -> None:
+    from rules.visible import visible
+
     if event["kind"] == "start":
+        for line in event["incomplete"]:
+            click.echo(visible(line), err=True)
         kinds = f", {event['classes']} classes" if event["classes"] else ""
         resumed = f", from step {event['step']}" if event["step"] else ""
         click.echo(f"{event['items']:,} items, {event['held_out']:,} held out{kinds}, {event['steps']:,} steps{resumed}", err=True)

@@ -111,10 +111,14 @@ def recorded_finetune(record: dict[str, Any]) -> FinetuneConfig:
     return FinetuneConfig(**{now.get(name, name): value for name, value in record.items()})
 
 
+def deciding(config: FinetuneConfig) -> dict[str, Any]:
+    """The settings that decide the result, beside the model and the items."""
+    return {name: value for name, value in finetune_record(config).items() if name not in (*PATHS, "device", "log_every", "checkpoint_every")}
+
+
 def finetune_sha256(config: FinetuneConfig) -> str:
     """The hash of what decides the result: settings but paths and device, and the bytes of the items."""
-    record = {name: value for name, value in finetune_record(config).items() if name not in (*PATHS, "device", "log_every", "checkpoint_every")}
-    digest = hashlib.sha256(json.dumps(record, sort_keys=True).encode())
+    digest = hashlib.sha256(json.dumps(deciding(config), sort_keys=True).encode())
     for path in (config.items, config.held_out_file):
         digest.update(hashlib.sha256(Path(path).read_bytes()).digest() if path else b"none")
     return digest.hexdigest()

@@ -8,12 +8,12 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from train.config import TrainError
+from train.config import TrainError, differences
 from train.durable import write_json
-from train.finetune_config import FinetuneConfig, finetune_record, finetune_sha256, recorded_finetune
+from train.finetune_config import FinetuneConfig, deciding, finetune_record, finetune_sha256, recorded_finetune
 from train.handoff import TOKENIZER_NAME
 from train.model_path import read_optional_json
-from train.run_folder import CONFIG, SCHEMA_VERSION, SUMMARY
+from train.run_folder import CONFIG, SCHEMA_VERSION, SUMMARY, kind_of
 
 if TYPE_CHECKING:
     from train.saved_model import SavedModel
@@ -37,10 +37,9 @@ def prepare_folder(config: FinetuneConfig, saved: SavedModel, source: Path, clas
     """Create the folder, or check that the one there is of this very run. Raises TrainError if it is not."""
     folder = Path(config.output)
     if (folder / CONFIG).exists():
-        if any(read_optional_json(folder / CONFIG).get(name) != value for name, value in identity(config).items()):
-            raise TrainError(f"{folder}: holds another run. Choose another `output`, or delete that folder to train anew.")
+        _require_same(folder, config)
         return folder
-    if folder.exists() and any(folder.iterdir()):
+    if folder.exists() and any(path.suffix != ".tmp" and path.name != TOKENIZER_NAME for path in folder.iterdir()):
         raise TrainError(f"{folder}: holds other files. Choose an empty or new folder as `output`.")
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(source / TOKENIZER_NAME, folder / TOKENIZER_NAME)
@@ -55,6 +54,19 @@ def prepare_folder(config: FinetuneConfig, saved: SavedModel, source: Path, clas
     }
     write_json(folder / CONFIG, record)  # last: with it the folder is a run
     return folder
+
+
+def _require_same(folder: Path, config: FinetuneConfig) -> None:
+    """Raises TrainError, with what differs, unless the run in `folder` is that of `config`."""
+    old = read_optional_json(folder / CONFIG)
+    if "finetune" not in old:
+        raise TrainError(f"{folder}: holds {kind_of(old)}, and no fine-tuning that could go on. Choose an empty or new folder as `output`.")
+    if all(old.get(name) == value for name, value in identity(config).items()):
+        return
+    before, now = (deciding(one) for one in (recorded_finetune(old["finetune"]), config))
+    lines = differences(before | {"model": old.get("model")}, now | {"model": config.model})
+    changes = "\n  ".join(lines or ["the items are others, or say something else"])
+    raise TrainError(f"{folder}: holds a run of another configuration:\n  {changes}\nChoose another `output`, or delete that folder to train anew.")
 
 
 def read_finetuned(folder: Path) -> tuple[FinetuneConfig, tuple[str, ...], tuple[float, float]]:

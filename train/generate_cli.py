@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from train.cli import SPIN_COUNT, exit_codes, json_line
+from train.cli import SPIN_COUNT, exit_codes, json_line, say_checkpoint
 
 if TYPE_CHECKING:
     from train.generate import Writer
@@ -90,6 +90,7 @@ def _open(model: Path, device: str) -> Writer:
     from train.generate import open_writer
     from train.world import choose_device
 
+    say_checkpoint(model)
     return open_writer(model, choose_device(device))
 
 

@@ -109,14 +109,21 @@ def read_manifest(folder: str | os.PathLike[str]) -> Manifest:
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise HandoffError(
-            f"{path}: no such file. Pack the data first: `gristmill run` writes a packed/ folder."
-        ) from None
+        raise HandoffError(_not_packed(Path(folder))) from None
     except OSError as error:
         raise HandoffError(f"{path}: cannot be read ({error.strerror}).") from None
     except ValueError as error:
         raise HandoffError(f"{path}: is not JSON ({error}). Pack the data again.") from None
     return _manifest_of(record, path)
+
+
+def _not_packed(folder: Path) -> str:
+    """Why there is no manifest in `folder`: the mistakes are a wrong path, and the run directory around the packed folder."""
+    if (folder / "packed" / MANIFEST_NAME).exists():
+        return f"{folder}: is the output of a curation run. Its packed data lies inside, so name {folder / 'packed'}."
+    if not folder.exists():
+        return f"{folder}: does not exist. Name a packed folder; `gristmill run` of a job with `pack` writes one, OUT/packed."
+    return f"{folder / MANIFEST_NAME}: no such file. Pack the data first: `gristmill run` of a job with `pack` writes OUT/packed."
 
 
 def manifest_sha256(folder: str | os.PathLike[str]) -> str:

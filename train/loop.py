@@ -17,7 +17,7 @@ from typing import Any
 from train.attention import PLANS, Planner, choose_backend
 from train.batch import Loader, boundary_slots
 from train.ceiling import measured_flops, peak_flops
-from train.checkpoint import checkpoint_folders, load_checkpoint, remove_leftovers
+from train.checkpoint import checkpoint_folders, incomplete_checkpoints, load_checkpoint, remove_leftovers
 from train.checkpoint_writer import CheckpointWriter
 from train.config import TrainConfig, TrainError, config_record, resolve
 from train.diverged import Diverged, diverged
@@ -107,7 +107,7 @@ def _open_run(
         "measured_flops": measured_flops(world.device, dtype),
         "proof": asdict(proof),
     }
-    listen({"kind": "start", "step": state.step, "steps": config.steps, "rows": len(loader.split), **about})
+    listen({"kind": "start", "step": state.step, "steps": config.steps, "rows": len(loader.split), "incomplete": incomplete_checkpoints(folder), **about})
     objective = Objective(model, dtype, loss, config.loss_chunk_tokens, config.z_loss)
     wrapped = parallel(objective, world, sharded)
     return Run(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from train.checkpoint import checkpoint_folders, load_weights
+from train.checkpoint import checkpoint_folders, incomplete_checkpoints, load_weights
 from train.config import TrainError, model_of_record
 from train.handoff import TOKENIZER_NAME
 from train.hugging_face import read_model
@@ -40,5 +40,18 @@ def run_and_checkpoint(path: Path) -> tuple[Path, Path]:
     read_run(path)
     folders = checkpoint_folders(path)
     if not folders:
-        raise TrainError(f"{path}: holds no checkpoint yet. Train first: gristmill train CONFIG.")
+        aside = incomplete_checkpoints(path)
+        what = f"whole checkpoint.\n{aside[-1]}. Train again" if aside else "checkpoint yet. Train first"
+        raise TrainError(f"{path}: holds no {what}: gristmill train CONFIG.")
     return path, folders[-1]
+
+
+def checkpoint_of(path: Path) -> tuple[Path | None, list[str]]:
+    """The checkpoint that `open_model` takes, and what to say of it where `path` does not name it; None for a model of transformers."""
+    if is_hugging_face(path):
+        return None, []
+    run, checkpoint = run_and_checkpoint(path)
+    if checkpoint == path:
+        return checkpoint, []
+    step = int(checkpoint.name.removeprefix("step-"))
+    return checkpoint, [*incomplete_checkpoints(run), f"{checkpoint}: the last checkpoint, step {step}"]

@@ -15,6 +15,7 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
+from rules.visible import visible
 from train.cli import figure
 
 SECONDS_BETWEEN_LINES = 30.0
@@ -53,6 +54,8 @@ class TrainProgress:
     def _start(self, event: dict[str, Any]) -> None:
         self.steps = event["steps"]
         self.task = self.bar.add_task("", total=event["steps"], completed=event["step"])
+        for line in event.get("incomplete", ()):
+            self._say(visible(line))
         over = f" x {event['processes']}" if event["processes"] > 1 else ""
         sharded = ", sharded" if event["sharded"] else ""
         self._say(

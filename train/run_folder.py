@@ -23,6 +23,7 @@ from train.handoff import TOKENIZER_NAME, Manifest, manifest_sha256
 CONFIG, METRICS, SUMMARY, CHECKPOINTS = "config.json", "metrics.jsonl", "summary.json", "checkpoints"
 TENSORBOARD, WANDB, RAY = "tensorboard", "wandb", "ray"
 SCHEMA_VERSION = 1
+TRAINED = "a training run"
 
 
 def finished_summary(config: TrainConfig) -> dict[str, Any] | None:
@@ -47,7 +48,10 @@ def prepare_run(config: TrainConfig, manifest: Manifest) -> Path:
         "versions": {name: version(name) for name in ("torch", "numpy", "pyarrow", "tokenizers", "safetensors")},
     }
     if (run / CONFIG).exists():
-        _require_same(run, read_json(run / CONFIG), record)
+        old = read_json(run / CONFIG)
+        if kind_of(old) != TRAINED:
+            raise TrainError(f"{run}: holds {kind_of(old)}, and no run that could go on. Choose an empty or new folder as `output`.")
+        _require_same(run, old, record)
         return run
     if run.exists() and any(path.suffix != ".tmp" and path.name not in (TOKENIZER_NAME, RAY) for path in run.iterdir()):
         raise TrainError(f"{run}: holds other files. Choose an empty or new folder as `output`.")
@@ -59,6 +63,8 @@ def prepare_run(config: TrainConfig, manifest: Manifest) -> Path:
 
 def read_run(run: Path) -> dict[str, Any]:
     """config.json of a run. Raises TrainError where there is none."""
+    if not run.exists():
+        raise TrainError(f"{run}: does not exist. Name the folder of a training run, or train first: gristmill train CONFIG.")
     if not (run / CONFIG).exists():
         raise TrainError(
             f"{run}: is not the folder of a training run (no {CONFIG}). Train first: gristmill train CONFIG."
@@ -67,6 +73,17 @@ def read_run(run: Path) -> dict[str, Any]:
     if not isinstance(record, dict) or not isinstance(record.get("config"), dict):
         raise TrainError(f"{run / CONFIG}: is not that of a training run. Name the folder that `output` of a training configuration names.")
     return record
+
+
+def kind_of(record: Any) -> str:
+    """What a folder with this config.json holds, in words."""
+    config = record.get("config") if isinstance(record, dict) else None
+    if not isinstance(config, dict):
+        is_model = isinstance(record, dict) and "model_type" in record
+        return "a model of Hugging Face's transformers" if is_model else "other files"
+    if "packed_sha256" in record:
+        return TRAINED
+    return "a fine-tuned model" if "finetune" in record else "an imported model"
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from train.config import RampStage, TrainError
 from train.evaluate.pieces import Pieces
 from train.handoff import DOCUMENTS_NAME, PackedSplit, manifest_sha256, open_split
 from train.row_order import row_keys
-from train.run_folder import read_run
+from train.run_folder import kind_of, read_run
 
 if TYPE_CHECKING:
     from train.evaluate.held_out import TokenLosses
@@ -69,7 +69,9 @@ def open_traced(run: Path, data: Path | None = None) -> TracedRun:
     record = read_run(run)
     config = record["config"]
     if "data" not in config:
-        raise TrainError(f"{run}: holds an imported model, which was not trained here.")
+        found = kind_of(record)
+        why = "fine-tuning reads items, not packed rows" if "finetune" in record else "it was not trained here"
+        raise TrainError(f"{run}: holds {found}, so there are no steps to trace: {why}. Name the run that trained the model.")
     data = data or Path(config["data"])
     split = open_split(data, "train")
     if manifest_sha256(data) != record["packed_sha256"]:

@@ -77,13 +77,16 @@ class Item:
 
 def find_task(name: str) -> Task:
     """The shipped task of that name, or the task in a YAML file. Raises TrainError or Problems."""
-    path = Path(name) if name.endswith((".yaml", ".yml")) else SHIPPED / f"{name}.yaml"
-    if not path.exists() and path.parent == SHIPPED:
-        names = shipped_tasks()
+    if name.endswith((".yaml", ".yml")):
+        path = Path(name)
+        return _with_files_beside(build(Task, load(path)), path.parent.resolve())
+    names = shipped_tasks()
+    if name not in names:
+        if Path(name).is_dir():
+            raise TrainError(f"{name}: is a folder, not a task. A packed folder to tell the loss on goes with --data.")
         hint = did_you_mean(name, names) or "."
         raise TrainError(f"no task {name!r}{hint} There are {', '.join(names)}; or name a YAML file.")
-    task = build(Task, load(path))
-    return task if path.parent == SHIPPED else _with_files_beside(task, path.parent.resolve())
+    return build(Task, load(SHIPPED / f"{name}.yaml"))
 
 
 def shipped_tasks() -> list[str]:

@@ -52,6 +52,12 @@ def incomplete_checkpoints(run: Path) -> list[str]:
     return [f"{path}: is incomplete (no {STATE}) and left aside" for path in newer]
 
 
+def what_is_saved(run: Path) -> str:
+    """The last checkpoint of a run that cannot go on, in a sentence."""
+    folders = checkpoint_folders(run)
+    return f"{folders[-1].name} is saved, what came after it is not." if folders else "No checkpoint is saved yet."
+
+
 def _named(run: Path) -> list[Path]:
     return sorted(path for path in (run / CHECKPOINTS).glob("step-*") if path.suffix != ".tmp")
 

@@ -88,11 +88,15 @@ def _on_host(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 def _write(folder: Path, files: dict[str, dict[str, Tensor]], state: dict[str, Any]) -> None:
     temporary = _temporary(folder)
     _make_empty(temporary)
-    for name, tensors in files.items():
-        save_file({key: tensor.contiguous() for key, tensor in tensors.items()}, temporary / name, metadata=METADATA)
-        with open(temporary / name, "rb") as stream:
-            os.fsync(stream.fileno())
-    _complete(folder, state)
+    try:
+        for name, tensors in files.items():
+            save_file({key: tensor.contiguous() for key, tensor in tensors.items()}, temporary / name, metadata=METADATA)
+            with open(temporary / name, "rb") as stream:
+                os.fsync(stream.fileno())
+        _complete(folder, state)
+    except Exception:
+        shutil.rmtree(temporary, ignore_errors=True)  # a full disk needs the room
+        raise
 
 
 def _complete(folder: Path, state: dict[str, Any]) -> None:

@@ -142,6 +142,7 @@ def exit_codes() -> Iterator[None]:
     from rules.places import Problems, SettingError
     from rules.visible import visible
     from train.config import TrainError
+    from train.durable import with_lasting_names
     from train.handoff import HandoffError
 
     try:
@@ -152,7 +153,7 @@ def exit_codes() -> Iterator[None]:
     except OSError as error:
         if isinstance(error, BrokenPipeError):
             raise
-        click.echo(visible(f"{error.filename or 'input or output'}: {error.strerror or error}"), err=True)
+        click.echo(visible(with_lasting_names(f"{error.filename or 'input or output'}: {error.strerror or error}")), err=True)
         sys.exit(MISTAKE)
     except KeyboardInterrupt:
         click.echo("interrupted", err=True)

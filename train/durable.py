@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any
+
+# .NAME.PROCESS.tmp (curation/shards.py), NAME.json.tmp, and checkpoints that are not whole yet
+_TEMPORARY_NAMES = re.compile(r"(?<=/)\.([^/']+)\.\d+\.tmp\b|(\.jsonl?|/step-\d{8})\.tmp\b")
 
 
 def write_json(path: Path, record: dict[str, Any]) -> None:
@@ -27,3 +31,8 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def with_lasting_names(text: str) -> str:
+    """An error with the names that its files were to get, in place of temporary ones that nobody asked for."""
+    return _TEMPORARY_NAMES.sub(lambda found: found[1] or found[2], text)

@@ -168,7 +168,9 @@ def _loss_line(score: dict[str, Any], name: str) -> str:
 
 
 def _write_details(path: Path, results: list[dict[str, Any]]) -> None:
-    with open(path, "w", encoding="utf-8") as stream:
+    from train.room import room_in
+
+    with room_in(path, lambda: "The details are not whole, and no score is told."), open(path, "w", encoding="utf-8") as stream:
         for result in results:
             for number, detail in enumerate(result["details"]):
                 stream.write(json.dumps({"task": result["task"], "item": number, **detail}, ensure_ascii=False) + "\n")

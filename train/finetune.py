@@ -26,7 +26,15 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from train.batch import epoch_order
-from train.checkpoint import OPTIMIZER, STATE, checkpoint_folders, incomplete_checkpoints, load_tensors, load_weights
+from train.checkpoint import (
+    OPTIMIZER,
+    STATE,
+    checkpoint_folders,
+    incomplete_checkpoints,
+    load_tensors,
+    load_weights,
+    what_is_saved,
+)
 from train.checkpoint_writer import CheckpointWriter
 from train.config import TrainError
 from train.durable import write_json
@@ -37,6 +45,7 @@ from train.finetune_items import Item, Items, read_items, split_items
 from train.finetune_predict import answers, item_scores, judged
 from train.model_path import run_of
 from train.open_model import open_model
+from train.room import room_in
 from train.run import Stopped
 from train.run_folder import SUMMARY
 from train.saved_model import SavedModel
@@ -75,6 +84,12 @@ def finetune(config: FinetuneConfig, listen: Listener = lambda event: None, shou
     """Fine-tune, or resume, or return the summary of what is finished. Raises TrainError, and Stopped when asked to stop."""
     if summary := finished(config):
         return summary
+    output = Path(config.output)
+    with room_in(output, lambda: what_is_saved(output)):
+        return _tuned(config, listen, should_stop)
+
+
+def _tuned(config: FinetuneConfig, listen: Listener, should_stop: Callable[[], bool]) -> dict[str, Any]:
     tuning = _open(config)
     listen({"kind": "start", "step": tuning.step, "steps": tuning.steps, "items": len(tuning.training.items),
             "held_out": len(tuning.held_out.items), "classes": len(tuning.training.classes), "cut": tuning.training.cut,

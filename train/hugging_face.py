@@ -9,10 +9,11 @@ transformers (export_check.py) before it gets its name.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,7 @@ from train.llama_tokenizer import read_token_ids, write_tokenizer
 from train.llama_weights import SHARD_BYTES, our_name, read_weights, save_tensors, their_name, write_weights
 from train.model import Transformer, rotary_tables
 from train.model_path import read_optional_json
+from train.room import room_in
 from train.run_folder import CONFIG, SCHEMA_VERSION
 from train.saved_model import SavedModel, open_tokenizer
 
@@ -44,16 +46,10 @@ def export_model(
 
     Raises TrainError when `out` is there, and when the check fails; then nothing is left behind.
     """
-    temporary = _new_folder(out)
-    try:
+    with _written_whole(out) as temporary:
         write_folder(saved, temporary, dtype, shard_bytes)
         _require_equal(saved.model.state_dict(), temporary, DTYPES[dtype])
-        found = check(temporary, read_model(temporary)) if check else {}
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
-    _give_name(temporary, out)
-    return found
+        return check(temporary, read_model(temporary)) if check else {}
 
 
 def write_folder(saved: SavedModel, folder: Path, dtype: str, shard_bytes: int = SHARD_BYTES) -> None:
@@ -116,8 +112,7 @@ def import_model(folder: Path, out: Path) -> ModelConfig:
     """
     config, tensors = read_config_and_weights(folder)
     _, ids = read_tokenizer(folder)
-    temporary = _new_folder(out)
-    try:
+    with _written_whole(out) as temporary:
         checkpoint = checkpoint_folder(temporary, 0)
         checkpoint.mkdir(parents=True)
         save_tensors(checkpoint / MODEL, tensors)
@@ -127,10 +122,6 @@ def import_model(folder: Path, out: Path) -> ModelConfig:
         write_json(temporary / CONFIG, {
             "schema_version": SCHEMA_VERSION, "config": record, "tokens": ids, "imported_from": str(folder.resolve()),
         })  # fmt: skip
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
-    _give_name(temporary, out)
     return config
 
 
@@ -159,6 +150,19 @@ def _require_equal(ours: dict[str, Tensor], folder: Path, dtype: torch.dtype) ->
     for name, tensor in ours.items():
         if not torch.equal(written[name], tensor.detach().to("cpu", dtype)):
             raise TrainError(f"{folder}: {their_name(name)} was not written as it is. Is the disk sound?")
+
+
+@contextlib.contextmanager
+def _written_whole(out: Path) -> Iterator[Path]:
+    """A folder to write to, which becomes `out` when all went well, and is deleted otherwise."""
+    with room_in(out, lambda: "Nothing of it is left behind."):
+        temporary = _new_folder(out)
+        try:
+            yield temporary
+            _give_name(temporary, out)
+        except BaseException:
+            shutil.rmtree(temporary, ignore_errors=True)
+            raise
 
 
 def _new_folder(out: Path) -> Path:

@@ -17,7 +17,13 @@ from typing import Any
 from train.attention import PLANS, Planner, choose_backend
 from train.batch import Loader, boundary_slots
 from train.ceiling import measured_flops, peak_flops
-from train.checkpoint import checkpoint_folders, incomplete_checkpoints, load_checkpoint, remove_leftovers
+from train.checkpoint import (
+    checkpoint_folders,
+    incomplete_checkpoints,
+    load_checkpoint,
+    remove_leftovers,
+    what_is_saved,
+)
 from train.checkpoint_writer import CheckpointWriter
 from train.config import TrainConfig, TrainError, config_record, resolve
 from train.diverged import Diverged, diverged
@@ -31,6 +37,7 @@ from train.objective import Objective, parallel, place_model, shards
 from train.optimizer import Optimizer
 from train.part_gradients import PartGradients
 from train.proof import prove_isolation
+from train.room import room_in
 from train.row_order import row_keys
 from train.run import Listener, Run, State, Stopped
 from train.run_folder import METRICS, finished_summary, prepare_run
@@ -57,8 +64,10 @@ def train(
     """
     manifest = read_manifest(config.data)
     config = resolve(config, manifest)
-    summary = finished_summary(config) or _trained(config, manifest, listen, should_stop, planners)
-    if summary and (said := diverged(summary, Path(config.output))):
+    output = Path(config.output)
+    with room_in(output, lambda: what_is_saved(output)):
+        summary = finished_summary(config) or _trained(config, manifest, listen, should_stop, planners)
+    if summary and (said := diverged(summary, output)):
         raise Diverged(said, summary)
     return summary
 

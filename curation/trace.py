@@ -25,6 +25,7 @@ from curation.explain import find_rows, stories
 from curation.run_directory import RUN_FILE
 from curation.shards import whole_file
 from rules.visible import excerpt, shown_path, visible
+from train.config import TrainError
 from train.evaluate.losses import model_losses, rows_at_once
 from train.evaluate.pieces import read_pieces
 from train.handoff import TOKENIZER_NAME
@@ -49,6 +50,7 @@ def trace_row(traced: TracedRun, step: int, row: int, curation: Path | None, tok
     """
     packed_row = traced.row(step, row)
     (pieces,) = pieces_of(traced, [packed_row])
+    _require_document_at(token, step, row, pieces, traced.split.manifest.sequence_length)
     shown = [piece for piece in pieces if token is None or piece.first_token <= token <= piece.last_token]
     known = stories(curation, [piece.about["document"] for piece in shown]) if curation else {}
     decode = open_tokenizer(traced.data / TOKENIZER_NAME).decode
@@ -60,6 +62,14 @@ def trace_row(traced: TracedRun, step: int, row: int, curation: Path | None, tok
             for piece in shown
         ],
     }
+
+
+def _require_document_at(token: int | None, step: int, row: int, pieces: Sequence[Piece], width: int) -> None:
+    """Raises TrainError unless a document has the token, or none is asked for."""
+    tokens = pieces[-1].last_token + 1 if pieces else 0
+    if token is not None and token >= tokens:
+        padding = f" and padding up to {width - 1}" if tokens < width else ""
+        raise TrainError(f"step {step}, row {row} has documents in its tokens 0 to {tokens - 1}{padding}; there is none at token {token}.")
 
 
 def trace_step(traced: TracedRun, step: int) -> list[dict[str, Any]]:
@@ -154,7 +164,9 @@ def row_lines(found: dict[str, Any]) -> list[str]:
         lines += _document_lines(document)
     if found["curation_run"] is None:
         lines.append("the curation run that packed this data is not beside it; name it with --curation OUT for the stories")
-    elif found["documents"]:
+    elif all(document["story"] is None for document in found["documents"]):
+        lines.append(f"{visible(shown_path(Path(found['curation_run'])))} knows none of these documents: name the run that packed the data with --curation OUT")
+    else:
         lines.append(f"the whole of a story: gristmill why {visible(shown_path(Path(found['curation_run'])))} ID")
     return lines
 
@@ -198,8 +210,12 @@ def step_lines(rows: list[dict[str, Any]]) -> list[str]:
     lines = []
     for row in rows:
         names = sorted({f"{d['source'] or '-'}/{d['lang'] or '-'}" for d in row["documents"]})
-        lines.append(f"{_head(row)}; {len(row['documents'])} pieces of documents from {excerpt(', '.join(names), 100)}")
+        lines.append(f"{_head(row)}; {_pieces(len(row['documents']))} from {excerpt(', '.join(names), 100)}")
     return lines
+
+
+def _pieces(count: int) -> str:
+    return "1 piece of a document" if count == 1 else f"{count} pieces of documents"
 
 
 def worst_lines(documents: pa.Table) -> list[str]:

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from curation.cli import _print_json, user_errors
-from train.cli import SPIN_COUNT, exit_codes
+from train.cli import SPIN_COUNT, exit_codes, options_given, say_checkpoint
 
 
 @click.command("trace")
@@ -42,6 +42,8 @@ def trace(
         raise click.UsageError("name --step N (with --row R for one sequence), or --steps A-B")
     if row is None and token is not None or row is not None and step is None:
         raise click.UsageError("--row needs --step, and --token needs --row")
+    if window is None and (given := options_given("worst", "min_tokens", "out", "model")):
+        raise click.UsageError(f"{given} needs --steps A-B: a window to find the hardest documents in")
     steps = _steps(window) if window is not None else None
     with exit_codes():
         os.environ.setdefault("GOMP_SPINCOUNT", SPIN_COUNT)
@@ -76,6 +78,7 @@ def _show_worst(tracing: Any, traced: Any, steps: range, worst: int, min_tokens:
 
     for bound in (steps[0], steps[-1]):
         traced.rows(bound)  # a step that is not there is told before the model is loaded
+    say_checkpoint(model)
     documents = tracing.worst_documents(traced, steps, open_model(model, choose_device("auto")), worst, min_tokens, curation)
     if out is not None:
         tracing.write_documents(documents, out)

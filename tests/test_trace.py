@@ -18,7 +18,7 @@ from test_train_config import write_config
 from curation.job import load_job
 from curation.run import run_job
 from curation.sample import draw_sample
-from curation.trace import curation_run, trace_row, trace_step, worst_documents
+from curation.trace import curation_run, step_lines, trace_row, trace_step, worst_documents
 from curation.trace_cli import trace
 from train.attention import PrefixPlan
 from train.batch import Loader
@@ -161,3 +161,40 @@ def test_other_data_is_not_taken_for_what_was_trained_on(project, tmp_path: Path
     manifest.write_text(manifest.read_text().replace('"seed": 0', '"seed": 1'))
     with pytest.raises(TrainError, match="is not the packed data that"):
         open_traced(folder / "run", packed)
+
+
+def test_a_token_that_no_document_has_is_told_with_the_range(project) -> None:
+    folder, _ = project
+    traced = open_traced(folder / "run")
+    places = [(step, row["row"], row["tokens"]) for step in range(1, 13) for row in trace_step(traced, step) if row["padding"]]
+    step, row, tokens = places[0]
+    for token, words in ((tokens, f"tokens 0 to {tokens - 1} and padding up to 63"), (64, "there is none at token 64")):
+        result = CliRunner().invoke(trace, [str(folder / "run"), "--step", str(step), "--row", str(row), "--token", str(token)])
+        assert result.exit_code == 2 and result.stdout == "" and words in result.stderr
+    result = CliRunner().invoke(trace, [str(folder / "run"), "--step", str(step), "--row", str(row), "--token", str(tokens - 1)])
+    assert result.exit_code == 0 and f"-{tokens - 1}  document " in result.stdout
+
+
+@pytest.mark.parametrize("options", [["--worst", "4"], ["--row", "1", "--min-tokens", "9"], ["--out", "x.parquet"], ["--model", "run"]])
+def test_options_of_a_window_are_refused_without_one(project, options: list[str]) -> None:
+    result = CliRunner().invoke(trace, [str(project[0] / "run"), "--step", "3", *options])
+    assert result.exit_code == 2 and f"{options[-2]} needs --steps A-B" in result.stderr
+
+
+def test_a_curation_run_that_knows_none_of_the_documents(project, tmp_path: Path) -> None:
+    folder, _ = project
+    other = tmp_path / "other"
+    shutil.copytree(folder / "out", other)
+    for name in ("clean", "removed"):
+        shutil.rmtree(other / name, ignore_errors=True)
+    result = CliRunner().invoke(trace, [str(folder / "run"), "--step", "11", "--row", "3", "--curation", str(other)])
+    assert result.exit_code == 0 and "knows none of these documents" in result.stdout and "gristmill why" not in result.stdout
+
+
+def test_the_checkpoint_whose_losses_are_told_is_named_and_one_piece_is_one(project) -> None:
+    folder, _ = project
+    result = CliRunner().invoke(trace, [str(folder / "run"), "--steps", "3-4"])
+    assert result.exit_code == 0 and "step-00000012: the last checkpoint, step 12" in result.stderr
+    pieces = [line for step in range(1, 13) for line in step_lines(trace_step(open_traced(folder / "run"), step))]
+    assert not any("; 1 pieces" in line for line in pieces)
+    assert any("; 1 piece of a document from" in line for line in pieces)

@@ -114,3 +114,19 @@ def test_resuming_says_that_a_checkpoint_is_incomplete(home: Path, tmp_path: Pat
     (newer / STATE).unlink()
     (older / STATE).unlink()
     assert "holds no whole checkpoint" in refused(generate, run)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [(["arc_easy", "--by", "lang"], "--by: this is for the loss"), (["arc_easy", "--split", "train", "--rows", "3"], "--split and --rows: this is for the loss"), (["--shots", "5"], "--shots: this is for TASKS")],
+)
+def test_options_of_eval_that_would_do_nothing_are_refused(home: Path, arguments: list[str], words: str) -> None:
+    assert words in refused(evaluate, home / "run", *arguments)
+
+
+def test_fine_tuning_tells_the_loss_of_the_language_model_where_it_is_trained(home: Path, tmp_path: Path) -> None:
+    shutil.copy(home / "items.jsonl", tmp_path)
+    for trains, told in (("head", False), ("full", True)):
+        yaml = write_yaml(tmp_path, home / "run", "classification", epochs=1, trains=trains, output=trains)
+        result = CliRunner().invoke(finetune, [str(yaml)])
+        assert result.exit_code == 0 and ("language model" in result.stderr) is told

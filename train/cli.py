@@ -115,6 +115,13 @@ def summary_text(summary: dict[str, Any], output: Path) -> str:
     return "\n".join(f"{name:<15}{value}" for name, value in lines.items())
 
 
+def options_given(*names: str) -> str:
+    """Which of these parameters of the command under way were given, as options in a sentence; "" for none."""
+    context = click.get_current_context()
+    given = [name for name in names if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE]
+    return " and ".join(option.opts[0] for option in context.command.params if option.name in given)
+
+
 def say_checkpoint(model: Path) -> Path | None:
     """Tell which checkpoint of a run is used; returns it, None for a model of transformers. Imports torch."""
     from rules.visible import visible

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from train.cli import SPIN_COUNT, exit_codes, figure, json_line, say_checkpoint
+from train.cli import SPIN_COUNT, exit_codes, figure, json_line, options_given, say_checkpoint
 
 if TYPE_CHECKING:
     from train.saved_model import SavedModel
@@ -45,6 +45,7 @@ def evaluate(
 
     TASKS are names (a wrong one lists them all) or YAML files of your own.
     """
+    _refuse_idle_options(bool(tasks or harness), data is not None or not (tasks or harness))
     with exit_codes():
         from train.evaluate.task import find_task
         from train.model_path import require_model
@@ -71,6 +72,14 @@ def evaluate(
         shown = (task_lines(results) if results else []) + harness_lines(of_harness or {}) + (loss_lines(loss) if loss else [])
         for line in shown:
             click.echo(line)
+
+
+def _refuse_idle_options(with_tasks: bool, with_loss: bool) -> None:
+    """Options that would do nothing are mistakes."""
+    if not with_tasks and (given := options_given("items", "shots", "seed", "limit", "overlaps", "details")):
+        raise click.UsageError(f"{given}: this is for TASKS, and none is named")
+    if not with_loss and (given := options_given("split", "rows", "by")):
+        raise click.UsageError(f"{given}: this is for the loss on packed data; with TASKS, name the folder with --data, too")
 
 
 def _require_harness(tasks: tuple[str, ...]) -> None:

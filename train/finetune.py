@@ -163,7 +163,8 @@ def _train(tuning: Tuning, writer: CheckpointWriter, listen: Listener, should_st
         last = tuning.step == tuning.steps
         if last or tuning.step % config.log_every == 0:
             tuning.seconds, began = tuning.seconds + time.perf_counter() - began, time.perf_counter()
-            listen({"kind": "step", "step": tuning.step, "steps": tuning.steps, "loss": float(sums[0] / sums[2]), "lm_loss": float(sums[1] / sums[2])})
+            lm_loss = float(sums[1] / sums[2]) if _with_lm(config) else None
+            listen({"kind": "step", "step": tuning.step, "steps": tuning.steps, "loss": float(sums[0] / sums[2]), "lm_loss": lm_loss})
             sums.zero_()
         stopping = should_stop() and not last
         if last or stopping or tuning.step % config.checkpoint_every == 0:
@@ -181,7 +182,7 @@ def _step(tuning: Tuning, states: Tensor | None) -> Tensor:
     places = _places(config, len(tuning.training.items), step)
     items = [tuning.training.items[place] for place in places]
     predicted = max(sum(len(tokens) - 1 for item in items for tokens in item.sequences), 1)
-    with_lm = states is None and config.lm_weight > 0
+    with_lm = _with_lm(config)
     losses = torch.zeros(2, device=tuning.reader.device)
     for part in tuning.reader.parts_of(items):
         chosen = [items[index] for index in part]
@@ -194,6 +195,11 @@ def _step(tuning: Tuning, states: Tensor | None) -> Tensor:
         losses += torch.stack((loss.detach(), nats.detach() / predicted))
     _update(tuning, step)
     return torch.cat((losses.cpu(), torch.ones(1)))
+
+
+def _with_lm(config: FinetuneConfig) -> bool:
+    """Whether the loss of the language model is a part of what is trained."""
+    return config.trains == "full" and config.lm_weight > 0
 
 
 def _update(tuning: Tuning, step: int) -> None:

@@ -62,6 +62,8 @@ def summary_text(summary: dict[str, Any], output: str) -> str:
     for name, score in summary["scores"].items():
         within = f"{figure(score['low'])} to {figure(score['high'])}" if score["low"] is not None else ""
         lines.append(f"{name:<16}{figure(score['value']):>8}{figure(score['stderr']):>8}   {within}".rstrip())
+    if summary["skipped_steps"]:
+        lines.append(f"{summary['skipped_steps']:,} steps changed nothing, as their gradient was not finite")
     if summary["cut"]:
         lines.append(f"{summary['cut']:,} texts were too long and lost tokens")
     return visible("\n".join([*lines, f"{'output':<16}{output}"]))
@@ -79,4 +81,5 @@ def _tell(event: dict[str, Any]) -> None:
         if event["cut"]:
             click.echo(f"{event['cut']:,} texts are too long and lose tokens", err=True)
     else:
-        click.echo(f"step {event['step']} of {event['steps']}: loss {figure(event['loss'])}, language model {figure(event['lm_loss'])}", err=True)
+        lm = f", language model {figure(event['lm_loss'])}" if event["lm_loss"] is not None else ""
+        click.echo(f"step {event['step']} of {event['steps']}: loss {figure(event['loss'])}{lm}", err=True)

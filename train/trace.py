@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 
 from train.batch import Loader, PackedBatch, boundary_slots, packed_batch
 from train.config import RampStage, TrainError
+from train.diverged import NotFinite
 from train.evaluate.pieces import Pieces
 from train.handoff import DOCUMENTS_NAME, PackedSplit, manifest_sha256, open_split
 from train.row_order import row_keys
@@ -108,6 +109,8 @@ def piece_losses(traced: TracedRun, steps: range, losses: TokenLosses, batch_row
         chosen = numbers[first : first + batch_rows]
         batch = _batch(traced, [row for _, _, row in chosen])
         sums = pieces.sums(batch, losses(batch))
+        if not np.isfinite(sums).all():
+            raise NotFinite()
         counts = [len(traced.split.sequence(row)[1]) for _, _, row in chosen]
         about = np.repeat(np.array([[step, place] for step, place, _ in chosen]), counts, axis=0)
         parts.append((about[:, 0], about[:, 1], batch.doc_refs, sums[:, 0], sums[:, 1], sums[:, 2]))

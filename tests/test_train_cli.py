@@ -73,7 +73,7 @@ def test_mistakes_exit_2_with_words(trained, tmp_path: Path) -> None:
     for arguments, words in (
         ([tmp_path / "none.yaml"], "none.yaml:1:1: R100 cannot read this file"),
         ([wrong], "wrong.yaml:12:1: R101 unknown key 'stepz', did you mean 'steps'?"),
-        ([missing], "nowhere: does not exist. Name a packed folder"),
+        ([missing], "nowhere: does not exist. Pack the data first"),
         ([other], "holds a run of another configuration"),
     ):
         result = CliRunner().invoke(train, list(map(str, arguments)))

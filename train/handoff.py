@@ -122,7 +122,7 @@ def _not_packed(folder: Path) -> str:
     if (folder / "packed" / MANIFEST_NAME).exists():
         return f"{folder}: is the output of a curation run. Its packed data lies inside, so name {folder / 'packed'}."
     if not folder.exists():
-        return f"{folder}: does not exist. Name a packed folder; `gristmill run` of a job with `pack` writes one, OUT/packed."
+        return f"{folder}: does not exist. Pack the data first (`gristmill run` of a job with `pack` writes OUT/packed), or mend the path."
     return f"{folder / MANIFEST_NAME}: no such file. Pack the data first: `gristmill run` of a job with `pack` writes OUT/packed."
 
 

@@ -31,9 +31,11 @@ from rules.format.pack_files import CLASSIFIER_MANIFEST
 from rules.languages import normalise
 from rules.models.classifier_scores import classifier_scores, score_table
 from rules.models.fasttext_file import read_model
+from rules.outputs import has_columns
 from rules.splitters.lower_words import spaced_words
 
 MODEL, PLOT = "model.ftz", "calibration.png"
+HELD_OUT_COLUMNS = ("id", "text", "source", "lang")
 POSITIVE, NEGATIVE = "__label__positive", "__label__negative"
 FEWEST = 20  # documents of a kind, held out or not, that say anything
 
@@ -74,8 +76,8 @@ def train_classifier(plan: TrainingPlan, settings: FastTextSettings, folder: Pat
         with whole_file(folder / MODEL) as temporary:
             temporary.write_bytes(model.read_bytes())
     if held_out_texts is not None:
-        for name, side in (("positive", positive), ("negative", negative)):
-            write_held_out(held_out_texts / f"{name}.parquet", name, side.held_out, plan.language)
+        for path, side in zip(held_out_files(held_out_texts), (positive, negative)):
+            write_held_out(path, path.stem, side.held_out, plan.language)
     plot(*scores, folder / PLOT)
     manifest = {
         "schema_version": 1, "model": MODEL, "model_sha256": file_sha256(folder / MODEL), "label": POSITIVE, "words": "unicode",
@@ -85,6 +87,24 @@ def train_classifier(plan: TrainingPlan, settings: FastTextSettings, folder: Pat
     }  # fmt: skip
     write_json(folder / CLASSIFIER_MANIFEST, manifest)
     return manifest
+
+
+def model_files(folder: Path) -> list[Path]:
+    """The files that `train_classifier` writes into the folder of a model."""
+    return [folder / name for name in (MODEL, CLASSIFIER_MANIFEST, PLOT)]
+
+
+def held_out_files(folder: Path) -> list[Path]:
+    """The files that `train_classifier` writes for the texts that were held out, positive ones first."""
+    return [folder / "positive.parquet", folder / "negative.parquet"]
+
+
+def of_held_out(path: Path) -> bool:
+    """Did `write_held_out` write the file? One that people made has other columns or other ids."""
+    if not has_columns(path, HELD_OUT_COLUMNS):
+        return False
+    ids = pq.read_table(path, columns=["id"])["id"].slice(0, 1).to_pylist()
+    return ids in ([], [f"{path.stem}-000000"])
 
 
 def _sides(plan: TrainingPlan) -> tuple[_Side, _Side]:

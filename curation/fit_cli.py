@@ -18,7 +18,7 @@ MEGABYTE = 1_000_000
 
 @click.command("fit-thresholds", cls=FilesCommand)
 @files_option("--reference", required=True, help="Texts known to be good, in the languages to fit; may be given again.")
-@click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="A pack file (.yaml) for one language, or a folder for a pack a language.")
+@click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="A pack file (.yaml) for one language, or a folder for a pack a language; over earlier ones of this command.")
 @click.option("--language", "languages", multiple=True, metavar="LANG", help="Only this language; may be given again.")
 @click.option("--signals", metavar="NAME,...", help="Signals whose thresholds are fitted; without it, those that FineWeb-2 fitted.")
 @click.option("--method", default="tail", show_default=True, type=click.Choice(["tail", "quantile", "mean-std", "median-ratio"]), help="How a threshold follows from the texts.")
@@ -42,20 +42,27 @@ def fit_thresholds(
     not fitted on."""
     from curation.fitted_packs import FitSettings, fit_packs
     from curation.reference_texts import source_hashes
+    from curation.text_sources import local_files
     from curation.threshold_fitting import FitError
     from rules.format.pack import find_pack
+    from rules.outputs import check_output
 
     chosen = tuple(name.strip() for name in signals.split(",") if name.strip()) if signals else ()
     if folds == 1:
         raise FitError("--folds 1 leaves nothing to fit on: give 2 or more, or 0 for no cross-validation")
+    inputs = [Path(like), *local_files(reference), *local_files(english)]
+    if _is_pack_file(out):
+        check_output(out, inputs, _is_fitted, "a pack of this command")  # before minutes of fitting
     settings = FitSettings(method, tail, deviations, keep, folds, like, chosen, int(megabytes * MEGABYTE), min_texts)
     try:
         find_pack(like, Path())
         fits, few = fit_packs(reference, settings, languages, english)
     except ValueError as error:
         raise FitError(str(error)) from error
-    if out.suffix in (".yaml", ".yml") and len(fits) > 1:
+    if _is_pack_file(out) and len(fits) > 1:
         raise FitError(f"the texts are in {', '.join(fit.code for fit in fits)}: name one with --language, or give a folder for --out")
+    for fit in fits:
+        check_output(pack_path(out, fit.code), inputs, _is_fitted, "a pack of this command")
     written = write_packs(fits, settings, [*source_hashes(reference), *(source_hashes(english) if english else [])], out)
     if as_json:
         click.echo(json.dumps({"schema_version": 1, "too_few": few, "packs": [_data(fit, path) for fit, path in zip(fits, written)]}, indent=1))
@@ -63,6 +70,21 @@ def fit_thresholds(
         _print(fits, written, few)
     if any(fit.flagged for fit in fits):
         raise click.exceptions.Exit(1)
+
+
+def _is_pack_file(out: Path) -> bool:
+    return out.suffix in (".yaml", ".yml")
+
+
+def pack_path(out: Path, code: str) -> Path:
+    """Where the pack of a language is written: `out` itself, or a file in that folder."""
+    return out if _is_pack_file(out) else out / f"{code}.yaml"
+
+
+def _is_fitted(path: Path) -> bool:
+    from curation.fitted_packs import WRITTEN_BY
+
+    return path.read_bytes().startswith(WRITTEN_BY.encode())
 
 
 def write_packs(fits: Sequence[Any], settings: Any, sources: list[dict[str, Any]], out: Path, note: str = "") -> list[Path]:
@@ -75,7 +97,7 @@ def write_packs(fits: Sequence[Any], settings: Any, sources: list[dict[str, Any]
 
     written = []
     for fit in fits:
-        path = out if out.suffix in (".yaml", ".yml") else out / f"{fit.code}.yaml"
+        path = pack_path(out, fit.code)
         name = slug(path.stem) if path == out else f"{slug(out.resolve().name)}/{slug(fit.code)}"
         path.parent.mkdir(parents=True, exist_ok=True)
         with whole_file(path) as temporary:

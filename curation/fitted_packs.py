@@ -48,6 +48,7 @@ FITTED_BY_FINEWEB2 = (  # the signals whose thresholds FineWeb-2 has for each la
 STOP = "stop"
 STOP_SHARE, FEWEST_STOPS, MOST_STOPS = 0.008, 8, 40  # of all words; how many there are at least and at most
 UNDIVIDED = {"th", "lo", "km", "my", "bo", "dz", "shn"}  # words of these have no white space between them
+WRITTEN_BY = "# Written by gristmill fit-thresholds"  # how a pack of ours begins
 FLAGGED = 0.85  # a pack that keeps less of its reference is pointed out
 
 
@@ -242,7 +243,7 @@ def pack_text(fit: LanguageFit, name: str, settings: FitSettings, sources: Seque
     checked = "" if fit.held_out_kept is None else f" Packs fitted to the other folds keep {fit.held_out_kept:.1%} (cross-validation, {fit.folds} folds)."
     score = "" if fit.min_language_score is None else f" Language identification should give a score from {fit.min_language_score:g} (lid.176, median - standard deviation)."
     head = [
-        f"# Written by gristmill fit-thresholds: method {settings.method}{_detail(settings)}, then moved outwards to keep {settings.keep:.0%} together.",
+        f"{WRITTEN_BY}: method {settings.method}{_detail(settings)}, then moved outwards to keep {settings.keep:.0%} together.",
         f"# It keeps {fit.kept:.1%} of the {fit.documents:,} reference texts that it was fitted on.{checked}",
         "# Made of:", *(f"#   {source['name']} sha256 {source['sha256']}" for source in sources), *(f"# {line}" for line in note.splitlines()),
         f"pack: {name}",

@@ -22,14 +22,14 @@ def delete_earlier(job: LoadedJob, yes: bool) -> None:
         what = f"{len(files):,} files ({sum(path.stat().st_size for path in files) / 1e6:,.1f} MB) of earlier runs in {shown_path(output)}"
         if job.store is not None:
             what = f"every object of earlier runs in {job.store}, and {what}"
-        if (files or job.store) and not yes and not _confirmed(f"delete {what}?"):
+        if (files or job.store) and not yes and not confirmed(f"delete {what}?"):
             raise RunDirectoryError("nothing was deleted; say yes to the question, or give --yes; without --fresh, the run goes on after what is done")
         if job.store is not None:
             delete_stored(job.store)
         delete_run(output)
 
 
-def _confirmed(question: str) -> bool:
+def confirmed(question: str) -> bool:
     """No, where there is nobody to ask."""
     try:
         return click.confirm(question, err=True)

@@ -21,7 +21,7 @@ def profile() -> None:
 
 @profile.command()
 @click.argument("texts", nargs=-1, required=True)
-@click.option("-o", "--out", required=True, type=click.Path(path_type=Path, dir_okay=False), help="The profile to write (.parquet).")
+@click.option("-o", "--out", required=True, type=click.Path(path_type=Path, dir_okay=False), help="The profile to write (.parquet); over another one if it is there.")
 @click.option("--words", default=50_000, show_default=True, type=click.IntRange(1), help="Most frequent words to keep; all others are outliers.")
 @click.option("--language", metavar="LANG", help="Only documents in this language.")
 @click.option("--megabytes", default=200.0, show_default=True, type=click.FloatRange(0, min_open=True), help="Text to count, chosen by document id.")
@@ -32,11 +32,14 @@ def build(texts: tuple[str, ...], out: Path, words: int, language: str | None, m
     The same texts give the same file, byte for byte."""
     from curation.inputs import InputError
     from curation.reference_texts import reference_sample
-    from rules.models.profiles import WordTally, write_parquet
+    from curation.text_sources import local_files
+    from rules.models.profiles import WordTally, is_profile, write_parquet
+    from rules.outputs import check_output
     from rules.visible import shown_path
 
     if out.suffix != ".parquet":
         raise click.BadParameter(f"{out.name} does not end in .parquet", param_hint="--out")
+    check_output(out, local_files(texts), is_profile, "a profile")
     sample = reference_sample(texts, int(megabytes * MEGABYTE), language)
     tally = WordTally()
     for column in sample.batches():
@@ -56,10 +59,16 @@ def build(texts: tuple[str, ...], out: Path, words: int, language: str | None, m
 @user_errors
 def show(file: Path, top: int, as_json: bool) -> None:
     """Show what PROFILE was made of, and its most frequent words."""
+    from curation.inputs import InputError
     from rules.models.profiles import profile_about, read_profile
     from rules.visible import visible
 
-    found = read_profile(file)
+    try:
+        found = read_profile(file)
+    except UnicodeDecodeError:
+        raise InputError(f"{file} is no profile: make one with `gristmill profile build`") from None
+    except ValueError as error:
+        raise InputError(str(error)) from error
     about = profile_about(file) if file.suffix == ".parquet" else {}
     frequent = dict(zip(found.words[:top], found.counts[:top]))
     if as_json:

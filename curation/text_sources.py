@@ -22,6 +22,12 @@ def source_patterns(sources: Sequence[str]) -> list[str]:
     return [str(Path(source) / "clean") if (Path(source) / "run.json").is_file() else source for source in sources]
 
 
+def local_files(sources: Sequence[str]) -> list[Path]:
+    """The files of this machine that `sources` stand for."""
+    found = list_inputs(source_patterns(sources), Path()) if sources else []
+    return [Path(file.path) for file in found if "://" not in file.path]
+
+
 def read_documents(sources: Sequence[str]) -> Iterator[pa.Table]:
     """Batches of documents (id, text, lang). Raises InputError where there is nothing to read."""
     for shard in plan_shards(list_inputs(source_patterns(sources), Path())):

@@ -116,6 +116,15 @@ def save_tokenizer(tokenizer: Tokenizer, path: Path) -> None:
         temporary.write_text(tokenizer.to_str(pretty=True), encoding="utf-8")
 
 
+def looks_like_tokenizer(path: Path) -> bool:
+    """Is a file a tokenizer.json, whether it can be used or not?"""
+    try:
+        record = json.loads(path.read_bytes())
+    except ValueError:
+        return False
+    return isinstance(record, dict) and {"added_tokens", "model"} <= record.keys()
+
+
 def load_tokenizer(path: str | Path) -> tuple[Tokenizer, TokenizerInfo]:
     """Any tokenizer.json, ready to encode documents: nothing is truncated, padded, added or left to chance.
 

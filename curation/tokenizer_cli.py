@@ -34,7 +34,7 @@ def _sample_options(default_megabytes: float) -> Callable[[Callable], Callable]:
 
 @tokenizer.command()
 @click.argument("texts", nargs=-1, required=True)
-@click.option("--out", required=True, type=_OUT, help="The tokenizer.json to write.")
+@click.option("--out", required=True, type=_OUT, help="The tokenizer.json to write; over another one if it is there.")
 @click.option("--vocab-size", default=32_768, show_default=True, type=click.IntRange(259), help="Tokens, with 256 bytes and 3 special tokens.")
 @_sample_options(200.0)
 @user_errors
@@ -42,8 +42,10 @@ def train(texts: tuple[str, ...], out: Path, vocab_size: int, megabytes: float, 
     """Train byte-level BPE on TEXTS, with the pre-tokenisation of GPT-4 and Llama 3.
 
     Any text can be encoded: there is no unknown token. The same texts give the same file, byte for byte."""
+    from curation.text_sources import local_files
     from curation.tokenizer import save_tokenizer, train_tokenizer
 
+    _check_out(out, local_files(texts))
     sample = list(_sampled(texts, megabytes, weights))
     trained = train_tokenizer((column for _, column in sample), vocab_size)
     save_tokenizer(trained, out)
@@ -55,19 +57,21 @@ def train(texts: tuple[str, ...], out: Path, vocab_size: int, megabytes: float, 
 @click.argument("texts", nargs=-1, required=True)
 @click.option("--add", required=True, type=click.IntRange(1), help="Tokens to add.")
 @click.option("--languages", metavar="LANG,...", help="Languages to learn from, in equal parts; --weights says more.")
-@click.option("--out", required=True, type=_OUT, help="The tokenizer.json to write.")
+@click.option("--out", required=True, type=_OUT, help="The tokenizer.json to write; over another one if it is there.")
 @_sample_options(200.0)
 @user_errors
 def extend(base: Path, texts: tuple[str, ...], add: int, languages: str | None, out: Path, megabytes: float, weights: str | None) -> None:
     """Add tokens learned from TEXTS to the tokenizer BASE, as Llama 3 added 28,000 for other languages.
 
     Tokens of BASE keep their ids, so that the embeddings of a trained model stay valid."""
+    from curation.text_sources import local_files
     from curation.tokenizer import load_tokenizer, save_tokenizer
     from curation.vocabulary_extension import extend_tokenizer
 
     if languages and weights:
         raise click.UsageError("give --languages or --weights, not both: weights name languages, too")
-    loaded, info = load_tokenizer(base)
+    _check_out(out, [base, *local_files(texts)])
+    _, info = load_tokenizer(base)
     sample = list(_sampled(texts, megabytes, weights or languages))
     extended = extend_tokenizer(_as_published(base), (column for _, column in sample), add)
     save_tokenizer(extended, out)
@@ -79,6 +83,13 @@ def _as_published(path: Path) -> Any:
     from tokenizers import Tokenizer
 
     return Tokenizer.from_file(str(path))
+
+
+def _check_out(out: Path, inputs: list[Path]) -> None:
+    from curation.tokenizer import looks_like_tokenizer
+    from rules.outputs import check_output
+
+    check_output(out, inputs, looks_like_tokenizer, "a tokenizer.json")
 
 
 def _say_written(out: Path, found: int, wanted: int) -> None:
@@ -103,8 +114,8 @@ def measure(file: Path, texts: tuple[str, ...], against: Path | None, plot_path:
     from curation.tokenizer_measures import as_data, measure_tokenizers, plot, table_lines
     from rules.visible import visible
 
-    _check_plot(plot_path)
     files = [file, *([against] if against else [])]
+    _check_plot(plot_path, files, texts)
     encoders = [prepared_tokenizer(path).encoder for path in files]
     for path, encoder in zip(files, encoders):
         if encoder.slow_because:
@@ -121,9 +132,15 @@ def measure(file: Path, texts: tuple[str, ...], against: Path | None, plot_path:
         click.echo(f"plot: {plot_path}", err=True)
 
 
-def _check_plot(path: Path | None) -> None:
-    if path is not None and path.suffix.lower() not in ("", ".png", ".svg", ".pdf"):
+def _check_plot(path: Path | None, files: list[Path], texts: tuple[str, ...]) -> None:
+    from curation.text_sources import local_files
+    from rules.outputs import check_output, is_picture
+
+    if path is None:
+        return
+    if path.suffix.lower() not in ("", ".png", ".svg", ".pdf"):
         raise click.BadParameter(f"{path.suffix} is not .png, .svg or .pdf", param_hint="--plot")
+    check_output(path, [*files, *local_files(texts)], is_picture, "a picture", "--plot")
 
 
 def _short_names(paths: list[Path]) -> list[str]:
@@ -134,7 +151,7 @@ def _short_names(paths: list[Path]) -> list[str]:
 
 @tokenizer.command("import")
 @click.argument("file", metavar="TIKTOKEN_FILE", type=_FILE)
-@click.option("--out", required=True, type=_OUT, help="The tokenizer.json to write.")
+@click.option("--out", required=True, type=_OUT, help="The tokenizer.json to write; over another one if it is there.")
 @click.option("--like", type=click.Choice(["gpt2", "cl100k", "o200k", "llama3", "qwen"]), help="The family: its pattern and special tokens.")
 @click.option("--pattern", help="A pre-tokenisation pattern instead of the family's.")
 @click.option("--special", multiple=True, metavar="NAME[=ID]", help="A special token instead of the family's; may be given again.")
@@ -148,6 +165,7 @@ def import_(file: Path, out: Path, like: str | None, pattern: str | None, specia
 
     if like is None and not (pattern and special):
         raise click.UsageError("name the family of the file with --like, or give both --pattern and --special")
+    _check_out(out, [file])
     family = FAMILIES[like] if like else Family("", {})
     ranks = read_ranks(file)
     specials = special_tokens(list(special), max(ranks.values()) + 1) if special else family.specials

@@ -21,7 +21,7 @@ from train.cli import SPIN_COUNT, exit_codes, options_given, say_checkpoint
 @click.option("--steps", "window", metavar="A-B", help="A window of steps, to find the documents with the highest loss in.")
 @click.option("--worst", default=20, show_default=True, type=click.IntRange(min=1), help="How many of them.")
 @click.option("--min-tokens", "--least-tokens", "min_tokens", default=32, show_default=True, type=click.IntRange(min=1), help="Leave out documents that predict fewer tokens.")
-@click.option("--out", type=click.Path(path_type=Path), help="Write them to this Parquet file too; `gristmill inspect` opens it.")
+@click.option("--out", type=click.Path(path_type=Path), help="Write them to this Parquet file too, over an earlier one; `gristmill inspect` opens it.")
 @click.option("--model", type=click.Path(path_type=Path), help="Whose losses: a run, checkpoint or Llama folder; without it, the last checkpoint of RUN.")
 @click.option("--data", type=click.Path(path_type=Path), help="The packed data, where it was moved.")
 @click.option("--curation", metavar="OUT", type=click.Path(path_type=Path, exists=True, file_okay=False), help="The run directory that packed the data; without it, the folder around the data.")
@@ -45,6 +45,8 @@ def trace(
     if window is None and (given := options_given("worst", "min_tokens", "out", "model")):
         raise click.UsageError(f"{given} needs --steps A-B: a window to find the hardest documents in")
     steps = _steps(window) if window is not None else None
+    if out is not None:
+        _check_out(out)
     with exit_codes():
         os.environ.setdefault("GOMP_SPINCOUNT", SPIN_COUNT)
         from train.run_folder import read_run
@@ -62,6 +64,12 @@ def trace(
             _show(found, tracing.row_lines, as_json)
         else:
             _show(tracing.trace_step(traced, step), tracing.step_lines, as_json)
+
+
+def _check_out(out: Path) -> None:
+    from rules.outputs import check_output, has_columns
+
+    check_output(out, [], lambda path: has_columns(path, ("bits_per_byte", "nats_per_token", "step", "row")), "a file of `gristmill trace`")
 
 
 def _steps(text: str) -> range:

@@ -58,7 +58,7 @@ def _view(ctx: click.Context, param: click.Parameter, value: str | None) -> list
 @click.option("--count", default=30, show_default=True, type=click.IntRange(1), help="Rows to print.")
 @click.option("--recall", default=0.5, show_default=True, type=click.FloatRange(0, 1, min_open=True), help="suggest signals: share of the documents labelled drop to find.")
 @click.option("--write", is_flag=True, help="draft: add the rule to the file of --draft; tune: write the threshold into its pack.")
-@click.option("--export", type=click.Path(path_type=Path), metavar="FILE", help="Write all labels in force to a Parquet file, and nothing else.")
+@click.option("--export", type=click.Path(path_type=Path), metavar="FILE", help="Write all labels in force to a Parquet file, over an earlier one, and nothing else.")
 @click.option("--json", "as_json", is_flag=True, help="With --print: one JSON object.")
 @user_errors
 def inspect(
@@ -123,8 +123,10 @@ def _finite(value: Any) -> Any:
 
 
 def _export(labels: tuple[Path, ...], by: str, path: Path) -> None:
-    from inspect_ui.labels import LabelLog, export_labels
+    from inspect_ui.labels import TABLE, LabelLog, export_labels
+    from rules.outputs import check_output, has_columns
 
+    check_output(path, labels, lambda found: has_columns(found, TABLE.names), "an export of labels", "--export")
     logs = [LabelLog(file, by) for file in labels or (Path("labels.jsonl"),)]
     count = export_labels(logs, path)
     click.echo(f"{count:,} labels in {path}")

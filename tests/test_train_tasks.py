@@ -200,6 +200,18 @@ def test_tasks_of_ones_own_and_mistakes(folder: Path, tmp_path: Path) -> None:
         find_task("arceasy")
 
 
+def test_details_go_over_no_items(folder: Path, tmp_path: Path) -> None:
+    task, items, notes = (tmp_path / name for name in ("mine.yaml", "mine.jsonl", "notes.jsonl"))
+    task.write_text('task: mine\nabout: x\nkind: multiple_choice\ndata: mine.jsonl\nprompt: "{q}"\nchoices: options\ngold: right\n')
+    items.write_text('{"q": "a", "options": ["b", "c"], "right": "c"}\n')
+    notes.write_text("my notes\n")
+    export_model(SAVED, tmp_path / "model", "float32", None)
+    for out, words in ((items, "is an input"), (task, "is an input"), (notes, "is not a file of --details")):
+        before = out.read_text()
+        result = CliRunner().invoke(evaluate, [str(tmp_path / "model"), str(task), "--details", str(out)])
+        assert result.exit_code == 2 and words in result.stderr and out.read_text() == before, result.output
+
+
 def test_the_command(folder: Path, tmp_path: Path) -> None:
     export_model(SAVED, tmp_path / "model", "float32", None)
     arguments = [str(tmp_path / "model"), "arc_easy", "winogrande", "--items", str(folder), "--limit", "4", "--shots", "1"]
@@ -208,7 +220,7 @@ def test_the_command(folder: Path, tmp_path: Path) -> None:
     assert result.exit_code == 0 and [task["task"] for task in record["tasks"]] == ["arc_easy", "winogrande"]
     details = [json.loads(line) for line in (tmp_path / "details.jsonl").read_text().splitlines()]
     assert len(details) == 8 and details[4]["task"] == "winogrande" and details[4]["item"] == 0
-    result = CliRunner().invoke(evaluate, arguments)
+    result = CliRunner().invoke(evaluate, [*arguments, "--details", str(tmp_path / "details.jsonl")])
     assert result.exit_code == 0 and "accuracy_per_byte" in result.stdout
     packed = write_packed(tmp_path / "packed", {"train": made_up_texts(9, 1), "held_out": made_up_texts(9, 2)}, 64)
     result = CliRunner().invoke(evaluate, [str(tmp_path / "model"), "--data", str(packed), "--by", "lang", "--json"])

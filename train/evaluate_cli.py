@@ -13,6 +13,7 @@ import click
 from train.cli import SPIN_COUNT, exit_codes, figure, json_line, options_given, say_checkpoint
 
 if TYPE_CHECKING:
+    from train.evaluate.task import Task
     from train.saved_model import SavedModel
 
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0), help="Draws the examples.")
 @click.option("--limit", type=click.IntRange(min=1), help="Only the first items of each task.")
 @click.option("--overlaps", metavar="OUT", type=click.Path(path_type=Path, exists=True, file_okay=False), help="A curation run that looked for the items in its documents (decontaminate): flags those it found.")
-@click.option("--details", type=click.Path(path_type=Path, dir_okay=False), help="Write one JSON line for each item here.")
+@click.option("--details", type=click.Path(path_type=Path, dir_okay=False), help="Write one JSON line for each item here, over an earlier file of them.")
 @click.option("--harness", multiple=True, metavar="TASK", help="A task of lm-evaluation-harness (the package lm_eval); may be given again.")
 @click.option("--data", type=click.Path(path_type=Path), help="A packed folder to tell the loss on; without tasks, the one MODEL was trained on.")
 @click.option("--split", default="held_out", show_default=True, help="Which rows of it.")
@@ -53,6 +54,8 @@ def evaluate(
         require_model(model)
         _require_harness(harness)
         found_tasks = [find_task(name) for name in tasks]  # mistakes are told before PyTorch is imported
+        if details is not None:
+            _check_details(details, tasks, found_tasks, items)
         os.environ.setdefault("GOMP_SPINCOUNT", SPIN_COUNT)
         from train.evaluate.run_task import Settings, run_task
         from train.open_model import open_model
@@ -80,6 +83,23 @@ def _refuse_idle_options(with_tasks: bool, with_loss: bool) -> None:
         raise click.UsageError(f"{given}: this is for TASKS, and none is named")
     if not with_loss and (given := options_given("split", "rows", "by")):
         raise click.UsageError(f"{given}: this is for the loss on packed data; with TASKS, name the folder with --data, too")
+
+
+def _check_details(path: Path, names: tuple[str, ...], tasks: list[Task], folder: Path | None) -> None:
+    from rules.outputs import check_output
+    from train.evaluate.task import files_of
+
+    inputs = [Path(name) for name in names] + [file for task in tasks for file in files_of(task, folder)]
+    check_output(path, inputs, _are_details, "a file of --details", "--details")
+
+
+def _are_details(path: Path) -> bool:
+    try:
+        with open(path, encoding="utf-8") as lines:
+            record = json.loads(lines.readline())
+    except ValueError:
+        return False
+    return isinstance(record, dict) and {"task", "item"} <= record.keys()
 
 
 def _require_harness(tasks: tuple[str, ...]) -> None:
@@ -179,6 +199,7 @@ def _loss_line(score: dict[str, Any], name: str) -> str:
 def _write_details(path: Path, results: list[dict[str, Any]]) -> None:
     from train.room import room_in
 
+    path.parent.mkdir(parents=True, exist_ok=True)
     with room_in(path, lambda: "The details are not whole, and no score is told."), open(path, "w", encoding="utf-8") as stream:
         for result in results:
             for number, detail in enumerate(result["details"]):

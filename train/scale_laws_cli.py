@@ -265,9 +265,9 @@ def _finish(origin: _Source, law: str, record: dict[str, Any], lines: list[str],
     out = options["out"] or (origin.grid / "laws" if origin.grid else None)
     if out:
         out.mkdir(parents=True, exist_ok=True)
+        write_report(out, law, record)  # first: it refuses a report.json of something else
         if draw:
             draw(out / f"{law}.png")
-        write_report(out, law, record)
     if options["as_json"]:
         click.echo(json_line({"schema_version": 1, law: finite(record)}))
         return

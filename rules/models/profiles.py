@@ -110,9 +110,17 @@ def read_parquet(path: Path) -> Profile:
         table = pq.read_table(path)
         totals = json.loads((table.schema.metadata or {})[METADATA])
         profile = Profile(tuple(table["word"].to_pylist()), tuple(table["count"].to_pylist()), totals["all_words"], totals["different_words"])
-    except (pa.ArrowException, KeyError, ValueError) as error:
+    except (pa.ArrowException, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path} is no profile: make one with `gristmill profile build`") from error
     return _checked(profile, path)
+
+
+def is_profile(path: Path) -> bool:
+    """Is a file a profile in Parquet, as far as its schema tells?"""
+    try:
+        return METADATA in (pq.read_schema(path).metadata or {})
+    except (pa.ArrowException, OSError, ValueError):
+        return False
 
 
 def profile_about(path: Path) -> dict[str, Any]:

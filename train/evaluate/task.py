@@ -105,6 +105,11 @@ def read_items(task: Task, folder: Path | None, file: str | None = None) -> list
     return items
 
 
+def files_of(task: Task, folder: Path | None) -> list[Path]:
+    """The files that the items and examples of `task` are read from. Raises TrainError where one is not there."""
+    return [_items_path(task, folder, name) for name in (task.data, task.examples) if name]
+
+
 def _with_files_beside(task: Task, folder: Path) -> Task:
     """`task` with the files that lie in `folder` named in full."""
 

@@ -21,6 +21,7 @@ from train.scaling.told import short
 
 REPORT = "report.json"
 SCHEMA_VERSION = 1
+LAWS = ("isoflop", "parametric", "ladder")
 
 
 def write_report(out: Path, law: str, record: dict[str, Any]) -> None:
@@ -30,6 +31,8 @@ def write_report(out: Path, law: str, record: dict[str, Any]) -> None:
         report = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     except ValueError:
         raise TrainError(f"{path}: is not JSON. Delete it, and run the laws again.") from None
+    if not isinstance(report, dict) or not all(name == "schema_version" or name.startswith(LAWS) for name in report):
+        raise TrainError(f"{path}: is no report of scaling laws. Name another folder with --out.")
     write_json(path, finite({**report, "schema_version": SCHEMA_VERSION, law: record}))
 
 

@@ -8,6 +8,7 @@ import pytest
 from train.scaling.isoflop import fit_isoflop
 from train.scaling.parametric import Law
 from train.scaling.power_law import fit_power_law, interval
+from train.scaling.report import isoflop_lines, isoflop_record
 from train.scaling.runs import Runs, read_table, runs_of
 
 # Read off the minima of the parabolas in figure 2 of arXiv 2407.21783.
@@ -61,6 +62,29 @@ def test_minima_out_of_sight_are_told():
     assert "outside of the sizes tried; add runs on more tokens" in first and len(others) == 6
     flat = Runs(runs.params, runs.tokens, np.where(runs.budget == runs.budget[0], -runs.loss, runs.loss), runs.flops, runs.budget)
     assert "has no minimum" in fit_isoflop(flat, 10).warnings[0]
+
+
+def test_no_interval_is_claimed_where_the_fit_is_exact():
+    runs, law = planted(0.001)
+    two = fit_isoflop(runs.chosen(np.arange(14)), 10)
+    assert not two.tokens.has_intervals and two.params.at(1e19)[1] is None and "no intervals: they need three budgets" in "\n".join(isoflop_lines(two, 1e19))
+    record = isoflop_record(two, 1e19)["tokens"]["at_target"]
+    assert record["value"] == pytest.approx(law.best_tokens(1e19), rel=0.1) and record["low"] is None
+    three_sizes = fit_isoflop(runs.chosen(np.arange(49).reshape(7, 7)[:, 2:5].ravel()), 10)
+    assert not three_sizes.tokens.has_intervals and fit_isoflop(runs, 10).tokens.has_intervals
+
+
+def test_an_absurd_target_is_refused():
+    """Sizes that all lie on one side of the minimum, as in a grid of tiny runs; and minima that fall with the budget."""
+    budget = np.repeat([2.5e11, 7.5e11], 3)
+    params = np.array([89e3, 210e3, 681e3, 89e3, 400e3, 876e3])
+    tiny = Runs(params, budget / 6 / params, np.array([4.88, 5.16, 5.71, 4.24, 4.99, 5.46]), budget, budget)
+    found = fit_isoflop(tiny, 10)
+    lines = isoflop_lines(found, 1e21)
+    assert any(line.startswith("at 1e+21 FLOPs: no answer; by these runs the best number of params falls with the budget") for line in lines)
+    assert not any("params (" in line for line in lines) and "value" not in isoflop_record(found, 1e21)["params"]["at_target"]
+    aside = fit_isoflop(planted(0.0, shift=0.3)[0], 10)
+    assert "only 0 of 7 minima lie inside the sizes tried" in isoflop_lines(aside, 1e23)[-8]
 
 
 def test_budgets_with_too_few_sizes_are_refused_or_told():

@@ -24,8 +24,9 @@ from train.scaling.budget import (
     smallest_difference,
 )
 from train.scaling.grid_runs import seed_deviation
-from train.scaling.plan import Grid, data_facts, make_plan, write_plan
+from train.scaling.plan import Grid, data_facts, make_plan, plan_record, write_plan
 from train.scaling.shapes import WIDTHS, family, nearest, shape
+from train.scaling.told import plan_lines
 from train.sizes import parameter_counts, training_flops
 
 FACTS = DataFacts(32_768, 2048, 10**9, 2040.0, 400.0, 1000)
@@ -53,6 +54,12 @@ def test_budgets_are_flops_or_hours(text, budget):
 def test_other_budgets_are_refused(text):
     with pytest.raises(TrainError, match="expected FLOPs, such as 3e18, or hours"):
         parse_budget(text)
+
+
+def test_cells_of_the_plan_stand_apart(packed):
+    record = plan_record(make_plan(packed, 1e15, Grid(budgets=2, sizes=3), 1e12))
+    heads, *rows = (line.split() for line in plan_lines(record, "grid")[:7])
+    assert all(len(row) == len(heads) for row in rows) and max(len(row[5]) for row in rows) > 6, rows
 
 
 def test_the_family_grows_in_every_way():

@@ -11,14 +11,14 @@ minima outside of the sizes tried are flagged, and parametric.py is to be asked,
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from train.scaling.power_law import PowerLaw, fit_power_law, interval, resampled_residuals
+from train.scaling.power_law import Interval, PowerLaw, fit_power_law, interval, resampled_residuals
 from train.scaling.runs import Runs
 
 TERMS = 3  # of a parabola
+FEWEST_MINIMA = 3  # a line goes through two of them exactly, and nothing is left to tell how uncertain it is
 
 
 @dataclass(frozen=True)
@@ -47,9 +47,18 @@ class Minima:
     resampled: PowerLaw
     freedom: int
 
-    def at(self, flops: float) -> tuple[float, Any]:
+    def at(self, flops: float) -> tuple[float, Interval | None]:
         """The best size at `flops` and its interval."""
-        return float(self.law.at(flops)), interval(self.resampled.at(flops), self.freedom)
+        return float(self.law.at(flops)), self.within(self.resampled.at(flops))
+
+    @property
+    def has_intervals(self) -> bool:
+        """Are there minima enough, and runs that the parabolas do not pass through exactly?"""
+        return sum(np.isfinite(curve.minimum) for curve in self.curves) >= FEWEST_MINIMA and self.freedom > 0
+
+    def within(self, values: np.ndarray) -> Interval | None:
+        """The interval of `values` [R] of the resampled laws; None where these runs cannot tell one."""
+        return interval(values, self.freedom) if self.has_intervals else None
 
 
 @dataclass(frozen=True)
@@ -57,6 +66,18 @@ class IsoFlop:
     tokens: Minima
     params: Minima
     warnings: tuple[str, ...]
+
+    @property
+    def no_target(self) -> str:
+        """Why the laws say nothing about other budgets; empty where they may."""
+        falling = [f"best number of {one.size} falls with the budget" for one in (self.tokens, self.params) if one.law.exponent <= 0]
+        curves = [curve for curve in self.tokens.curves if np.isfinite(curve.minimum)]
+        inside = sum(curve.inside for curve in curves)
+        if falling:
+            return f"by these runs the {' and the '.join(falling)}, which no scaling law does: add sizes around the minima, or budgets"
+        if inside < max(2, len(curves) / 2):
+            return f"only {inside} of {len(curves)} minima lie inside the sizes tried: add sizes on their side, see the warnings"
+        return ""
 
 
 def fit_isoflop(runs: Runs, resamples: int = 1000, seed: int = 0) -> IsoFlop:

@@ -29,15 +29,16 @@ def isoflop_png(path: Path, runs: Runs, found: IsoFlop, target: float | None) ->
         left.scatter([curve.minimum], [curve.least_loss], color=color, marker="D", edgecolor="black", s=34, zorder=3)
     left.set(xscale="log", xlabel="training tokens", ylabel="held-out loss", title="IsoFLOP curves")
     left.legend(title="FLOPs", fontsize=7)
-    _law_axis(right, found.tokens, target, "best number of tokens")
+    _law_axis(right, found.tokens, None if found.no_target else target, "best number of tokens")
     _save(figure, path)
 
 
 def _law_axis(axis: Any, minima: Minima, target: float | None, label: str) -> None:
     flops = np.geomspace(minima.budgets.min() / 2, max(minima.budgets.max() * 2, (target or 0) * 2), POINTS)
-    drawn = np.array([minima.resampled.at(value) for value in flops])
-    low, high = np.nanquantile(drawn, [(1 - COVERAGE) / 2, (1 + COVERAGE) / 2], axis=1)
-    axis.fill_between(flops, low, high, color="tab:blue", alpha=0.15, lw=0, label="95 % of resamplings")
+    if minima.has_intervals:
+        drawn = np.array([minima.resampled.at(value) for value in flops])
+        low, high = np.nanquantile(drawn, [(1 - COVERAGE) / 2, (1 + COVERAGE) / 2], axis=1)
+        axis.fill_between(flops, low, high, color="tab:blue", alpha=0.15, lw=0, label="95 % of resamplings")
     axis.plot(flops, minima.law.at(flops), color="tab:blue", ls="--", label=f"{minima.law.coefficient:.3g} C^{minima.law.exponent:.3f}")
     axis.scatter(minima.budgets, [curve.minimum for curve in minima.curves], color="black", s=18, zorder=3)
     if target:

@@ -42,18 +42,22 @@ def source_record(path: Path, names: dict[str, str], where: dict[str, str]) -> d
 
 
 def isoflop_record(found: IsoFlop, target: float | None) -> dict[str, Any]:
-    return {"tokens": _minima_record(found.tokens, target), "params": _minima_record(found.params, target), "warnings": list(found.warnings)}
+    return {
+        "tokens": _minima_record(found.tokens, target, found.no_target),
+        "params": _minima_record(found.params, target, found.no_target),
+        "warnings": list(found.warnings),
+    }
 
 
-def _minima_record(minima: Minima, target: float | None) -> dict[str, Any]:
+def _minima_record(minima: Minima, target: float | None, no_target: str) -> dict[str, Any]:
     record: dict[str, Any] = {
         "minima": [{"budget": budget, minima.size: curve.minimum, "loss": curve.least_loss, "inside": curve.inside}
                    for budget, curve in zip(minima.budgets.tolist(), minima.curves)],
-        "coefficient": _figure(minima.law.coefficient, interval(minima.resampled.coefficient, minima.freedom)),
-        "exponent": _figure(minima.law.exponent, interval(minima.resampled.exponent, minima.freedom)),
+        "coefficient": _figure(minima.law.coefficient, minima.within(minima.resampled.coefficient)),
+        "exponent": _figure(minima.law.exponent, minima.within(minima.resampled.exponent)),
     }  # fmt: skip
     if target:
-        record["at_target"] = {"flops": target, **_figure(*minima.at(target))}
+        record["at_target"] = {"flops": target, **({"refused": no_target} if no_target else _figure(*minima.at(target)))}
     return record
 
 
@@ -62,13 +66,25 @@ def isoflop_lines(found: IsoFlop, target: float | None) -> list[str]:
     for budget, tokens, params in zip(found.tokens.budgets, found.tokens.curves, found.params.curves):
         lines.append(f"{budget:>9.2e}  {short(tokens.minimum):>9}  {short(params.minimum):>9}  {tokens.least_loss:>8.4f}")
     for minima, letter in ((found.tokens, "D"), (found.params, "N")):
-        exponent = interval(minima.resampled.exponent, minima.freedom)
-        lines.append(f"{letter}*(C) = {minima.law.coefficient:.4g} C^{minima.law.exponent:.4f}   exponent {exponent.low:.3f} to {exponent.high:.3f}")
+        exponent = minima.within(minima.resampled.exponent)
+        stated = f"   exponent {exponent.low:.3f} to {exponent.high:.3f}" if exponent else ""
+        lines.append(f"{letter}*(C) = {minima.law.coefficient:.4g} C^{minima.law.exponent:.4f}{stated}")
+    if not found.tokens.has_intervals:
+        lines.append("no intervals: they need three budgets with a minimum, and more than three runs in some; the fit passes through fewer exactly")
     if target:
-        for minima in (found.tokens, found.params):
-            size, within = minima.at(target)
-            lines.append(f"at {target:.3g} FLOPs: {short(size)} {minima.size} ({short(within.low)} to {short(within.high)})")
+        lines += _target_lines(found, target)
     return [*lines, *(f"warning: {text}" for text in found.warnings)]
+
+
+def _target_lines(found: IsoFlop, target: float) -> list[str]:
+    if found.no_target:
+        return [f"at {target:.3g} FLOPs: no answer; {found.no_target}"]
+    lines = []
+    for minima in (found.tokens, found.params):
+        size, within = minima.at(target)
+        stated = f" ({short(within.low)} to {short(within.high)})" if within else ""
+        lines.append(f"at {target:.3g} FLOPs: {short(size)} {minima.size}{stated}")
+    return lines
 
 
 def parametric_record(runs: Runs, found: ParametricFit, target: float | None, isoflop: IsoFlop | None) -> dict[str, Any]:
@@ -90,7 +106,7 @@ def parametric_record(runs: Runs, found: ParametricFit, target: float | None, is
             name: _figure(one(target, per), interval(many(target, per), freedom)) for name, (one, many) in best.items()
         }
         record["at_target"]["loss"] = float(found.law.loss(found.law.best_params(target, per), found.law.best_tokens(target, per)))
-    if isoflop:
+    if isoflop and not isoflop.no_target:
         record["beside_isoflop"] = _gap(found, isoflop, target, per)
     return record
 
@@ -160,8 +176,8 @@ def rank_lines(ranks: Sequence[dict[str, Any]], by: str) -> list[str]:
     return lines + [f"{one['name']:<20}{one['runs']:>6}{one['loss']:>9.4f}" + (f"{one['error']:>9.2%}" if "error" in one else "") for one in ranks]
 
 
-def _figure(value: float, within: Interval) -> dict[str, float]:
-    return {"value": float(value), **within.record()}
+def _figure(value: float, within: Interval | None) -> dict[str, float | None]:
+    return {"value": float(value), **(within.record() if within else {"low": None, "high": None})}
 
 
 def finite(record: Any) -> Any:

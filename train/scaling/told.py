@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
+PLAN_WIDTHS = (8, 6, 5, 8, 6, 6, 8, 8, 8, 9)
+
 
 def plan_lines(record: dict[str, Any], out: str) -> list[str]:
     """The grid as a table, then what it costs and what it could detect; `record` is plan.json."""
     runs, facts = record["runs"], record["facts"]
-    head = f"{'run':<34}{'params':>9}{'layers':>7}{'dim':>6}{'tokens':>9}{'epochs':>7}{'steps':>7}{'batch':>9}{'rate':>9}{'FLOPs':>9}{'hours':>10}"
-    lines = [head]
+    lines = [_row("run", "params", "layers", "dim", "tokens", "epochs", "steps", "batch", "rate", "FLOPs", "hours")]
     for run in runs:
         planned = run["run"]
         hours = planned["flops"] / record["device_flops"] / 3600
         batch = planned["batch_rows"] * facts["tokens_per_row"]
-        lines.append(
-            f"{run['name']:<34}{short(planned['params']):>9}{planned['model']['layers']:>7}{planned['model']['dim']:>6}{short(planned['tokens']):>9}"
-            f"{planned['tokens'] / facts['train_tokens']:>7.2f}{planned['steps']:>7,}{short(batch):>9}{planned['learning_rate']:>9.2g}"
-            f"{planned['flops']:>9.2g}{hours_text(hours):>10}"
-        )
+        lines.append(_row(
+            run["name"], short(planned["params"]), planned["model"]["layers"], planned["model"]["dim"], short(planned["tokens"]),
+            f"{planned['tokens'] / facts['train_tokens']:,.2f}", f"{planned['steps']:,}", short(batch), f"{planned['learning_rate']:.2g}",
+            f"{planned['flops']:.2g}", hours_text(hours),
+        ))  # fmt: skip
     seeds = record["grid"]["seeds"]
     lines += [
         f"{len(runs)} runs, {record['flops']:.3g} FLOPs, {hours_text(record['device_hours'])} hours of one device at {record['device_flops']:.3g} FLOP/s",
@@ -29,6 +30,11 @@ def plan_lines(record: dict[str, Any], out: str) -> list[str]:
         f"train them: gristmill scale run {out}",
     ]
     return lines
+
+
+def _row(name: str, *cells: object) -> str:
+    """A line of the plan: a cell may be wider than its column, but never touches the next."""
+    return f"{name:<33}" + "".join(f" {cell!s:>{width}}" for cell, width in zip(cells, PLAN_WIDTHS, strict=True))
 
 
 def result_lines(rows: list[dict[str, Any]], of: int, deviation: tuple[float, int] | None) -> list[str]:

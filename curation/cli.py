@@ -37,18 +37,26 @@ def user_errors(command: Callable[..., None]) -> Callable[..., None]:
         except BrokenPipeError:
             raise  # the reader of our output has seen enough (`| head`): click ends quietly
         except MemoryError as error:  # no record's fault, or it would be in quarantine
-            click.echo(visible(f"error: memory ran out ({error or 'no more was given'}); what is finished is saved"), err=True)
-            click.echo("free memory, or use fewer workers or a lower `memory`, then give the same command again", err=True)
+            saved, fewer = ("; what is finished is saved", ", or use fewer workers or a lower `memory`") if _goes_on() else ("", "")
+            click.echo(visible(f"error: memory ran out ({error or 'no more was given'}){saved}"), err=True)
+            click.echo(f"free memory{fewer}, then give the same command again", err=True)
             sys.exit(CANNOT_RUN)
         except (ValueError, OSError) as error:
             if not _is_user_error(error):
                 raise
             click.echo(visible(f"error: {error}"), err=True)
             if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-                click.echo("there is no room to write; what is finished is saved: make room, then give the same command again", err=True)
+                saved = "what is finished is saved: " if _goes_on() else ""
+                click.echo(f"there is no room to write; {saved}make room, then give the same command again", err=True)
             sys.exit(CANNOT_RUN)
 
     return wrapped
+
+
+def _goes_on() -> bool:
+    """Does the command that is carried out go on where it stopped, when it is given again? All others begin anew."""
+    context = click.get_current_context(silent=True)
+    return context is not None and context.command.name in GO_ON
 
 
 class PackOrPath(click.Path):
@@ -67,6 +75,8 @@ class PackOrPath(click.Path):
 
 
 PACK_OR_PATH, PACK_OR_FILE = (PackOrPath(path_type=Path, exists=True, dir_okay=folders) for folders in (True, False))
+
+GO_ON = ("run", "ablate", "probe", "mix")
 
 USER_ERRORS = {  # made to be read
     "curation.convert.result.ConvertError", "curation.duplicates.DuplicatesError", "curation.evaluation_items.EvaluationError",

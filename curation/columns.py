@@ -20,6 +20,9 @@ from curation.inputs import InputError
 from curation.kept_columns import as_bytes, is_string, plain_values, text_of, valid
 from curation.kept_types import NoPlace, kept_type
 
+SET_TEXT_COLUMN = "Set read.text_column to the one that holds the text"
+RENAME_COLUMN = "Without a job, the column text is read: rename the column that holds it, or give the folder of a run whose job sets read.text_column"
+
 
 @dataclass(frozen=True)
 class ColumnPlan:
@@ -28,6 +31,11 @@ class ColumnPlan:
     own: dict[str, int]
     extra: tuple[tuple[str, int], ...]  # output name, number of the input column
     schema: pa.Schema  # of the documents
+
+
+def without_a_job(error: InputError) -> InputError:
+    """What to do where no job is read, whose settings could name another column."""
+    return InputError(str(error).replace(SET_TEXT_COLUMN, RENAME_COLUMN))
 
 
 def plan_columns(schema: pa.Schema, settings: ReadSettings, name: str) -> ColumnPlan:
@@ -50,11 +58,11 @@ def _check_columns(schema: pa.Schema, settings: ReadSettings, own: dict[str, int
     columns = ", ".join(schema.names) or "none"
     if settings.text_column not in schema.names:
         problem = f"{name} has no column {settings.text_column!r}; its columns are: {columns}"
-        raise InputError(f"{problem}. Set read.text_column to the one that holds the text")
+        raise InputError(f"{problem}. {SET_TEXT_COLUMN}")
     if "text" not in own:
         found = schema.field(schema.get_all_field_indices(settings.text_column)[0]).type
         problem = f"column {settings.text_column!r} of {name} holds {found}, not text; its columns are: {columns}"
-        raise InputError(f"{problem}. Set read.text_column to the one that holds the text")
+        raise InputError(f"{problem}. {SET_TEXT_COLUMN}")
     if settings.id_column != "id" and settings.id_column not in schema.names:
         problem = f"{name} has no column {settings.id_column!r}; its columns are: {columns}"
         raise InputError(f"{problem}. Set read.id_column to the one that holds the id, or leave it out")

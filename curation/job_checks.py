@@ -12,7 +12,7 @@ from rules.places import KeyPath, Located, Problem, SettingError, did_you_mean
 
 def job_problems(job: Job, located: Located, folder: Path) -> list[Problem]:
     """Every mistake in a job whose settings have the right names and types; `folder`: what its paths are relative to."""
-    found = _file_problems(job, located, folder) + _model_problems(job, located, folder) + _evaluation_problems(job, located, folder)
+    found = _file_problems(job, located, folder) + _model_problems(job, located, folder) + _tokenizer_problems(job, located, folder) + _evaluation_problems(job, located, folder)
     found += _against_problems(job, located, folder) + _order_problems(job, located)
     return found + _worker_problems(job, located) + _memory_problems(job, located) + _rehydrate_problems(job, located)
 
@@ -58,6 +58,19 @@ def _model_problems(job: Job, located: Located, folder: Path) -> list[Problem]:
         check_model(str(folder / job.language.model))
     except (ValueError, OSError) as error:
         return [located.problem(("language", "model"), "R103", str(error))]
+    return []
+
+
+def _tokenizer_problems(job: Job, located: Located, folder: Path) -> list[Problem]:
+    """A tokenizer that cannot be used: packing comes last, after hours of work."""
+    if job.pack is None or not job.pack.tokenizer or not (folder / job.pack.tokenizer).is_file():
+        return []
+    from curation.tokenizer import TokenizerError, load_tokenizer
+
+    try:
+        load_tokenizer(folder / job.pack.tokenizer)
+    except TokenizerError as error:
+        return [located.problem(("pack", "tokenizer"), "R103", str(error))]
     return []
 
 

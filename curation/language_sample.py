@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from curation.sampling import TextSample
 
 OTHERS, UNKNOWN = "*", "unknown"
+MISSED = 0.01  # a share that is further from its weight is worth a word, as in mixtures of packing
 
 
 def languages_of(documents: pa.Table) -> pa.ChunkedArray:
@@ -58,6 +59,21 @@ def _shares(sizes: Mapping[str, int], weights: Mapping[str, float]) -> dict[str,
     if weights.get(OTHERS):
         shares |= {name: weights[OTHERS] * size / total for name, size in others.items()}
     return shares
+
+
+def missed_shares(budgets: Mapping[str, int], weights: Mapping[str, float]) -> list[str]:
+    """Which weights the budgets do not come to, as some languages have too little text."""
+    got = dict.fromkeys(weights, 0)
+    for name, size in budgets.items():
+        place = name if name in got else OTHERS
+        got[place] = got.get(place, 0) + size
+    there, total = sum(budgets.values()), sum(weights.values())
+    return [
+        f"{name!r} is {got[name] / there:.1%} of the text, not {weight / total:.1%}: there is too little of some languages for their weights; "
+        "give more text of them, or fewer --megabytes"
+        for name, weight in weights.items()
+        if abs(got[name] / there - weight / total) > MISSED
+    ]
 
 
 class LanguageSample:

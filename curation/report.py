@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -122,7 +122,7 @@ def numbers(output: Path, entries: Sequence[Entry]) -> dict[str, Any]:
         "in": rows[0]["in"], "kept": rows[-1]["kept"],
         "removed": sum(row["removed"] for row in rows), "quarantined": sum(row["quarantined"] for row in rows),
         "funnel": plain_funnel(counts, stages),
-        "warnings": [*language_warnings(counts, (run["job"]["language"] or {}).get("keep", ())), *id_warnings(ids), *_no_language_warnings(run, counts), *greedy_warnings(rules.get("rules", {}), rules.get("in", 0), run.get("rules", {})), *drop_warnings(dropped), *_packing_warnings(packed)],
+        "warnings": [*language_warnings(counts, (run["job"]["language"] or {}).get("keep", ())), *id_warnings(ids), *_no_language_warnings(run, counts), *greedy_warnings(rules.get("rules", {}), rules.get("in", 0), run.get("rules", {})), *drop_warnings(dropped), *_packing_warnings(packed, run["job"].get("pack") or {})],
         "input": {**run["input"], "skipped": read.get("skipped", {}), "repaired": read.get("repaired", {})},
         "quarantine": _causes(entries, output),
         "rules": rules.get("rules", {}), "evidence": run.get("evidence", {}), "edits": dict(sorted((rules.get("edits", {}) | counts.get("lines", {}).get("edits", {}) | counts.get("substrings", {}).get("edits", {})).items())), "seconds": _seconds(entries),
@@ -160,11 +160,22 @@ def _no_language_warnings(run: dict[str, Any], counts: dict[str, Any]) -> list[s
     return [no_language_warning(names, some=seen != {""})] if names and "" in seen else []
 
 
-def _packing_warnings(packed: Sequence[dict[str, Any]]) -> list[str]:
+def _packing_warnings(packed: Sequence[dict[str, Any]], settings: Mapping[str, Any]) -> list[str]:
     statistics = packed[0].get("statistics", {}) if packed else {}
     reason = statistics.get("encoder_slow_because")
     slow = f"texts were encoded by the reference encoder, some twenty times slower than the fast one: of the tokenizer, {reason}"
-    return ([slow] if reason else []) + statistics.get("mixture_warnings", [])
+    return ([slow] if reason else []) + _empty_splits(statistics.get("splits", {}), settings.get("held_out")) + statistics.get("mixture_warnings", [])
+
+
+def _empty_splits(splits: Mapping[str, Mapping[str, Any]], held_out: float | None) -> list[str]:
+    """A split without documents that nobody asked for, where the other has some: training would only fail later."""
+    if not any(split["documents"] for split in splits.values()):
+        return []
+    what = {
+        "train": "no document is left to train on: all are held out. Give more documents, or a lower held_out in pack",
+        "held_out": "no document is held out, so training and eval have nothing to measure on. Give more documents, or a higher held_out in pack",
+    }
+    return [f"packed: {what[name]}" for name, split in splits.items() if not split["documents"] and (name == "train" or held_out != 0)]
 
 
 def _seconds(entries: Sequence[Entry]) -> dict[str, float]:

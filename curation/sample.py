@@ -23,7 +23,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from curation.inputs import InputFile, Shard, list_inputs, plan_shards
+from curation.columns import without_a_job
+from curation.inputs import InputError, InputFile, Shard, list_inputs, plan_shards
 from curation.line_sample import sample_lines
 from curation.readers import ReadSettings, read_shard
 from curation.stages.empty import remove_empty
@@ -71,7 +72,10 @@ def draw_sample(
     chosen = [files[i] for i in np.sort(rng.choice(len(files), _MOST_FILES, replace=False))] if len(files) > _MOST_FILES else files
     wanted = size * _READ_FACTOR if stratify else size
     unread: Counter[str] = Counter()
-    documents, whole = _drawn(plan_shards(chosen, _SHARD_BYTES), wanted, rng, settings or ReadSettings(), unread)
+    try:
+        documents, whole = _drawn(plan_shards(chosen, _SHARD_BYTES), wanted, rng, settings or ReadSettings(), unread)
+    except InputError as error:
+        raise (error if settings else without_a_job(error)) from None
     whole = whole and len(chosen) == len(files)
     total, exact = (len(documents), True) if whole else _total(chosen, len(files), documents)
     documents = (label or _labelled)(documents)

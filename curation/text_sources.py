@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from curation.inputs import list_inputs, plan_shards
+from curation.columns import without_a_job
+from curation.inputs import InputError, list_inputs, plan_shards
 from curation.readers import ReadSettings, read_shard
 from curation.stages.language import LanguageSettings, identify, with_language
 
@@ -31,8 +32,14 @@ def local_files(sources: Sequence[str]) -> list[Path]:
 def read_documents(sources: Sequence[str]) -> Iterator[pa.Table]:
     """Batches of documents (id, text, lang). Raises InputError where there is nothing to read."""
     for shard in plan_shards(list_inputs(source_patterns(sources), Path())):
-        for batch in read_shard(shard, ReadSettings()):
-            documents = batch.documents
-            if len(documents) and documents["lang"].null_count == len(documents):
-                documents = with_language(documents, *identify(documents["text"], LanguageSettings()))
-            yield documents.select(COLUMNS)
+        try:
+            for batch in read_shard(shard, ReadSettings()):
+                yield _identified(batch.documents).select(COLUMNS)
+        except InputError as error:
+            raise without_a_job(error) from None
+
+
+def _identified(documents: pa.Table) -> pa.Table:
+    if len(documents) and documents["lang"].null_count == len(documents):
+        return with_language(documents, *identify(documents["text"], LanguageSettings()))
+    return documents

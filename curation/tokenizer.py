@@ -137,15 +137,24 @@ def load_tokenizer(path: str | Path) -> tuple[Tokenizer, TokenizerInfo]:
     except OSError as error:
         raise TokenizerError(f"{path}: cannot be read ({error.strerror}); name a tokenizer.json") from None
     except (ValueError, KeyError, TypeError) as error:
-        raise TokenizerError(f"{path}: is not a tokenizer.json ({error!r})") from None
+        raise TokenizerError(f"{path}: is not a tokenizer.json ({_in_short(error)}); name one, or make one with `gristmill tokenizer`") from None
     bos_id, eos_id, pad_id = _special_ids(added, path)
     try:
         tokenizer = Tokenizer.from_str(json.dumps(_plain(record, {bos_id, eos_id, pad_id})))
     except Exception as error:  # tokenizers raises no narrower one
-        raise TokenizerError(f"{path}: is not a tokenizer that can be used ({error})") from None
+        raise TokenizerError(f"{path}: is not a tokenizer that can be used ({str(error)[:200]})") from None
     tokenizer.encode_special_tokens = True
     vocab_size = max(tokenizer.get_vocab(with_added_tokens=True).values()) + 1
     return tokenizer, TokenizerInfo(bos_id, eos_id, pad_id, vocab_size, hashlib.sha256(raw).hexdigest())
+
+
+def _in_short(error: Exception) -> str:
+    """Why a file is none; never what is in it, which may be megabytes."""
+    if isinstance(error, UnicodeDecodeError):
+        return "it is binary, no text"
+    if isinstance(error, json.JSONDecodeError):
+        return f"it is no JSON: {error}"
+    return "its JSON has no added_tokens with content and id"
 
 
 def _special_ids(added: dict[str, int], path: str | Path) -> tuple[int, int, int]:

@@ -46,7 +46,7 @@ def train(texts: tuple[str, ...], out: Path, vocab_size: int, megabytes: float, 
     from curation.tokenizer import save_tokenizer, train_tokenizer
 
     _check_out(out, local_files(texts))
-    sample = list(_sampled(texts, megabytes, weights))
+    sample = _texts_to_learn(texts, megabytes, weights)
     trained = train_tokenizer((column for _, column in sample), vocab_size)
     save_tokenizer(trained, out)
     _say_written(out, trained.get_vocab_size(), vocab_size)
@@ -72,7 +72,7 @@ def extend(base: Path, texts: tuple[str, ...], add: int, languages: str | None, 
         raise click.UsageError("give --languages or --weights, not both: weights name languages, too")
     _check_out(out, [base, *local_files(texts)])
     _, info = load_tokenizer(base)
-    sample = list(_sampled(texts, megabytes, weights or languages))
+    sample = _texts_to_learn(texts, megabytes, weights or languages)
     extended = extend_tokenizer(_as_published(base), (column for _, column in sample), add)
     save_tokenizer(extended, out)
     _say_written(out, max(extended.get_vocab().values()) + 1, info.vocab_size + add)
@@ -178,9 +178,28 @@ def import_(file: Path, out: Path, like: str | None, pattern: str | None, specia
 # ---- texts
 
 
+def _texts_to_learn(texts: tuple[str, ...], megabytes: float, weights: str | None) -> list[tuple[str, Any]]:
+    """A sample by weights. Raises InputError where it has no text, so that no tokenizer of bytes alone replaces one."""
+    import pyarrow.compute as pc
+
+    from curation.inputs import InputError
+
+    sample = list(_sampled(texts, megabytes, weights))
+    if not any(pc.any(pc.match_substring_regex(column, r"\S")).as_py() for _, column in sample):
+        raise InputError(f"{', '.join(texts)}: hold no text to learn from, in records that can be read and have a text in their column text")
+    return sample
+
+
 def _sampled(texts: tuple[str, ...], megabytes: float, weights: str | None) -> Iterator[tuple[str, Any]]:
     """A sample by weights; says what it took where weights were given."""
-    from curation.language_sample import LanguageSample, WeightsError, language_budgets, language_bytes, parse_weights
+    from curation.language_sample import (
+        LanguageSample,
+        WeightsError,
+        language_budgets,
+        language_bytes,
+        missed_shares,
+        parse_weights,
+    )
     from curation.sampling import TextSample
     from curation.text_sources import read_documents
 
@@ -200,6 +219,8 @@ def _sampled(texts: tuple[str, ...], megabytes: float, weights: str | None) -> I
         sample.add(documents)
     shares = ", ".join(f"{name} {size / MEGABYTE:.2f}" for name, size in sorted(budgets.items(), key=lambda item: -item[1]))
     click.echo(f"learning from (MB): {shares}", err=True)
+    for missed in missed_shares(budgets, wanted):
+        click.echo(f"warning: {missed}", err=True)
     yield from sample.texts()
 
 

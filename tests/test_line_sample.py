@@ -88,7 +88,7 @@ def test_records_that_cannot_be_read_are_counted(tmp_path):
 
 def test_a_file_without_the_text_column_is_told(tmp_path):
     (tmp_path / "a.jsonl").write_text('{"body": "x"}\n' * 5000)
-    with pytest.raises(InputError, match="Set read.text_column"):
+    with pytest.raises(InputError, match="has no column 'text'.*rename the column"):
         draw_sample([str(tmp_path / "a.jsonl")], Path(), 10)
 
 

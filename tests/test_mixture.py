@@ -274,7 +274,13 @@ def test_the_report_warns_of_a_mixture_that_could_not_be_had_and_of_a_slow_encod
     (tmp_path / "nfc.json").write_text(json.dumps(record | {"normalizer": {"type": "NFC"}}))
     report = write_job(tmp_path, "tokenizer: nfc.json")
     assert any("reference encoder" in warning and "NFC" in warning for warning in report["warnings"])
-    assert write_job(tmp_path, "encoder: reference")["warnings"] == []
+    assert write_job(tmp_path, "encoder: reference, held_out: 0.2")["warnings"] == []
+
+
+def test_the_report_warns_of_an_empty_split_that_nobody_asked_for(tmp_path):
+    assert [warning for warning in write_job(tmp_path, "held_out: 0.0001")["warnings"] if "no document is held out" in warning and "higher held_out" in warning]
+    assert [warning for warning in write_job(tmp_path, "held_out: 0.9999")["warnings"] if "no document is left to train on" in warning]
+    assert write_job(tmp_path, "held_out: 0")["warnings"] == []
 
 
 def test_a_job_trains_its_tokenizer_on_the_languages_it_names(tmp_path):

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from pathlib import Path
 
+import click
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from click import BadParameter
 from click.testing import CliRunner
 
+import curation.cli
 from gristmill import gristmill
 from rules.outputs import check_folder, check_output
 
@@ -107,6 +110,25 @@ def test_links_and_pipes(folder):
     with pytest.raises(BadParameter, match="is an input"):
         check_output(Path("link.jsonl"), [Path("d.jsonl")], lambda _: True, "x")
     check_output(Path("/dev/null"), [Path("d.jsonl"), Path("not there")], lambda _: False, "x")
+
+
+@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space left on device"), MemoryError()])
+def test_only_commands_that_go_on_say_that_something_is_saved(capsys, error):
+    def broken() -> None:
+        raise error
+
+    for name, saved in (("run", True), ("train", False)):
+        with pytest.raises(SystemExit) as ended, click.Context(click.Command(name)):
+            curation.cli.user_errors(broken)()
+        said = capsys.readouterr().err
+        assert ended.value.code == 2 and ("what is finished is saved" in said) == saved and "give the same command again" in said, said
+
+
+def test_a_classifier_that_is_not_there_is_told(folder):
+    (folder / "pack.yaml").write_text("pack: x\nabout: x\nclassifiers: {nix: models/nix}\nrules: []\n")
+    code, said = call("check", "pack.yaml")
+    assert code == 2 or code == 1
+    assert f"pack.yaml:3:20: R103 no file or folder '{folder / 'models/nix'}'" in said, said
 
 
 def test_what_is_no_profile_is_told(folder):

@@ -11,10 +11,15 @@ import pytest
 from click.testing import CliRunner
 from test_tokenizer import corpus
 
+from curation.inputs import InputError
+from curation.job import load_job
+from curation.language_sample import language_bytes
+from curation.sample import draw_sample
 from curation.tokenizer import load_tokenizer, train_tokenizer
 from curation.tokenizer_cli import tokenizer
 from curation.tokenizer_measures import LanguageMeasure
 from curation.vocabulary_extension import spelled_tokens
+from rules.places import Problems
 
 
 @pytest.fixture
@@ -94,3 +99,52 @@ def test_import(texts):
 def test_mistakes_exit_2_and_write_nothing(texts, arguments, says):
     assert says in run(*(argument.format(texts) for argument in arguments), code=2)
     assert not (texts / "x.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (bytes(range(255, 0, -1)) * 300, "it is binary, no text"),
+        (b"text" * 20_000, "it is no JSON: Expecting value: line 1 column 1"),
+        (json.dumps({"paths": ["x" * 80_000]}).encode(), "its JSON has no added_tokens"),
+        (json.dumps(["x" * 80_000]).encode(), "its JSON has no added_tokens"),
+        (json.dumps({"added_tokens": [{"id": 0, "content": "</s>", "special": True}], "model": "x" * 80_000}).encode(), "is not a tokenizer that can be used"),
+    ],
+)
+def test_what_is_no_tokenizer_is_told_in_short_and_found_by_check(texts, content, says):
+    (texts / "u.json").write_bytes(content)
+    said = run("measure", texts / "u.json", texts / "out", code=2)
+    assert "u.json: is not a tokenizer" in said and says in said and len(said) < 600
+    job = texts / "job.yaml"
+    job.write_text("input: rows.jsonl\noutput: done\npack:\n  tokenizer: u.json\n")
+    with pytest.raises(Problems) as found:
+        load_job(job)
+    [problem] = found.value.problems
+    assert str(problem).startswith(f"{job}:4:14: R103 ") and says in str(problem) and len(str(problem)) < 600
+
+
+def test_weights_that_the_texts_do_not_meet_are_told(texts):
+    said = run("train", texts / "out", "--out", texts / "t.json", "--vocab-size", 300, "--weights", "ru=3,*=1")
+    sizes = language_bytes([pq.read_table(texts / "out/clean")])
+    assert f"warning: 'ru' is {sizes['ru'] / sum(sizes.values()):.1%} of the text, not 75.0%" in said and "'*' is" in said and "give more text of them" in said
+    said = run("train", texts / "out", "--out", texts / "t.json", "--vocab-size", 300, "--weights", "ru=1,en=1", "--megabytes", "0.004")
+    assert "learning from" in said and "of the text, not" not in said
+
+
+@pytest.mark.parametrize("content", ["", "garbage\nmore garbage\n", '{"text": "  "}\n'])
+def test_without_text_nothing_is_written(texts, content):
+    (texts / "nothing.jsonl").write_text(content)
+    run("train", texts / "out", "--out", texts / "base.json", "--vocab-size", 300)
+    before = (texts / "base.json").read_bytes()
+    for arguments in (["train"], ["extend", texts / "base.json", "--add", 5]):
+        said = run(*arguments, texts / "nothing.jsonl", "--out", texts / "base.json" if arguments == ["train"] else texts / "more.json", code=2)
+        assert "hold no text to learn from" in said, said
+    assert (texts / "base.json").read_bytes() == before and not (texts / "more.json").exists()
+
+
+def test_a_file_without_a_column_of_text_is_told_what_to_do(texts):
+    pq.write_table(pa.table({"body": ["a text"]}), texts / "body.parquet")
+    said = run("train", texts / "body.parquet", "--out", texts / "t.json", code=2)
+    assert "has no column 'text'; its columns are: body" in said and "rename" in said and "Set read.text_column" not in said
+    with pytest.raises(InputError, match="rename the column"):
+        draw_sample([str(texts / "body.parquet")], texts)

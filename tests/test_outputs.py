@@ -16,6 +16,8 @@ from click.testing import CliRunner
 import curation.cli
 from gristmill import gristmill
 from rules.outputs import check_folder, check_output
+from train.config import TrainError
+from train.scaling.report import write_report
 
 WORDS = "the mill grinds the grain and the wheel turns in the water of the stream"
 
@@ -138,3 +140,12 @@ def test_what_is_no_profile_is_told(folder):
         assert code == 2 and said.startswith("error: ") and name in said and len(said) < 400, said
     (folder / "binary.txt").write_bytes(b"\xff\xfe\x00PAR")
     assert "make one with `gristmill profile build`" in call("profile", "show", "binary.txt")[1]
+
+
+def test_a_report_of_something_else_is_kept(tmp_path):
+    (tmp_path / "report.json").write_text('{"funnel": []}')
+    with pytest.raises(TrainError, match="is no report of scaling laws"):
+        write_report(tmp_path, "isoflop", {})
+    (tmp_path / "report.json").write_text('{"schema_version": 1, "parametric_by_set": {}}')
+    write_report(tmp_path, "isoflop", {})
+    assert json.loads((tmp_path / "report.json").read_text()).keys() == {"schema_version", "parametric_by_set", "isoflop"}

@@ -45,6 +45,8 @@ def user_errors(command: Callable[..., None]) -> Callable[..., None]:
             if not _is_user_error(error):
                 raise
             click.echo(visible(f"error: {error}"), err=True)
+            if type(error).__module__.startswith("pyarrow") or type(error) is OSError and error.errno is None:  # Arrow's, of no file
+                click.echo("a file is damaged; if it is one of a run, `gristmill verify OUT` names it, and says how to mend it", err=True)
             if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
                 saved = "what is finished is saved: " if _goes_on() else ""
                 click.echo(f"there is no room to write; {saved}make room, then give the same command again", err=True)

@@ -14,6 +14,7 @@ from curation.cli import verify as verify_command
 from curation.job import load_job
 from curation.run import run_job
 from curation.verify import verify
+from curation.why_cli import why
 
 
 @pytest.fixture(scope="module")
@@ -82,6 +83,14 @@ def test_what_verify_says_of_an_altered_file_mends_it(tmp_path):
         path.unlink()
         run_job(job, "inline")
     assert not verify(output).problems and all(path.read_bytes() == data for path, data in whole.items())
+
+
+def test_commands_that_meet_an_altered_file_send_to_verify(copy):
+    path = copy / "clean/00000.parquet"
+    data = path.read_bytes()
+    path.write_bytes(data[:40] + bytes([data[40] ^ 255]) + data[41:])
+    done = CliRunner().invoke(why, [str(copy), "no-such-id"])
+    assert done.exit_code == 2 and "`gristmill verify OUT` names it" in done.output
 
 
 def test_a_stranger_is_named(copy):

@@ -107,8 +107,9 @@ def run_on_ray(runs: list[Member], listen: Listener, should_stop: Callable[[], b
 
 
 def collect(out: Path, runs: list[Member]) -> list[dict[str, Any]]:
-    """OUT/results.csv from all finished runs; returns its rows. Columns: docs/scaling-laws.md."""
-    rows = [_row(run, summary) for run in runs if (summary := run.summary())]
+    """OUT/results.csv from all finished runs but those that diverged; returns its rows. Columns: docs/scaling-laws.md."""
+    summaries = [(run, run.summary()) for run in runs]
+    rows = [_row(run, summary) for run, summary in summaries if summary and summary["held_out_last"]["nats_per_token"] is not None]
     if rows:
         write_table(out / RESULTS, COLUMNS, rows)
     return rows

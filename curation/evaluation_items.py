@@ -52,6 +52,8 @@ def evaluation_files(patterns: str | list[str]) -> list[str]:
         matches = sorted(glob.glob(pattern, recursive=True)) if not Path(pattern).exists() else [pattern]
         if not matches:
             raise EvaluationError(f"no evaluation file {pattern!r}; check the path, or the pattern")
+        if folders := [match for match in matches if Path(match).is_dir()]:
+            raise EvaluationError(f"{folders[0]!r} is a folder; name its files, such as {str(Path(folders[0]) / '*.jsonl')!r}")
         found += matches
     return list(dict.fromkeys(found))
 
@@ -89,6 +91,8 @@ def _loaded(files: tuple[str, ...], stamps: tuple, fields: tuple[str, ...], id_f
             owners += [len(names)] * len(strings)
             names.append(str(record.get(id_field, line)) if id_field else str(line))
             numbers.append(number)
+        if number not in numbers[-1:]:
+            raise EvaluationError(f"{file}: holds no items")
     hashes, owner = _item_ngrams(texts, np.array(owners, np.int64), ngram)
     slots, slot_owners = gram_table(hashes, owner)
     short = len(names) - len(np.unique(owner))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import platform
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,8 @@ from rules.format.evidence import told
 
 RUN_FILE = "run.json"
 DATA_FOLDERS = ("clean", "by_language", "by_source", "removed", "edits", "overlaps", "signals", "clusters", "quarantine", "packed", ".work", "manifest")
+_INNER = (".work", "manifest")  # folders that hold nothing but what runs need
+_RESULT = re.compile(r"(?:[a-z_0-9]+-)?\d{5,}\.(?:parquet|arrow)|(?:tokenizer|manifest)\.json|documents\.parquet")
 _PACKAGES = ("pyarrow", "numba", "numpy", "ray", "fasttext-numpy2", "fastwarc", "ftfy", "resiliparse", "trafilatura", "tokenizers", "datasketch")
 
 
@@ -106,13 +109,14 @@ def delete_run(output: Path) -> None:
 
 
 def sweep(output: Path, entries: Iterable[Entry]) -> list[str]:
-    """Remove files of an earlier job that no unit of this run lists; returns what was removed."""
+    """Remove files of an earlier job that no unit of this run lists; returns what was removed. What does not have the name of a
+    result, and so is somebody's own, stays."""
     listed = {path for entry in entries for path in entry.outputs} | {f"manifest/{entry.unit}.json" for entry in entries}
     removed = []
     for folder in DATA_FOLDERS:
         for path in sorted((output / folder).rglob("*")):
             name = str(path.relative_to(output))
-            if path.is_file() and name not in listed:
+            if path.is_file() and name not in listed and (folder in _INNER or _RESULT.fullmatch(path.name)):
                 path.unlink()
                 removed.append(name)
     return removed

@@ -25,7 +25,7 @@ from curation.reports.markdown import total_line
 from curation.run_directory import DATA_FOLDERS, read_run
 from curation.run_files import LocalFiles, StoredFiles
 from curation.shard_numbers import NUMBERS_FILE, read_numbers
-from curation.shards import file_sha256
+from curation.shards import TEMPORARY, file_sha256
 from train.handoff import MANIFEST_NAME, HandoffError
 from train.verify_packed import verify as verify_packed
 
@@ -125,7 +125,9 @@ def _unlisted(files: LocalFiles | StoredFiles, entries: Sequence[Entry]) -> list
     """Files in the data folders that no unit wrote."""
     listed = {path for entry in entries for path in entry.outputs}
     folders = [folder for folder in DATA_FOLDERS if folder != "manifest"]
-    return [f"{name}: not listed in the manifest; gristmill did not write it" for name in files.names(folders) if name not in listed]
+    strangers = [name for name in files.names(folders) if name not in listed]
+    half = "half written, by a run that goes on or was killed; the next run removes it"
+    return [f"{name}: {half if TEMPORARY in name else 'not listed in the manifest; gristmill did not write it'}" for name in strangers]
 
 
 def _number_problems(output: Path, entries: Sequence[Entry]) -> list[str]:

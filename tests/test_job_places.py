@@ -11,8 +11,10 @@ import pytest
 
 from curation.convert.detect import convert_file
 from curation.convert.result import write
+from curation.evaluation_items import EvaluationError
 from curation.job import load_job
 from curation.run import run_job
+from curation.verify import verify
 from rules.places import Problems
 
 ROOT = Path(__file__).parents[1]
@@ -96,3 +98,25 @@ def test_a_converted_job_reads_what_the_configuration_reads(tmp_path, monkeypatc
     assert run_job(job, "inline").report["in"] == 10
     write(convert_file(Path("filters.yaml"), "datatrove", "unicode"), Path("other"))
     assert "input: input\noutput: out\n" in Path("other/job.yaml").read_text(), "what it does not say is not looked for here"
+
+
+def test_what_people_put_into_a_run_directory_stays(tmp_path):
+    job = load_job(job_of(tmp_path, "input: in\noutput: out\nworkers: inline\nexact: {}\n"))
+    run_job(job)
+    (tmp_path / "out/clean/notes.txt").write_text("mine")
+    (tmp_path / "out/clean/mine.parquet").write_text("mine")
+    (tmp_path / "out/clean/00007.parquet").write_text("of an earlier job")
+    (tmp_path / "out/clean/.00000.parquet.12.tmp").write_text("half")
+    said = verify(job.output).problems
+    assert any(line.startswith("clean/notes.txt: not listed") for line in said) and any(line.startswith("clean/.00000.parquet.12.tmp: half written") for line in said)
+    run_job(job)
+    assert sorted(path.name for path in (tmp_path / "out/clean").iterdir()) == ["00000.parquet", "mine.parquet", "notes.txt"]
+
+
+@pytest.mark.parametrize("name, said", [("items", r"is a folder; name its files, such as '.*items/\*.jsonl'"), ("empty.jsonl", "empty.jsonl: holds no items")])
+def test_evaluation_files_that_hold_none(tmp_path, name, said):
+    (tmp_path / "items").mkdir()
+    (tmp_path / "empty.jsonl").write_text("\n")
+    path = job_of(tmp_path, f"input: in\noutput: out\nworkers: inline\ndecontaminate: {{files: {name}}}\n")
+    with pytest.raises((Problems, EvaluationError), match=said):
+        run_job(load_job(path))

@@ -12,6 +12,7 @@ from typing import Any
 
 from curation.inputs import InputFile
 from curation.job import LoadedJob
+from curation.job_settings import STAGES
 from curation.manifest import OUTPUT_VERSION, Entry
 from curation.reports.rules_told import told_rules
 from curation.run_changes import told_changes
@@ -23,7 +24,7 @@ from rules.format.evidence import told
 RUN_FILE = "run.json"
 DATA_FOLDERS = ("clean", "by_language", "by_source", "removed", "edits", "overlaps", "signals", "clusters", "quarantine", "packed", ".work", "manifest")
 _INNER = (".work", "manifest")  # folders that hold nothing but what runs need
-_RESULT = re.compile(r"(?:[a-z_0-9]+-)?\d{5,}\.(?:parquet|arrow)|(?:tokenizer|manifest)\.json|documents\.parquet")
+_RESULT = re.compile(rf"(?:[a-z_0-9]+-)?\d{{5,}}\.(?:parquet|arrow)|(?:tokenizer|manifest)\.json|(?:documents|{'|'.join(STAGES)})\.parquet")
 _PACKAGES = ("pyarrow", "numba", "numpy", "ray", "fasttext-numpy2", "fastwarc", "ftfy", "resiliparse", "trafilatura", "tokenizers", "datasketch")
 
 

@@ -21,7 +21,10 @@ def check_output(out: Path, inputs: Iterable[Path], is_ours: Callable[[Path], bo
 
     `inputs`: files the command reads. `is_ours`: does a file hold `what`, the kind of thing the command writes? Raises
     click.BadParameter, and OSError where nothing can be written. What is no plain file (/dev/stdout, a pipe) holds nothing."""
-    check_folder(out.parent)
+    try:
+        check_folder(out.parent)
+    except OSError as error:  # of a file that nobody asked for
+        raise OSError(error.errno, error.strerror, str(out)) from None
     if not out.is_file():
         return
     if any(path.exists() and path.samefile(out) for path in inputs):

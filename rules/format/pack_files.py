@@ -139,9 +139,9 @@ def read_files(data: dict[str, Any], reader: RuleReader) -> dict[str, PackFile]:
 def open_file(section: str, name: str, path: Path, settings: dict[str, Any]) -> PackFile:
     """One file, looked at as far as costs little. Raises OSError and ValueError."""
     path = path.resolve()
-    if not path.exists():
-        raise ValueError(f"no file{' or folder' if section == 'classifiers' else ''} {str(path)!r}")
     if section == "classifiers":
+        if not path.exists():
+            raise ValueError(f"no file or folder {str(path)!r}")
         return _open_classifier(name, path, settings)
     if section == "language_models" and importlib.util.find_spec("kenlm") is None:
         raise ValueError("language_models need kenlm, which is not installed: pip install 'gristmill[kenlm]'")
